@@ -1,0 +1,1 @@
+"""The pure core: bytes and times in, minimal records out, standard library only."""

@@ -1,0 +1,32 @@
+"""Instants as the core counts them: whole milliseconds since 1970 UTC, and their RFC 3339 form."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+def rfc3339(at: int) -> str:
+    """``1795380280123`` as ``2026-11-22T20:44:40.123Z``: sorts as text in the order of time."""
+    return (_EPOCH + at * _MS).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+
+
+def from_rfc3339(text: str) -> int:
+    """The instant that ``text`` names, in milliseconds.
+
+    Raises:
+        ValueError: the text is no RFC 3339 date-time with an offset.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset: write …Z or …+01:00")
+    return (moment - _EPOCH) // _MS
+
+
+def from_epoch(text: str) -> int | None:
+    """AMI's ``Timestamp: 1795380280.123456`` (with ``timestampevents=yes``) in milliseconds, or None."""
+    seconds, _, fraction = text.partition(".")
+    if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 11:
+        return None
+    fraction = fraction[:3].ljust(3, "0")
+    return int(seconds) * 1000 + (int(fraction) if fraction.isascii() and fraction.isdigit() else 0)

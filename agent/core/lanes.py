@@ -1,0 +1,80 @@
+"""Which record goes first: three lanes in strict priority, each keeping only a record's latest state."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from agent.core.records import Blind, Emergency, Failure, Record, Recording, Registration
+
+
+class Lane(IntEnum):
+    """Lanes, first served first."""
+
+    EMERGENCY = 0
+    RECORDING = 1
+    ORDINARY = 2
+
+
+LANE_OF: dict[type[Record], Lane] = {
+    Emergency: Lane.EMERGENCY,
+    Recording: Lane.RECORDING,
+    Blind: Lane.RECORDING,
+    Registration: Lane.ORDINARY,
+    Failure: Lane.ORDINARY,
+}
+
+#: Written at the most in one ordinary transaction, so that an emergency waits for few rows.
+BATCH = 256
+
+
+@dataclass(slots=True)
+class Lanes:
+    """Records waiting for the store.
+
+    A record that waits is replaced by its own later state, so the emergency and recording lanes are bounded
+    by the calls that are up. The ordinary lane takes ``ordinary_limit`` records; past that a *new* one is shed
+    and counted in ``shed``, oldest kept: a registration's next refresh brings it back.
+    """
+
+    ordinary_limit: int = 200_000
+    shed: Counter[str] = field(default_factory=Counter)
+    _waiting: tuple[dict[str, Record], dict[str, Record], dict[str, Record]] = field(
+        default_factory=lambda: ({}, {}, {})
+    )
+
+    def put(self, record: Record) -> None:
+        """Queue ``record``, in place of an earlier state of the same record."""
+        lane = LANE_OF[type(record)]
+        waiting = self._waiting[lane]
+        if lane is Lane.ORDINARY and record.id not in waiting and len(waiting) >= self.ordinary_limit:
+            self.shed[record.KIND] += 1
+            return
+        waiting[record.id] = record
+
+    def take(self, batch: int = BATCH) -> tuple[Lane, list[Record]] | None:
+        """The next transaction: every waiting record of the first busy lane, at most ``batch`` ordinary ones."""
+        for lane in Lane:
+            waiting = self._waiting[lane]
+            if not waiting:
+                continue
+            if lane is not Lane.ORDINARY or len(waiting) <= batch:
+                records = list(waiting.values())
+                waiting.clear()
+            else:
+                records = [waiting.pop(key) for key in list(_first(waiting, batch))]
+            return lane, records
+        return None
+
+    def put_back(self, records: list[Record]) -> None:
+        """Return records that could not be written, unless a later state waits already; never sheds."""
+        for record in records:
+            self._waiting[LANE_OF[type(record)]].setdefault(record.id, record)
+
+    def depth(self, lane: Lane) -> int:
+        """Records waiting in ``lane``."""
+        return len(self._waiting[lane])
+
+
+def _first(waiting: dict[str, Record], count: int) -> list[str]:
+    keys = iter(waiting)
+    return [next(keys) for _ in range(count)]

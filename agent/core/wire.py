@@ -1,0 +1,114 @@
+"""AMI bytes to messages: framing that survives any chunking, and header parsing for the wanted few."""
+
+from dataclasses import dataclass
+
+BANNER = b"Asterisk Call Manager/"
+END = b"\r\n\r\n"
+
+#: The largest message kept while its end has not come. Asterisk's own events stay below 64 KiB.
+LIMIT_BYTES = 1 << 20
+
+#: The banner is one short line; a first line longer than this belongs to some other protocol.
+BANNER_LIMIT_BYTES = 128
+
+
+class Framer:
+    """Cuts a byte stream into raw AMI messages; the same bytes give the same messages whatever the chunks.
+
+    A message longer than ``limit`` bytes is dropped up to its end and counted in ``oversized``; what follows
+    it is read again. ``banner`` is the greeting line once it has come (it ends in one CRLF, not two).
+    """
+
+    __slots__ = ("_buffer", "_limit", "_scanned", "_skipping", "_started", "banner", "oversized")
+
+    def __init__(self, limit: int = LIMIT_BYTES) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._limit = limit
+        self._skipping = False
+        self._started = False
+        self.banner: str | None = None
+        self.oversized = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held back because their message has not ended."""
+        return len(self._buffer)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Raw messages, without their terminating empty line, that ``chunk`` completes."""
+        buffer = self._buffer
+        buffer += chunk
+        if not self._started and not self._read_banner():
+            return []
+        # Searching on from where the last search ended keeps a dribbling peer linear.
+        if buffer.find(END, max(0, self._scanned - len(END) + 1)) < 0:
+            self._scanned = len(buffer)
+            self._bound()
+            return []
+        messages = bytes(buffer).split(END)
+        self._buffer = bytearray(messages.pop())
+        self._scanned = len(self._buffer)
+        if self._skipping:
+            self._skipping = False
+            del messages[0]
+        self._bound()
+        kept = [message.lstrip(b"\r\n") for message in messages if len(message) <= self._limit]
+        self.oversized += len(messages) - len(kept)
+        return [message for message in kept if message]
+
+    def _read_banner(self) -> bool:
+        buffer = self._buffer
+        if not BANNER.startswith(buffer[: len(BANNER)]):
+            self._started = True
+        elif (end := buffer.find(b"\r\n")) >= 0:
+            self.banner = buffer[:end].decode("ascii", "backslashreplace")
+            del buffer[: end + 2]
+            self._started = True
+        elif len(buffer) > BANNER_LIMIT_BYTES:
+            self._started = True
+        return self._started
+
+    def _bound(self) -> None:
+        if len(self._buffer) > self._limit + len(END) - 1:
+            if not self._skipping:
+                self.oversized += 1
+            self._skipping = True
+            # The last bytes may be the first half of the terminator.
+            del self._buffer[: -len(END) + 1]
+            self._scanned = len(self._buffer)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One AMI message: ``name`` is the event's name, or ``Response``; ``headers`` keep the first of repeated keys.
+
+    The first wins because Asterisk writes its own channel snapshot before any header that a dialplan adds.
+    """
+
+    name: str
+    headers: dict[str, str]
+
+    def get(self, key: str) -> str:
+        """The header's value, or an empty string."""
+        return self.headers.get(key, "")
+
+
+def name_of(raw: bytes) -> bytes:
+    """The event's name (``b"Newchannel"``), ``b"Response"``, or ``b""``, without parsing the rest."""
+    if raw.startswith(b"Event:"):
+        end = raw.find(b"\r\n")
+        return raw[6 : end if end >= 0 else len(raw)].strip()
+    if raw.startswith(b"Response:"):
+        return b"Response"
+    return b""
+
+
+def parse(raw: bytes) -> Message:
+    """Parse one raw message. Never raises: a SIP peer can put any bytes into a value (seen on Asterisk 16, 22)."""
+    headers: dict[str, str] = {}
+    for line in raw.decode("utf-8", "backslashreplace").split("\r\n"):
+        key, colon, value = line.partition(":")
+        if colon and key not in headers:
+            headers[key] = value[1:] if value.startswith(" ") else value
+    return Message(name_of(raw).decode("ascii", "backslashreplace"), headers)
