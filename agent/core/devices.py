@@ -16,7 +16,7 @@ class Device:
     """The kind of a device, free of anything that tells one device from the next of its kind.
 
     vendor: a name out of VENDORS.
-    model: as the make's row in MAKES allows it, "" if none; at most 16 characters of A-Z a-z 0-9 space and '-'.
+    model: as the make's row in MAKES allows it, 16 characters at most, or "".
     firmware: the major version, one to three digits, or "".
     """
 
@@ -33,30 +33,24 @@ class Make(NamedTuple):
     model: str = ""
 
 
-# To add a make, add a line: Make(vendor, opening, model), and real User-Agents of it to the tests.
-#   opening  how the string begins, whatever the case; no lower-case letter may follow it ("Algo" is not "Algolia").
-#   model    what joins the opening to the model, and the model itself as the ONE capturing group, case as the make
-#            writes it. List the families the make sells; never \w+, .+ or a run that a serial, MAC or name could fill.
-#            Leave it out where the make's strings carry no model, or none was seen yet.
-# The first row that opens the string wins. The firmware needs no column: every make writes it after the same few joints.
+# To add a make, add a line, Make(vendor, opening, model), and real User-Agents of that make to the tests.
+#   opening  how the string begins, in any case; a lower-case letter right after it makes it another word.
+#   model    what joins the opening to the model, and the model as the ONE capturing group, cased as the make
+#            writes it. List the families that the make sells, never \w+, .+ or a run that could hold a
+#            serial, a MAC or a name. Leave it out where the make's strings carry no model, or none was seen yet.
+# The first line that opens the string wins. Firmware has no column: all makes join it in the same few ways.
 MAKES = (
-    Make(
-        "Yealink",
-        r"yealink|(?=VP530|W52P)",
-        r"[ -]?(?:SIP[ -])?((?:VP-)?T\d\d[A-Z]?(?:_E\d)?|[CVW]P?\d{2,3}[A-Z]{0,2})",
-    ),
+    Make("Yealink", r"yealink", r"[ -](?:SIP[ -])?((?:VP-)?T\d\d[A-Z]?(?:_E\d)?|W\d\d[A-Z]{1,2}|[CV]P\d{3}P?)"),
+    Make("Yealink", r"(?=VP530|W52P)", r"(VP530P?|W52P)"),
     Make("snom", r"snom", r"[- ]?([1-8]\d[05]|821|[CD]\d{3}[A-Z]?|HD\d{3}|[Mm]\d{2,3}|PA1)"),
-    Make("Grandstream", r"grandstream", r" ((?:G[RX]P|G[XH]V|GXW|GDS|UCM|HT-?|DP|WP)\d{3,4}[A-Z]?(?:v\d)?|Wave)"),
+    Make("Grandstream", r"grandstream", r" ((?:G[RX]P|G[XH]V|GXW|UCM|HT-?|DP|WP)\d{3,4}[A-Z]?(?:v\d)?|Wave)"),
     Make("Polycom", r"polycom", r"[A-Za-z]{2,20}-(VVX_?\d{3}|S[PS]IP_\d{3,4}|Trio_\d{4}|CCX_\d{3})"),
     Make("Poly", r"poly", r"[A-Za-z]{2,20}-(Edge_[BE]\d{2,3}|Trio_[C\d]\d{2,3}|VVX_?\d{3}|CCX_\d{3})"),
     Make("Cisco", r"cisco", r"[ /-](SPA-?\d{3,4}[A-Z]?\d?|CP-?\d{4}[A-Z]{0,2}|ATA ?\d{3})"),
     Make("Linksys", r"linksys", r"[ /](SPA-?\d{3,4}|PAP2T?|RT31P2|WRP400|WRTP54G)"),
     Make("Sipura", r"sipura", r"[ /](SPA-?\d{4})"),
-    Make(
-        "Gigaset",
-        r"gigaset|(?=[NCS]\d{3}A?[ _-]?(?:IP|DM))",
-        r" ?([NCS]\d{3}[AE]?[ _-]?(?:(?:IP|DM|VI)(?:[ _-]PRO)?)?)",
-    ),
+    Make("Gigaset", r"gigaset", r" ?([NCSE]\d{3}[AE]?(?:[ _-]?(?:IP|DM|VI)(?:[ _-]PRO)?)?)"),
+    Make("Gigaset", r"(?=[NCS]\d{3}A?[ _-]?(?:IP|DM))", r"([NCS]\d{3}A?[ _-]?(?:IP|DM)(?:[ _-]PRO)?)"),
     Make("Panasonic", r"panasonic", r"[_ -](KX-(?:UT|HDV|TGP|NTV|UDS|NT|NS)\d{3})"),
     Make("Fanvil", r"fanvil", r" ((?:[XV]\d{1,3}|[CHW]\d{2,3}|H\d|i\d{2})[A-Zi]{0,2}(?:-?V2)?(?: Pro)?)"),
     Make("Mitel", r"mitel", r"[ -]?((?:5[23]|6[789])\d\d[aiw]?)"),
@@ -80,11 +74,8 @@ MAKES = (
     Make("Unify", r"openstage|openscape|unify"),
     Make("Siemens", r"siemens|optipoint", r" (410|420|600)"),
     Make("Avaya", r"avaya(?: one-x deskphone)?", r"[ /]([JHKB]\d{3}|96\d\dG?|SIP12x0)"),
-    Make(
-        "Alcatel-Lucent",
-        r"alcatel(?:-lucent)?|ale",
-        r" (?:IP Touch )?(40\d8|80\d8s?(?:-GE)?|8460|[HM]\d{1,2}(?:-[CD]E)?)",
-    ),
+    Make("Alcatel-Lucent", r"alcatel(?:-lucent)?", r" (?:IP Touch )?(40\d8|80\d8s?|8460)"),
+    Make("Alcatel-Lucent", r"ale", r" (80\d8s?(?:-GE)?|[HM]\d(?:-[CD]E)?)"),
     Make("Patton", r"patton", r" (SN\d{4}[A-Z]?)"),
     Make("AudioCodes", r"audiocodes|audc", r"-(?:Sip-Gateway-|IPPhone-)(Mediant \d{3,4}|MP-\d{3}|4\d\dHD)"),
     Make("Spectralink", r"spectralink"),
@@ -111,10 +102,10 @@ MAKES = (
 
 VENDORS = frozenset(make.vendor for make in MAKES) | {OTHER, UNKNOWN}
 
-# Only what may stand after a whole model: a MAC or serial glued to it takes the model away instead of joining it.
+# All that may stand after a model: a MAC or serial glued to one takes the model away instead of joining it.
 _MODEL_ENDS = r"(?=[ /,;()]|-(?:UA|SIP|3PCC|MPP)[ /-]|-\d{1,2}\.\d|\Z)"
 _JOINT = r"(?:-UA|-SIP(?:-Phone)?|-3PCC|-MPP)?[ /(-]{0,2}(?:release |rv|v\.?)?"
-# Digits before a dot, or before Cisco's 11-1-0MSR3; a MAC's octets stand before ':' or '-' and two characters.
+# The dashes are Cisco's 11-1-0MSR3; a MAC cannot pass for them, it has two characters between its dashes.
 _MAJOR = r"(\d{1,3})(?=\.\d|\.V\d|-\d-\d)"
 
 

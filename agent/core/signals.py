@@ -1,10 +1,214 @@
 """What was heard, typed: still personal, so it lives only for the step that turns it into a record.
 
-``at`` is the event's own time in ms since 1970 UTC. ``line`` is the endpoint's name out of a channel's name
-(``PJSIP/201-0000001a`` is line ``201``), None where the channel has none (``Local/…``).
+``at`` is the event's own time in ms since 1970 UTC. ``channel``, ``linked`` and ``contact`` are keyed hashes of
+Uniqueid, Linkedid and a contact's AOR and URI: the core tells channels apart without knowing them. ``line`` is the
+endpoint's name out of a channel's name (``PJSIP/201-0000001a`` is line ``201``), None for ``Local/…``.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.core.records import Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Something heard at ``at``."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted(Signal):
+    """Asterisk greets a new session as fully booted: what was known may be out of date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactHeard(Signal):
+    """A contact was added, changed or (``gone``) removed; ``ip`` is what its URI says."""
+
+    line: str
+    contact: str
+    ip: str | None
+    transport: str | None
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactDescribed(Signal):
+    """A contact as Asterisk lists it; ``via_ip`` is the phone's own topmost Via, perhaps behind a proxy."""
+
+    line: str
+    contact: str
+    ip: str | None
+    transport: str | None
+    via_ip: str | None
+    call_id: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactsListed(Signal):
+    """The end of a full list of PJSIP contacts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticated(Signal):
+    """A request of ``line`` was authenticated: a REGISTER, or an INVITE; ``call_id`` is the request's."""
+
+    line: str
+    call_id: str
+    ip: str
+    transport: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(Signal):
+    """An authentication failed for ``cause``; whose is not kept."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerHeard(Signal):
+    """A chan_sip or IAX2 peer registered, or went; ``listed`` when it comes out of a full list."""
+
+    technology: str
+    line: str
+    contact: str
+    ip: str | None
+    gone: bool
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerDescribed(Signal):
+    """A chan_sip peer's device."""
+
+    contact: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeersListed(Signal):
+    """The end of a full list of peers of one technology."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnChannel(Signal):
+    """Something that happened to one channel of a call."""
+
+    channel: str
+    linked: str
+    line: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelUp(OnChannel):
+    """A channel came up; ``number`` is what its caller dialled, empty on a leg that Asterisk placed."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDown(OnChannel):
+    """A channel was hung up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialBegun(OnChannel):
+    """A channel dials ``number`` on the leg ``dest`` through ``trunk`` (an endpoint's name)."""
+
+    dest: str
+    trunk: str | None
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialEnded(OnChannel):
+    """The leg ``dest`` answered or not, as DIALSTATUS says."""
+
+    dest: str
+    trunk: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveChannel(OnChannel):
+    """A channel that is up, as Asterisk lists it; ``began_at`` to the second."""
+
+    number: str
+    began_at: int
+    bridged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveChannelsListed(Signal):
+    """The end of a full list of the channels that are up."""
+
+
+class Stage(StrEnum):
+    """What our dialplan tells of an emergency call (dialplan/README.md)."""
+
+    DIALLED = "Dialled"
+    TRYING = "Trying"
+    REFUSED = "Refused"
+    ANSWERED = "Answered"
+    LEG_ENDED = "LegEnded"
+    FAILED = "Failed"
+    ENDED = "Ended"
+    STRANGE = "strange"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyStage(OnChannel):
+    """A stage of the emergency that the caller's channel ``call`` began."""
+
+    stage: Stage
+    call: str
+    number: str
+    trunk: str | None
+    attempt: int
+    test: bool
+
+
+class Ask(StrEnum):
+    """What a leg asked of its recording (dialplan/README.md)."""
+
+    OPT_IN = "OptIn"
+    START = "Start"
+    PAUSE = "Pause"
+    RESUME = "Resume"
+    OPT_OUT = "OptOut"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingAsked(OnChannel):
+    """The leg ``channel`` asked for ``ask``."""
+
+    ask: Ask
+    trigger: Trigger
+
+
+class Capture(StrEnum):
+    """What MixMonitor did."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureChanged(OnChannel):
+    """MixMonitor on ``channel`` did ``capture``; Asterisk tells neither the file nor who asked (16, 22)."""
+
+    capture: Capture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone(Signal):
+    """A call that was up is not any more, and its end was not heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

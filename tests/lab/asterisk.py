@@ -150,6 +150,8 @@ class Asterisk:
         for name in ("etc", "lib", "spool/monitor", "run", "log"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "lib" / "agi").mkdir()
+        # played before a transfer by feature code, which fails where Debian's sounds are not installed
+        (self.folder / "lib" / "silence.alaw").write_bytes(b"\xd5" * 800)
         etc = self.folder / "etc"
         shutil.copytree(DIALPLAN, etc / "telephony-agent")
         modules = self.installation.modules

@@ -1,0 +1,96 @@
+"""The agent's configuration: a TOML file and the environment become frozen, checked objects, or a list of mistakes."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from agent.config import credentials, document, environment
+from agent.config.credentials import Written
+from agent.config.environment import Place
+from agent.config.mistakes import ConfigError, Mistake, shown
+from agent.config.model import FILES, Config, Credentials, key, sections, settle
+from agent.config.reference import reference
+from agent.config.values import Listen, Unfit
+
+__all__ = ["Config", "ConfigError", "Credentials", "Listen", "Mistake", "load", "reference"]
+
+
+def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: bool = True) -> Config:
+    """Read the TOML file at ``path`` (None: no file) and the environment, which beats it.
+
+    Relative paths begin at the file's folder, without a file at the working directory.
+
+    Args:
+        path: The file.
+        environ: Variables ``TELEPHONY_AGENT_SECTION__KEY`` (a list as ``a,b`` or JSON; empty counts as not set), and
+            systemd's ``CREDENTIALS_DIRECTORY``.
+        secrets_required: False for what never logs in to Asterisk: no secret and no certificate is looked at.
+
+    Raises:
+        ConfigError: with every mistake there is.
+    """
+    file = document.Document() if path is None else document.read(path)
+    variables, given, strays = environment.read(environ)
+    mistakes = [*file.mistakes, *strays]
+    written = {name: file.keys.get(name, {}) | variables.get(name, {}) for name in sections()}
+    folder = (path.parent if path is not None else Path()).absolute()
+
+    def place(section: str, name: str) -> Place:
+        if name in variables.get(section, {}):
+            return Place(origin=environment.variable(section, name))
+        if path is not None:
+            line = file.lines.get((section, name), file.lines.get((section,)))
+            return Place(origin=str(path), line=line, in_file=True)
+        return Place(origin=environment.variable(section, name))
+
+    config, errors = _validated(written, folder)
+    mistakes += [_mistake(error, place) for error in errors]
+    secrets: dict[str, SecretStr] = {}
+    if secrets_required:
+        systemd = environ.get("CREDENTIALS_DIRECTORY")
+        secrets, wrong = credentials.secrets(
+            Written(
+                ami=written["ami"],
+                places={name: place("ami", name) for name in sections()["ami"].model_fields},
+                given=given,
+                folder=folder,
+                systemd=Path(systemd) if systemd else None,
+                whole=file.sound,
+            )
+        )
+        mistakes += wrong
+    if mistakes or config is None:
+        raise ConfigError(sorted(mistakes, key=lambda each: (each.origin != str(path), each.line or 0)))
+    settle(config, folder=folder, secret=secrets.get("secret"), express_secret=secrets.get("express_secret"))
+    return config
+
+
+def _validated(written: Mapping[str, Mapping[str, Any]], folder: Path) -> tuple[Config | None, list[ErrorDetails]]:
+    anchored: dict[str, Any] = {
+        section: {
+            name: folder / value if name in FILES and credentials.is_path(value) else value
+            for name, value in table.items()
+        }
+        for section, table in written.items()
+    }
+    try:
+        return Config(**anchored), []
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def _mistake(error: ErrorDetails, place: Callable[[str, str], Place]) -> Mistake:
+    section, name = str(error["loc"][0]), str(error["loc"][1])
+    about, where = key(section, name), place(section, name)
+    reason = error.get("ctx", {}).get("error")
+    return Mistake(
+        origin=where.origin,
+        line=where.line,
+        key=f"{section}.{name}",
+        found=f"found {shown(error['input'], private=name in FILES)}",
+        expected=f"expected {reason if isinstance(reason, Unfit) else about.takes}",
+        example=where.example(section, name),
+    )

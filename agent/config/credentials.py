@@ -1,0 +1,159 @@
+"""The secrets, from files, the environment or systemd's credentials, and never from the configuration file itself."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from pydantic import SecretStr
+
+from agent.config.environment import SECRETS, Place, variable
+from agent.config.mistakes import Mistake, shown
+
+_MOST_BYTES = 4096
+_ALONE = "the secret alone, on one line"
+_LONGEST = 900  # AMI refuses a line of more than 1,024 bytes
+
+
+def is_path(value: object) -> bool:
+    """Whether a file can have this name."""
+    return isinstance(value, str | Path) and bool(str(value)) and "\0" not in str(value)
+
+
+class _Refused(Exception):
+    """``key`` is the one to show an example of, ``command`` the one to run."""
+
+    def __init__(self, found: str, expected: str, *, key: str = "", command: str = "") -> None:
+        super().__init__(found)
+        self.found, self.expected, self.key, self.command = found, expected, key, command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What the operator wrote under ``[ami]``, right or wrong.
+
+    ``places`` tells where each key is, or would be, set; ``given`` are the secrets in the environment, by `SECRETS`;
+    relative paths begin at ``folder``; ``systemd`` is its $CREDENTIALS_DIRECTORY; ``whole`` is False when a part could
+    not be read, so that nothing can be said to be missing.
+    """
+
+    ami: Mapping[str, Any]
+    places: Mapping[str, Place]
+    given: Mapping[str, str]
+    folder: Path
+    systemd: Path | None
+    whole: bool
+
+
+def secrets(written: Written) -> tuple[dict[str, SecretStr], list[Mistake]]:
+    """The secrets by name (`SECRETS`), and every mistake about them and about ``ca_file``."""
+    found: dict[str, SecretStr] = {}
+    mistakes: list[Mistake] = []
+    for name, file_key in SECRETS.items():
+        try:
+            text = _secret(written, name)
+        except _Refused as refused:
+            by_variable = name in written.given and file_key not in written.ami
+            place = Place(origin=variable("ami", name)) if by_variable else written.places[file_key]
+            mistakes.append(_mistake(place, name if by_variable else file_key, refused))
+        else:
+            if text is not None:
+                found[name] = SecretStr(text)
+    try:
+        _check_ca(written)
+    except _Refused as refused:
+        mistakes.append(_mistake(written.places["ca_file"], "ca_file", refused))
+    return found, mistakes
+
+
+def _mistake(place: Place, name: str, refused: _Refused) -> Mistake:
+    return Mistake(
+        origin=place.origin,
+        line=place.line,
+        key=f"ami.{name}",
+        found=refused.found,
+        expected=refused.expected,
+        example=refused.command or (place.example("ami", refused.key) if refused.key else ""),
+    )
+
+
+def _secret(written: Written, name: str) -> str | None:
+    file_key = SECRETS[name]
+    wanted = name == "secret" or "express_username" in written.ami
+    file, given = written.ami.get(file_key), written.given.get(name)
+    if not wanted and (file is not None or given is not None) and written.whole:
+        raise _Refused("a secret without its user", "set express_username too", key="express_username")
+    if file is not None and given is not None:
+        raise _Refused("the secret is given twice", f"either the file or {variable('ami', name)}, not both")
+    if given is not None:
+        return _checked(given, "the secret")
+    if file is not None:
+        return _from_file(written, file)
+    if wanted and written.systemd is not None:
+        credential = written.systemd / f"ami-{name.replace('_', '-')}"
+        if credential.exists():
+            named = f"the systemd credential {credential.name}"
+            return _checked(_read(credential, named, guarded=False), named)
+    if wanted and written.whole:
+        raise _Refused("no secret is given", f"name a file that holds it, or set {variable('ami', name)}", key=file_key)
+    return None
+
+
+def _from_file(written: Written, name: object) -> str | None:
+    if not is_path(name):
+        return None  # told with the other wrong values
+    file = written.folder / str(name)
+    named = f"the file of that name in {written.folder}"
+    if str(name).startswith(("/", "./", "../")):  # a bare word may be the secret itself, put in the wrong place
+        named = shown(str(name))
+    return _checked(_read(file, named, guarded=file.parent != written.systemd), named)
+
+
+def _check_ca(written: Written) -> None:
+    file = written.ami.get("ca_file")
+    if file is None:
+        return
+    if written.whole and not written.ami.get("tls"):
+        raise _Refused("certificates without TLS", "set tls too, or leave ca_file out", key="tls")
+    if is_path(file) and not (written.folder / file).is_file():
+        raise _Refused(f"no file {shown(str(file))}", "a file of certificates in PEM")
+
+
+def _read(file: Path, named: str, *, guarded: bool) -> str:
+    """The content; ``guarded``: nobody but its owner may read it (systemd guards the folder of its credentials)."""
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise _Refused(f"{named} is no regular file", "a file that holds the secret alone")
+            if guarded and mode & 0o077:
+                raise _Refused(
+                    f"{named} has mode {stat.S_IMODE(mode):04o}: others than its owner may use it",
+                    "a file for the agent's user alone",
+                    command=f"chmod 600 {quote(str(file))}",
+                )
+            content = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise _Refused(
+            f"{named} cannot be read: {os.strerror(error.errno or 0)}", "a file that the agent may read"
+        ) from None
+    if len(content) > _MOST_BYTES:
+        raise _Refused(f"{named} is longer than {_LONGEST} bytes", _ALONE)
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise _Refused(f"{named} is not UTF-8 text", _ALONE) from None
+
+
+def _checked(text: str, where: str) -> str:
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise _Refused(f"{where} is empty", _ALONE)
+    if not text.isprintable():
+        raise _Refused(f"{where} holds a line break or an unprintable character", _ALONE)
+    if len(text.encode()) > _LONGEST:
+        raise _Refused(f"{where} is longer than {_LONGEST} bytes", _ALONE)
+    return text

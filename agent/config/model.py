@@ -1,0 +1,347 @@
+"""The sections and keys of the configuration, each with its default, its bounds and its meaning."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le, Len
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo
+from pydantic import field_validator as checks
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from agent.config.values import Listen, Unfit, file_path, listen_address, matching, proxy_network, sqlite_url
+from agent.core.policy import Policy
+from agent.core.records import RetentionClass
+
+ENV_PREFIX = "TELEPHONY_AGENT_"
+ENV_DELIMITER = "__"
+
+#: Keys that name a file: their paths begin at the configuration's folder, and what stands there is never repeated.
+FILES = frozenset(("secret_file", "ca_file", "express_secret_file"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What a key means, what it takes, and an example of its value in TOML."""
+
+    meaning: str
+    takes: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A login of manager.conf."""
+
+    username: str
+    secret: SecretStr
+
+
+_Name = Annotated[str, matching(r"[!-~]{1,80}")]
+_File = Annotated[Path, BeforeValidator(file_path)]
+_Days = Annotated[int, Ge(1), Le(3653)]
+_Many = Field(strict=False)  # TOML has arrays, no tuples
+
+
+def _days(of: str, example: int) -> Key:
+    return Key(meaning=f"How long {of} are kept.", takes="whole days from 1 to 3653", example=str(example))
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Ami(Section):
+    """Asterisk's manager interface."""
+
+    host: Annotated[
+        str,
+        matching(r"[!-~]{1,253}"),
+        Key(
+            meaning="Where Asterisk's manager interface listens.",
+            takes="a host name or an IP address",
+            example='"127.0.0.1"',
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Ge(1),
+        Le(65535),
+        Key(
+            meaning="Its port: 5038, or with TLS mostly 5039.",
+            takes="a whole number from 1 to 65535",
+            example="5038",
+        ),
+    ] = 5038
+    username: Annotated[
+        _Name,
+        Key(
+            meaning="The agent's section of manager.conf.",
+            takes="1 to 80 printable ASCII characters without a space",
+            example='"agent"',
+        ),
+    ] = "agent"
+    secret_file: Annotated[
+        _File | None,
+        Key(
+            meaning="The file that holds the secret alone, readable by the agent's user only. Or leave it out and give"
+            " the secret as $TELEPHONY_AGENT_AMI__SECRET or as the systemd credential ami-secret.",
+            takes="the path of a file",
+            example='"/etc/telephony-agent/ami-secret"',
+        ),
+    ] = None
+    tls: Annotated[
+        bool,
+        Key(meaning="Whether to speak TLS.", takes="true or false", example="true"),
+    ] = False
+    ca_file: Annotated[
+        _File | None,
+        Key(
+            meaning="The certificates that Asterisk's is checked against, in PEM; without it the system's own.",
+            takes="the path of a file",
+            example='"/etc/telephony-agent/asterisk-ca.pem"',
+        ),
+    ] = None
+    express_username: Annotated[
+        _Name | None,
+        Key(
+            meaning="A section of manager.conf of its own for the session that hears emergencies; without it the same.",
+            takes="1 to 80 printable ASCII characters without a space",
+            example='"agent-express"',
+        ),
+    ] = None
+    express_secret_file: Annotated[
+        _File | None,
+        Key(
+            meaning="The file with that section's secret; also $TELEPHONY_AGENT_AMI__EXPRESS_SECRET or the systemd"
+            " credential ami-express-secret.",
+            takes="the path of a file",
+            example='"/etc/telephony-agent/ami-express-secret"',
+        ),
+    ] = None
+    silent_after_s: Annotated[
+        float,
+        Ge(0.1),
+        Le(10),
+        Key(
+            meaning="How long Asterisk may say nothing, not even answer a ping, until the connection counts as lost.",
+            takes="seconds from 0.1 to 10",
+            example="9",
+        ),
+    ] = 9.0
+
+    _secret: SecretStr | None = PrivateAttr(None)
+    _express_secret: SecretStr | None = PrivateAttr(None)
+
+    def secret(self) -> str:
+        """The secret of ``username``.
+
+        Raises:
+            LookupError: the configuration was loaded without secrets.
+        """
+        return self.credentials("bulk").secret.get_secret_value()
+
+    def credentials(self, session: Literal["express", "bulk"]) -> Credentials:
+        """The login of one session; the express session has the ordinary one unless it was given its own.
+
+        Raises:
+            LookupError: the configuration was loaded without secrets.
+        """
+        username, secret = self.username, self._secret
+        if session == "express" and self.express_username is not None:
+            username, secret = self.express_username, self._express_secret
+        if secret is None:
+            raise LookupError("the configuration was loaded without secrets")
+        return Credentials(username=username, secret=secret)
+
+
+class Store(Section):
+    """Where records are kept."""
+
+    url: Annotated[
+        str,
+        BeforeValidator(sqlite_url),
+        Key(
+            meaning="The SQLite file: sqlite:///var/lib/x.sqlite is /var/lib/x.sqlite, and sqlite:///./x.sqlite is"
+            " x.sqlite beside this file.",
+            takes="sqlite:// and a path that begins with a slash",
+            example='"sqlite:///var/lib/telephony-agent/agent.sqlite"',
+        ),
+    ] = "sqlite:///var/lib/telephony-agent/agent.sqlite"
+
+    _folder: Path = PrivateAttr(Path())
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        path = self.url.removeprefix("sqlite://").lstrip("/")
+        return self._folder / path if path.startswith(("./", "../")) else Path("/", path)
+
+
+class Http(Section):
+    """Metrics, health and the API."""
+
+    allow_remote: Annotated[
+        bool,
+        Key(
+            meaning="Whether `listen` may be an address that other machines reach; nothing there asks for a password.",
+            takes="true or false",
+            example="true",
+        ),
+    ] = False
+    listen: Annotated[
+        Listen | None,
+        BeforeValidator(listen_address),
+        Key(
+            meaning='Where to serve HTTP; port 0 takes any free one, "off" serves nothing.',
+            takes='"address:port", "[IPv6 address]:port" or "off"',
+            example='"127.0.0.1:9199"',
+        ),
+    ] = Listen(host="127.0.0.1", port=9199)
+
+    @checks("listen")
+    @classmethod
+    def _reachable_on_purpose(cls, value: Listen | None, info: ValidationInfo) -> Listen | None:
+        if value is not None and not value.loopback and not info.data.get("allow_remote", True):
+            raise Unfit("a loopback address, or allow_remote = true beside it")
+        return value
+
+
+class Emergency(Section):
+    """What counts as an emergency call."""
+
+    numbers: Annotated[
+        tuple[Annotated[str, matching(r"[0-9]{2,8}")], ...],
+        _Many,
+        Len(1),
+        Key(
+            meaning="The emergency numbers.",
+            takes="one or more numbers of 2 to 8 digits, each in quotes",
+            example='["999", "112", "18000"]',
+        ),
+    ] = ("999", "112", "18000")
+    prefixes: Annotated[
+        tuple[Annotated[str, matching(r"[0-9*#]{1,8}")], ...],
+        _Many,
+        Key(
+            meaning="What may be dialled before one: an outside line (9999), a withheld or released number (141999).",
+            takes="numbers of 1 to 8 digits, * or #, each in quotes",
+            example='["9", "141", "1470"]',
+        ),
+    ] = ("9", "141", "1470")
+
+
+class Registration(Section):
+    """Who registers."""
+
+    proxies: Annotated[
+        tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(proxy_network)], ...],
+        _Many,
+        Key(
+            meaning="SIP proxies and SBCs that phones register through: for these the address behind them is taken.",
+            takes="addresses or networks (CIDR), each in quotes",
+            example='["192.0.2.10", "198.51.100.0/24"]',
+        ),
+    ] = ()
+
+
+class Recording(Section):
+    """Opt-in recording; it has nothing to set."""
+
+
+class Retention(Section):
+    """How long each class of record is kept."""
+
+    registration_days: Annotated[_Days, _days("registrations", 365)] = 365
+    emergency_days: Annotated[_Days, _days("emergency calls", 365)] = 365
+    recording_days: Annotated[_Days, _days("records of recordings", 400)] = 400
+    operations_days: Annotated[_Days, _days("counts of failures and blind times", 400)] = 400
+
+    def days(self, kind: RetentionClass) -> int:
+        """How many days a record of this class is kept."""
+        days: int = getattr(self, f"{kind}_days")
+        return days
+
+
+class Log(Section):
+    """The agent's own log, on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Key(
+            meaning="The least serious line that is written.",
+            takes='"debug", "info", "warning" or "error"',
+            example='"info"',
+        ),
+    ] = "info"
+    format: Annotated[
+        Literal["json", "console"],
+        Key(
+            meaning="One JSON object a line, or coloured text to read.",
+            takes='"json" or "console"',
+            example='"json"',
+        ),
+    ] = "json"
+
+
+class Config(BaseSettings):
+    """The whole configuration, checked; built by `load`, or with every default by ``Config()``."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+    )
+
+    ami: Ami = Ami()
+    store: Store = Store()
+    http: Http = Http()
+    emergency: Emergency = Emergency()
+    registration: Registration = Registration()
+    recording: Recording = Recording()
+    retention: Retention = Retention()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but what `load` hands over, so that no stray environment is ever read."""
+        return (init_settings,)
+
+    def policy(self) -> Policy:
+        """What the core must know of it."""
+        return Policy(
+            emergency_numbers=frozenset(self.emergency.numbers),
+            prefixes=self.emergency.prefixes,
+            proxies=self.registration.proxies,
+        )
+
+
+def settle(config: Config, *, folder: Path, secret: SecretStr | None, express_secret: SecretStr | None) -> None:
+    """Give a new configuration what does not stand in its keys: the folder of its file, and the secrets."""
+    config.store._folder = folder
+    config.ami._secret = secret
+    config.ami._express_secret = express_secret
+
+
+def sections() -> dict[str, type[Section]]:
+    """Every section's model by name, in the order of the file."""
+    return {name: field.annotation for name, field in Config.model_fields.items()}  # type: ignore[misc]
+
+
+def key(section: str, name: str) -> Key:
+    """What is to be known of one key."""
+    (found,) = (item for item in sections()[section].model_fields[name].metadata if isinstance(item, Key))
+    return found

@@ -1,0 +1,122 @@
+"""The emergencies that are up: recognises them, routes each signal to its call, says who calls from where."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from agent.core import emergency
+from agent.core.book import Book
+from agent.core.emergency import Call
+from agent.core.numbers import emergency_number
+from agent.core.policy import Policy
+from agent.core.records import Emergency
+from agent.core.registration import Whereabouts
+from agent.core.signals import (
+    ChannelDown,
+    ChannelUp,
+    DialBegun,
+    DialEnded,
+    EmergencyStage,
+    Gone,
+    LiveChannel,
+    LiveChannelsListed,
+    Signal,
+)
+
+#: What an event that our dialplan did not write could claim as its number is cut and cleaned to this.
+_NUMBER_LIMIT = 16
+
+
+@dataclass(slots=True)
+class Desk:
+    """One call each, however many trunks, sessions and transfers tell of it."""
+
+    policy: Policy
+    new_id: Callable[[], str]
+    whereabouts: Callable[[str, int], Whereabouts]
+    book: Book[Call] = field(default_factory=Book)
+
+    def hear(self, signal: Signal) -> Iterator[Emergency]:
+        """The record as ``signal`` leaves it, if it changed."""
+        match signal:
+            case EmergencyStage():
+                call = self.book.find(signal.call, signal.channel, signal.linked)
+                number = "".join(filter(str.isdecimal, signal.number))[:_NUMBER_LIMIT] or "unknown"
+                yield from self._stepped(call, signal, number, signal.call)
+            case ChannelUp() | LiveChannel():
+                call = self.book.find(signal.channel, signal.linked)
+                number_dialled = emergency_number(signal.number, self.policy)
+                if call is not None or number_dialled is not None:
+                    yield from self._stepped(call, signal, number_dialled or "", signal.channel)
+            case DialBegun():
+                call = self.book.find(signal.channel, signal.linked)
+                to_emergency = signal.number in self.policy.emergency_numbers
+                if to_emergency or (call is not None and call.caller == signal.channel):
+                    yield from self._stepped(call, signal, signal.number, signal.channel)
+            case DialEnded():
+                if (call := self.book.find(signal.dest)) is not None:
+                    yield from self._stepped(call, signal, "", "")
+            case ChannelDown():
+                if (call := self.book.find(signal.channel)) is not None:
+                    yield from self._stepped(call, signal, "", "")
+            case LiveChannelsListed():
+                for call in self.book.unproved():
+                    yield from self._stepped(call, Gone(at=signal.at), "", "")
+
+    def _stepped(self, call: Call | None, signal: Signal, number: str, caller: str) -> Iterator[Emergency]:
+        before = call
+        if call is None:
+            if not isinstance(signal, EmergencyStage | ChannelUp | DialBegun | LiveChannel):
+                return
+            call = emergency.begin(signal, id=self.new_id(), number=number, caller=caller)
+        after = self._located(emergency.step(call, signal), signal.at)
+        self.book.put(after.id, after, *_channels(after, signal))
+        if after is before:
+            return
+        if after.ended_at is None:
+            self.book.reopen(after.id)
+        else:
+            self.book.close(after.id, signal.at)
+        record = emergency.minimise(after)
+        if before is None or record != emergency.minimise(before):
+            yield record
+
+    def _located(self, call: Call, at: int) -> Call:
+        """With the address and device of the registration, which the slower session may tell after the call."""
+        if call.line is None or (call.ip is not None and call.vendor is not None):
+            return call
+        here = self.whereabouts(call.line, at)
+        ip, vendor, model = call.ip or here.ip, call.vendor or here.vendor, call.model or here.model
+        if (ip, vendor, model) == (call.ip, call.vendor, call.model):
+            return call
+        return replace(call, ip=ip, vendor=vendor, model=model)
+
+    def tick(self, at: int) -> None:
+        """Forget calls that have been over for long."""
+        self.book.tick(at)
+
+    def regained(self) -> None:
+        """The session that lists channels is back: what was up has to be proved again."""
+        self.book.unprove()
+
+    def restore(self, records: Iterable[Emergency]) -> None:
+        """Take up the calls that were up when an earlier run stopped."""
+        for record in records:
+            call = emergency.restore(record)
+            self.book.put(call.id, call, call.caller, *call.answered_legs)
+        self.book.unprove()
+
+
+def _channels(call: Call, signal: Signal) -> Iterable[str]:
+    """By which channels ``signal`` lets ``call`` be found."""
+    yield call.caller
+    match signal:
+        case EmergencyStage():
+            yield signal.channel
+            yield signal.linked
+        case ChannelUp() | LiveChannel():
+            if signal.channel == call.caller:
+                yield signal.linked
+        case DialBegun():
+            yield signal.linked
+            if signal.dest in call.legs:
+                yield signal.dest

@@ -1,0 +1,32 @@
+"""Dialled numbers: which of them is an emergency."""
+
+from agent.core.policy import Policy
+
+
+def emergency_number(dialled: str, policy: Policy) -> str | None:
+    """The emergency number in what was dialled, or None.
+
+    Knows the outside-line and withhold forms (``9999``, ``141999``, ``9141112``) and numbers that arrive with URI
+    parameters (``999;phone-context=+44``, seen on Asterisk 16 and 22 without ``ignore_uri_user_options``).
+    """
+    number = dialled.partition(";")[0]
+    if number in policy.emergency_numbers:
+        return number
+    if len(number) > 16:
+        return None
+    for first in policy.prefixes:
+        rest = number.removeprefix(first)
+        if rest == number:
+            continue
+        if rest in policy.emergency_numbers:
+            return rest
+        for second in policy.prefixes:
+            if second != first and rest.startswith(second) and rest[len(second) :] in policy.emergency_numbers:
+                return rest[len(second) :]
+    return None
+
+
+def number_of_dial_string(dial_string: str) -> str:
+    """The user part of what Dial was given: ``999@trunk``, ``trunk/sip:999@host``, ``trunk/999``."""
+    user = dial_string.partition("@")[0].partition(";")[0]
+    return user.rpartition("/")[2].rpartition(":")[2]

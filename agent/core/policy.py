@@ -1,0 +1,15 @@
+"""What the operator decided that the core must know."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """``prefixes`` may stand before an emergency number (outside line, CLI withheld); ``proxies`` are SIP proxies and
+    session border controllers, behind which the phones' own addresses are to be found.
+    """
+
+    emergency_numbers: frozenset[str] = frozenset(("999", "112", "18000"))
+    prefixes: tuple[str, ...] = ("9", "141", "1470")
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -1,0 +1,267 @@
+"""The live picture of who is registered: joins the voices into spans, and says where a line is."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from agent.core import registration
+from agent.core.devices import UNKNOWN, Device, identify
+from agent.core.policy import Policy
+from agent.core.records import IpSource, Registration
+from agent.core.registration import Origin, Span, Whereabouts
+from agent.core.signals import (
+    Authenticated,
+    ContactDescribed,
+    ContactHeard,
+    ContactsListed,
+    Lookup,
+    PeerDescribed,
+    PeerHeard,
+    PeersListed,
+    Signal,
+)
+
+#: An authentication and the contact it made are this close together.
+_JOIN_MS = 5000
+
+#: A request with a Call-ID that no contact has is an INVITE (whose channel follows at once), or a phone that began
+#: its registration anew; only after this time is Asterisk asked which.
+_ASK_AFTER_MS = 2000
+
+#: Authentications remembered for a contact still to be described. More would be a flood, not phones.
+_RECENT_LIMIT = 50_000
+
+Output = Registration | Lookup
+
+
+@dataclass(slots=True)
+class Registrar:
+    """Spans by contact, and what joins them. Raw Call-IDs live here, in memory, only."""
+
+    policy: Policy
+    new_id: Callable[[], str]
+    spans: dict[str, Span] = field(default_factory=dict)
+    _of_line: dict[str, set[str]] = field(default_factory=dict)
+    _of_call_id: dict[str, str] = field(default_factory=dict)
+    _call_id_of: dict[str, str] = field(default_factory=dict)
+    _recent: dict[str, Authenticated] = field(default_factory=dict)
+    _last_of_line: dict[str, Authenticated] = field(default_factory=dict)
+    _refreshed_at: dict[str, int] = field(default_factory=dict)
+    _unexplained: dict[str, int] = field(default_factory=dict)
+    _proved: set[str] = field(default_factory=set)
+    _listed_technologies: set[str] = field(default_factory=set)
+
+    # -- what is heard ------------------------------------------------------------------------------------------
+
+    def hear(self, signal: Signal) -> Iterator[Output]:
+        """Records and questions that ``signal`` gives rise to."""
+        match signal:
+            case Authenticated():
+                yield from self._authenticated(signal)
+            case ContactHeard():
+                yield from self._contact(signal)
+            case ContactDescribed():
+                yield from self._described(signal)
+            case ContactsListed():
+                yield from self._swept("PJSIP", signal.at)
+            case PeerHeard():
+                yield from self._peer(signal)
+            case PeerDescribed():
+                yield from self._device(signal)
+            case PeersListed():
+                for technology in sorted(self._listed_technologies):
+                    yield from self._swept(technology, signal.at)
+                self._listed_technologies.clear()
+
+    def _authenticated(self, signal: Authenticated) -> Iterator[Output]:
+        self._last_of_line[signal.line] = signal
+        span = self.spans.get(self._of_call_id.get(signal.call_id, ""))
+        if span is None:
+            self._recent[signal.call_id] = signal
+            if len(self._recent) > _RECENT_LIMIT:
+                del self._recent[next(iter(self._recent))]
+            if signal.line in self._of_line:
+                self._unexplained.setdefault(signal.line, signal.at)
+            return
+        self._refreshed_at[span.contact] = signal.at
+        origin = registration.origin_of_request(signal, None, self.policy)
+        moved = registration.merged(span, origin=origin, device=span.device, at=signal.at)
+        if moved is None:
+            yield from self._succeeded(span, origin, span.device, signal.at)
+        else:
+            yield from self._kept(registration.refreshed(moved, signal.at))
+
+    def _contact(self, signal: ContactHeard) -> Iterator[Output]:
+        span = self.spans.get(signal.contact)
+        if signal.gone:
+            if span is not None:
+                yield from self._ended(span, signal.at)
+            return
+        self._unexplained.pop(signal.line, None)
+        yield Lookup(technology="PJSIP", endpoint=signal.line)
+        if span is None:
+            origin = registration.origin_of_contact(signal)
+            yield from self._kept(registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin))
+        else:
+            self._proved.add(span.contact)
+
+    def _described(self, signal: ContactDescribed) -> Iterator[Output]:
+        self._unexplained.pop(signal.line, None)
+        request = self._recent.pop(signal.call_id, None)
+        origin = (
+            registration.origin_of_request(request, signal, self.policy)
+            if request is not None
+            else registration.origin_of_contact(signal)
+        )
+        if origin.ip is None:
+            origin = registration.origin_of_contact(signal)
+        device = identify(signal.user_agent)
+        self._joined(signal)
+        span = self.spans.get(signal.contact)
+        if span is None:
+            fresh = registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin)
+            yield from self._kept(replace(fresh, device=device))
+            return
+        at = request.at if request is not None else span.last_seen
+        if (same := registration.merged(span, origin=origin, device=device, at=at)) is None:
+            yield from self._succeeded(span, origin, device, signal.at)
+            return
+        # A request later than the one that began the span, under a new Call-ID: the phone began its registration anew.
+        if request is not None and request.at > span.first_seen:
+            same = registration.refreshed(same, request.at)
+        yield from self._kept(same)
+
+    def _peer(self, signal: PeerHeard) -> Iterator[Output]:
+        if signal.listed:
+            self._listed_technologies.add(signal.technology)
+        span = self.spans.get(signal.contact)
+        if signal.gone:
+            if span is not None and not signal.listed:
+                yield from self._ended(span, signal.at)
+            return
+        if signal.technology == "SIP":
+            yield Lookup(technology="SIP", endpoint=signal.line)
+        origin = self._origin_of_peer(signal)
+        if span is None:
+            yield from self._kept(
+                registration.began(signal, id=self.new_id(), technology=signal.technology, origin=origin)
+            )
+        elif (same := registration.merged(span, origin=origin, device=span.device, at=signal.at)) is None:
+            yield from self._succeeded(span, origin, span.device, signal.at)
+        else:
+            yield from self._kept(same if signal.listed else registration.refreshed(same, signal.at))
+
+    def _origin_of_peer(self, signal: PeerHeard) -> Origin:
+        request = self._last_of_line.get(signal.line)
+        if request is not None and 0 <= signal.at - request.at < _JOIN_MS and not signal.listed:
+            return registration.origin_of_request(request, None, self.policy)
+        return Origin(ip=signal.ip, source=IpSource.CONTACT, transport="udp")
+
+    def _device(self, signal: PeerDescribed) -> Iterator[Output]:
+        span = self.spans.get(signal.contact)
+        if span is None:
+            return
+        device = identify(signal.user_agent)
+        same = registration.merged(span, origin=span.origin, device=device, at=span.last_seen)
+        if same is None:
+            yield from self._succeeded(span, span.origin, device, signal.at)
+        else:
+            yield from self._kept(same)
+
+    # -- what time and calls tell -------------------------------------------------------------------------------
+
+    def called(self, line: str) -> None:
+        """``line`` placed a call: its last unexplained request was the INVITE."""
+        self._unexplained.pop(line, None)
+
+    def tick(self, at: int) -> Iterator[Output]:
+        """Ask about requests that nothing has explained; forget authentications that nothing came of."""
+        for line, since in list(self._unexplained.items()):
+            if at - since >= _ASK_AFTER_MS:
+                del self._unexplained[line]
+                yield Lookup(technology="PJSIP", endpoint=line)
+        for call_id, request in list(self._recent.items()):
+            if at - request.at < 60_000:
+                break
+            del self._recent[call_id]
+
+    def regained(self) -> None:
+        """A session listens again: only what is proved from now on is known to be registered still."""
+        self._proved.clear()
+        self._listed_technologies.clear()
+
+    def restore(self, records: Iterable[Registration]) -> None:
+        """Take up the open spans of an earlier run."""
+        for record in records:
+            span = registration.restore(record)
+            self._index(span)
+
+    # -- what others ask ----------------------------------------------------------------------------------------
+
+    def whereabouts(self, line: str, at: int) -> Whereabouts:
+        """Where ``line`` calls from at ``at``, and on what.
+
+        The call's own INVITE tells best, where Asterisk authenticates calls; else the contact seen last. With several
+        phones on a line the device is the one registered from that address, and unknown where none is.
+        """
+        spans = [self.spans[contact] for contact in self._of_line.get(line, ())]
+        ip = self._address_of_call(line, at)
+        here = [span for span in spans if ip is None or span.origin.ip in (ip, None)]
+        if not here and len(spans) == 1:
+            here = spans
+        if not here:
+            return Whereabouts(ip=ip)
+        span = max(here, key=lambda span: (span.last_seen, span.id))
+        return Whereabouts(
+            ip=ip or span.origin.ip,
+            vendor=span.device.vendor if span.device.vendor != UNKNOWN else None,
+            model=span.device.model or None,
+        )
+
+    def _address_of_call(self, line: str, at: int) -> str | None:
+        request = self._last_of_line.get(line)
+        if request is None or abs(at - request.at) >= _JOIN_MS or registration.is_proxy(request.ip, self.policy):
+            return None
+        return request.ip
+
+    # -- the books ----------------------------------------------------------------------------------------------
+
+    def _index(self, span: Span) -> None:
+        self.spans[span.contact] = span
+        self._of_line.setdefault(span.line, set()).add(span.contact)
+
+    def _joined(self, signal: ContactDescribed) -> None:
+        if not signal.call_id:
+            return
+        earlier = self._call_id_of.get(signal.contact)
+        if earlier is not None and earlier != signal.call_id:
+            self._of_call_id.pop(earlier, None)
+        self._call_id_of[signal.contact] = signal.call_id
+        self._of_call_id[signal.call_id] = signal.contact
+
+    def _kept(self, span: Span) -> Iterator[Output]:
+        self._proved.add(span.contact)
+        if self.spans.get(span.contact) is not span:
+            self._index(span)
+            yield registration.minimise(span)
+
+    def _ended(self, span: Span, at: int) -> Iterator[Output]:
+        del self.spans[span.contact]
+        contacts = self._of_line[span.line]
+        contacts.discard(span.contact)
+        if not contacts:
+            del self._of_line[span.line]
+            self._last_of_line.pop(span.line, None)
+        call_id = self._call_id_of.pop(span.contact, None)
+        if call_id is not None:
+            self._of_call_id.pop(call_id, None)
+        yield registration.minimise(registration.ended(span, at, self._refreshed_at.pop(span.contact, None)))
+
+    def _succeeded(self, span: Span, origin: Origin, device: Device, at: int) -> Iterator[Output]:
+        yield registration.minimise(registration.ended(span, at))
+        yield from self._kept(registration.successor(span, id=self.new_id(), origin=origin, device=device, at=at))
+
+    def _swept(self, technology: str, at: int) -> Iterator[Output]:
+        """End what a full list, taken since the session came back, did not prove."""
+        for span in list(self.spans.values()):
+            if span.technology == technology and span.contact not in self._proved:
+                yield from self._ended(span, at)

@@ -1,0 +1,256 @@
+"""One AMI session that keeps itself up: log in, filter, resynchronise, watch for silence, reconnect with back-off."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from agent.core.wire import Message, name_of, parse
+from agent.ports import Listener
+from agent.sources.ami_connection import Answer, Connection, NotAmi, SessionDown
+from agent.sources.ami_filters import OWN_EVENTS, PROBE, Filters
+from agent.sources.ami_login import Address, Credentials, LoginRefused, TlsRefused, connected, log_in
+
+log = logging.getLogger(__name__)
+
+
+class State(Enum):
+    """How far a session has got."""
+
+    DOWN = "down"
+    CONNECTING = "connecting"
+    LOGGED_IN = "logged_in"
+    IN_STEP = "in_step"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds. A peer silent for ``ping_after_s`` has ``ping_timeout_s`` to answer: together below 10."""
+
+    connect_s: float = 5.0
+    greeting_s: float = 5.0
+    answer_s: float = 5.0
+    list_s: float = 60.0
+    ping_after_s: float = 3.0
+    ping_timeout_s: float = 5.0
+    backoff_first_s: float = 0.2
+    backoff_last_s: float = 30.0
+    refused_s: float = 60.0
+    #: A session that held this long starts its next back-off from the beginning.
+    steady_s: float = 10.0
+
+
+class Session:
+    """One AMI connection that keeps itself up, and hands what is wanted to ``listener`` in the order it came.
+
+    ``wanted`` are event names; ``clock`` gives ms since 1970 UTC; ``resync`` asks for a full snapshot after each login
+    and each later FullyBooted, and tells whether it got all of it. Counters run over all connections.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        address: Address,
+        credentials: Credentials,
+        wanted: frozenset[bytes],
+        filters: Filters,
+        listener: Listener,
+        clock: Callable[[], int],
+        resync: "Callable[[Session], Awaitable[bool]] | None" = None,
+        timing: Timing | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.name = name
+        self.timing = timing or Timing()
+        self.state = State.DOWN
+        self.filtered = False
+        #: When Asterisk says that it started, as its CoreStatus words it; "" where that is not permitted.
+        self.startup = ""
+        self.received_messages = self.wanted_messages = self.unwanted_messages = 0
+        self.received_bytes = self.oversized = self.faults = self.reconnects = 0
+        self._address = address
+        self._credentials = credentials
+        self._wanted = wanted
+        self._filters = filters
+        self._listener = listener
+        self._clock = clock
+        self._resync = resync
+        self._chance = chance or random.Random()  # noqa: S311 - spreads reconnects, guards nothing
+        self._connection: Connection | None = None
+        self._booted = asyncio.Event()
+        self._known_good = False
+
+    async def run(self) -> None:
+        """Stay logged in until cancelled.
+
+        Raises:
+            LoginRefused, NotAmi, TlsRefused: before the first login ever; afterwards they too are retried.
+        """
+        tries = -1
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            pause = 0.0
+            try:
+                cause = await self._hold()
+            except (LoginRefused, NotAmi, TlsRefused) as error:
+                if not self._known_good:
+                    raise
+                cause, pause = type(error).__name__, self.timing.refused_s
+            except (OSError, SessionDown) as error:
+                cause = type(error).__name__
+            finally:
+                self.state = State.DOWN
+            tries = 0 if loop.time() - began > self.timing.steady_s else tries + 1
+            log.warning("AMI session %s is down: %s", self.name, cause)
+            await asyncio.sleep(pause or self._backoff_s(tries))
+
+    async def ask(self, action: Mapping[str, str], timeout_s: float | None = None) -> Answer:
+        """Send one action and wait for its answer.
+
+        Raises:
+            SessionDown: not logged in, or the connection went away meanwhile.
+            TimeoutError: no answer in time.
+            ValueError: a key or value holds a line break.
+        """
+        return await self._up().ask(action, timeout_s or self.timing.answer_s)
+
+    async def ask_list(self, action: Mapping[str, str], complete: str, timeout_s: float | None = None) -> Answer:
+        """As ``ask``, for an action answered by events: they are heard as they come, ``complete`` ends them."""
+        return await self._up().ask(action, timeout_s or self.timing.list_s, complete)
+
+    def hear(self, message: Message, at: int | None = None) -> None:
+        """Pass one message on; a fault in hearing it costs this message alone."""
+        self.wanted_messages += 1
+        try:
+            self._listener.hear(self.name, message, self._clock() if at is None else at)
+        except Exception as error:  # noqa: BLE001 - one bad message must not cost the rest of the chunk
+            self.faults += 1
+            log.error("AMI session %s: %s at %s", self.name, type(error).__name__, _place(error))
+
+    def _up(self) -> Connection:
+        if self._connection is None:
+            raise SessionDown("down")
+        return self._connection
+
+    def _backoff_s(self, tries: int) -> float:
+        longest = min(self.timing.backoff_last_s, self.timing.backoff_first_s * 2.0 ** min(tries, 20))
+        return longest * self._chance.uniform(0.5, 1.0)
+
+    async def _hold(self) -> str:
+        """One connection from its beginning to its end; the cause of the end, in one word."""
+        self.state = State.CONNECTING
+        limits = {"connect_s": self.timing.connect_s, "greeting_s": self.timing.greeting_s}
+        async with connected(self._address, self._take, **limits) as connection:
+            await log_in(connection, self._address, self._credentials, self.timing.answer_s)
+            self.filtered = await self._install_filters(connection)
+            self.startup = await self._startup(connection)
+            # Only now: between login and filter nothing unwanted is sent, however busy Asterisk is.
+            await connection.ask({"Action": "Events", "EventMask": "on"}, self.timing.answer_s)
+            self.reconnects += self._known_good
+            self._known_good = True
+            self._connection = connection
+            self.state = State.LOGGED_IN
+            self._listener.regained(self.name, self._clock())
+            cause = "stopped"
+            try:
+                async with asyncio.TaskGroup() as group:
+                    side = [group.create_task(self._keep_alive(connection)), group.create_task(self._stay_in_step())]
+                    await connection.gone.wait()
+                    cause = connection.cause
+                    for task in side:
+                        task.cancel()
+            finally:
+                self._connection = None
+                self.state = State.DOWN
+                self._listener.lost(self.name, cause, self._clock())
+            return cause
+
+    async def _install_filters(self, connection: Connection) -> bool:
+        """False where Asterisk refuses (no write class ``system``): manager.conf may hold them instead."""
+        limit_s = self.timing.answer_s
+        probe = await connection.ask(PROBE, limit_s)
+        if "denied" in probe.message:
+            log.warning("AMI session %s goes unfiltered: action Filter needs write class system", self.name)
+            return False
+        actions = self._filters.regexes() if probe.ok else self._filters.criteria()
+        answers = await asyncio.gather(*(connection.ask(action, limit_s) for action in actions))
+        if all(answer.ok for answer in answers):
+            return True
+        # Some includes without the others would cut wanted events away: let everything through.
+        await connection.ask({"Action": "Filter", "Operation": "Add", "Filter": "."}, limit_s)
+        log.warning("AMI session %s goes unfiltered: Asterisk refused its filters", self.name)
+        return False
+
+    async def _startup(self, connection: Connection) -> str:
+        status = await connection.ask({"Action": "CoreStatus"}, self.timing.answer_s)
+        return " ".join(status.headers.get(key, "") for key in ("CoreStartupDate", "CoreStartupTime")).strip()
+
+    async def _keep_alive(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            quiet_s = loop.time() - connection.heard_at
+            if quiet_s < self.timing.ping_after_s:
+                await asyncio.sleep(self.timing.ping_after_s - quiet_s)
+                continue
+            asked_at = loop.time()
+            try:
+                await connection.ask({"Action": "Ping"}, self.timing.ping_timeout_s)
+            except TimeoutError:
+                if connection.heard_at < asked_at:
+                    connection.abort("silent")
+                    return
+            except SessionDown:
+                return
+
+    async def _stay_in_step(self) -> None:
+        while True:
+            self._booted.clear()
+            self.state = State.LOGGED_IN
+            try:
+                whole = self._resync is None or await self._resync(self)
+            except SessionDown:
+                return
+            except TimeoutError:
+                self._up().abort("stalled")
+                return
+            if whole and not self._booted.is_set():
+                self.state = State.IN_STEP
+            await self._booted.wait()
+
+    def _take(self, connection: Connection, chunk: bytes) -> None:
+        at = self._clock()
+        self.received_bytes += len(chunk)
+        framer = connection.framer
+        oversized = framer.oversized
+        for raw in framer.feed(chunk):
+            self.received_messages += 1
+            name = name_of(raw)
+            if name in self._wanted:
+                message = parse(raw)
+                if self._filters.admit(message):
+                    self.hear(message, at)
+            else:
+                self.unwanted_messages += name != b"Response"
+            if name == b"Response" or name in connection.ends:
+                connection.settle(parse(raw), raw)
+            elif name in OWN_EVENTS:
+                self._note(connection, name)
+        self.oversized += framer.oversized - oversized
+
+    def _note(self, connection: Connection, name: bytes) -> None:
+        if name == b"FullyBooted":
+            self._booted.set()
+        else:
+            connection.expect_end("shutdown")
+
+
+def _place(error: BaseException) -> str:
+    """Function and line where it was raised: the message of an exception may hold a personal value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "?" if trace is None else f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"

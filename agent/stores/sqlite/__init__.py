@@ -1,0 +1,204 @@
+"""The embedded store: SQLite in WAL mode, one writer, any number of readers."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import aiosqlite  # noqa: TID251
+
+from agent.core.instants import rfc3339
+from agent.core.records import Record
+from agent.ports import StoreError
+from agent.stores.sqlite.errors import damaged, explained
+from agent.stores.sqlite.opening import BUSY_S, Lock, prepare, uri_of
+from agent.stores.sqlite.reader import SqliteReader
+from agent.stores.sqlite.rows import RECORD_OF_KIND, Value, from_row, to_row
+from agent.stores.sqlite.statements import STATEMENTS
+
+__all__ = ["SqliteReader", "SqliteStore"]
+
+# At debug it writes statements with their parameters, and errors with the text that they are about.
+logging.getLogger("aiosqlite").addFilter(lambda entry: entry.levelno >= logging.WARNING)
+
+# The empty transaction makes the WAL at once, so that a reader sees that somebody writes.
+_CONNECTION = "PRAGMA secure_delete = ON; BEGIN IMMEDIATE; ROLLBACK;"
+
+T = TypeVar("T")
+Batch = list[tuple[str, list[dict[str, Value]]]]
+
+
+class SqliteStore:
+    """`agent.ports.Store` in one SQLite file, of which it is the only writer."""
+
+    def __init__(self, path: Path, database: aiosqlite.Connection, lock: Lock) -> None:
+        self._path = path
+        self._database = database
+        self._lock = lock
+        self._turn = asyncio.Lock()
+        self._closed = False
+        self._running: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    async def open(cls, path: Path, *, say: Callable[[str], None] | None = None) -> Self:
+        """The store at ``path``, made if it is missing, checked and migrated; ``say`` hears what takes time.
+
+        Raises:
+            StoreError: it is in use, damaged, another program's, a newer agent's, or cannot be written;
+                an existing file has not been changed.
+        """
+        lock = await asyncio.to_thread(prepare, path, say)
+        try:
+            database = await aiosqlite.connect(uri_of(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_S)
+            try:
+                await database.executescript(_CONNECTION)
+            except BaseException:
+                await database.close()
+                raise
+        except sqlite3.Error as error:
+            lock.release()
+            raise explained(error, path) from None
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, database, lock)
+
+    async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
+        """Insert or replace ``records`` in one transaction; a cancelled commit still is whole or nothing.
+
+        ``durable``: the WAL is synced to the disk before this returns (``synchronous=FULL``).
+
+        Raises:
+            StoreError: nothing of ``records`` was written.
+        """
+        if not records:
+            return
+        try:
+            batch: Batch = [
+                (STATEMENTS[f"upsert_{kind}"], [to_row(record) for record in group])
+                for kind, group in groupby(records, key=lambda record: record.KIND)
+            ]
+        except OverflowError:
+            raise StoreError("a record holds an instant past the year 9999", "look at the PBX's clock") from None
+        await self._whole(self._write("begin_durable" if durable else "begin_ordinary", batch))
+
+    async def open_records(self) -> list[Record]:
+        """Records that had not ended when the agent stopped, in no order.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        found: list[Record] = []
+        async with self._turn:
+            try:
+                for kind in RECORD_OF_KIND:
+                    if statement := STATEMENTS.get(f"open_{kind}"):
+                        async with self._usable().execute(statement) as cursor:
+                            found.extend([from_row(kind, row) async for row in cursor])
+            except sqlite3.Error as error:
+                raise explained(error, self._path) from None
+            except ValueError:
+                raise damaged(self._path) from None
+        return found
+
+    async def delete_before(self, kind: str, before: int, limit: int = 500) -> int:
+        """Delete at most ``limit`` records of ``kind`` that ended before ``before`` (ms); how many went.
+
+        An open record stays, however old. What was deleted is overwritten (``secure_delete``), but its earlier
+        state stands in the WAL until `checkpoint`.
+
+        Raises:
+            StoreError: nothing was deleted.
+        """
+        if kind not in RECORD_OF_KIND:
+            raise StoreError(f"no records are of kind {kind!r}", f"kinds: {', '.join(RECORD_OF_KIND)}")
+        return await self._whole(self._delete(kind, before, limit))
+
+    async def checkpoint(self) -> bool:
+        """Move the WAL into the database and empty it; False if a reader was in the way, to be tried again.
+
+        Raises:
+            StoreError: the disk failed; nothing is lost.
+        """
+        return await self._whole(self._checkpoint())
+
+    async def close(self) -> None:
+        """Finish what runs and leave one clean file; a second time does nothing."""
+        await self._whole(self._close())
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run ``work`` to its end, even when whoever awaits it is cancelled."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _write(self, begin: str, batch: Batch) -> None:
+        async with self._turn:
+            await self._transaction(begin, batch)
+
+    async def _delete(self, kind: str, before: int, limit: int) -> int:
+        async with self._turn:
+            row: dict[str, Value] = {"before": rfc3339(before), "limit": limit}
+            return await self._transaction("begin_ordinary", [(STATEMENTS[f"delete_{kind}"], [row])])
+
+    async def _transaction(self, begin: str, batch: Batch) -> int:
+        """Run ``batch`` between ``begin`` and COMMIT; how many rows it changed."""
+        database = self._usable()
+        before = database.total_changes
+        try:
+            try:
+                await database.executescript(STATEMENTS[begin])
+                for statement, rows in batch:
+                    await database.executemany(statement, _unprinted(rows))
+                await database.execute("COMMIT")
+            except BaseException:
+                await database.rollback()  # Behind whatever the thread still runs; after COMMIT it does nothing.
+                raise
+        except sqlite3.Error as error:
+            raise explained(error, self._path) from None
+        except OverflowError:
+            raise StoreError("a record holds a number of more than 64 bits", "report this") from None
+        return database.total_changes - before
+
+    async def _checkpoint(self) -> bool:
+        async with self._turn:
+            database = self._usable()
+            try:
+                # Waiting for a reader here would keep an emergency waiting.
+                await database.execute("PRAGMA busy_timeout = 0")
+                try:
+                    rows = list(await database.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)"))
+                finally:
+                    await database.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
+            except sqlite3.Error as error:
+                raise explained(error, self._path) from None
+            return bool(rows[0][0] == 0)
+
+    async def _close(self) -> None:
+        async with self._turn:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                with suppress(sqlite3.Error):  # What could not be moved stays whole in the WAL for the next start.
+                    await self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                await self._database.close()
+            except sqlite3.Error as error:
+                raise explained(error, self._path) from None
+            finally:
+                self._lock.release()
+
+    def _usable(self) -> aiosqlite.Connection:
+        if self._closed:
+            raise StoreError(f"the store {self._path} is closed")
+        return self._database
+
+
+def _unprinted(rows: list[dict[str, Value]]) -> Iterator[dict[str, Value]]:
+    """``rows`` in a form whose ``repr`` shows no value, should anything print a call's arguments."""
+    yield from rows

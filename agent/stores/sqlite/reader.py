@@ -1,0 +1,140 @@
+"""A read-only view of the store, for the commands and the pages; it never holds up the writer."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from agent.core.instants import rfc3339
+from agent.core.records import Record
+from agent.ports import StoreError
+from agent.stores.sqlite.errors import damaged, explained
+from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
+from agent.stores.sqlite.opening import beside, connect
+from agent.stores.sqlite.rows import RECORD_OF_KIND, from_row
+from agent.stores.sqlite.statements import STATEMENTS
+
+#: Rows fetched at once. Each chunk is its own short transaction, so that a slow consumer never pins the WAL.
+CHUNK = 500
+
+
+class SqliteReader:
+    """`agent.ports.Reader` of the store at ``path``, whether its agent runs or not; a context manager.
+
+    Raises:
+        StoreError: there is no store, it cannot be read, or its schema is not this agent's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            if not path.is_file() or path.stat().st_size == 0:
+                raise StoreError(f"no store at {path}: has the agent run yet?", "start it once, or check [store] url")
+            self._database = self._connect()
+        except (sqlite3.Error, OSError) as error:
+            raise explained(error, path) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; a second time does nothing."""
+        self._database.close()
+
+    def read(
+        self, kind: str, *, since: int | None = None, line: str | None = None, limit: int | None = None
+    ) -> Iterator[Record]:
+        """Records of ``kind``, oldest first, begun at or after ``since`` (ms), at most the ``limit`` latest.
+
+        They are fetched as they are asked for. A kind without lines has none of any ``line``.
+
+        Raises:
+            StoreError: there is no such kind; or, while iterating, the store cannot be read.
+        """
+        self._known(kind)
+        of_line = "" if line is None else "_of_line"
+        if f"read_{kind}{of_line}" not in STATEMENTS or (limit is not None and limit < 1):
+            return iter(())
+        start = {"begin": "" if since is None else rfc3339(since), "id": "", "line": line}
+        if limit is not None:
+            start.update(self._just_before_the_latest(f"seek_{kind}{of_line}", start, limit))
+        return self._stream(kind, f"read_{kind}{of_line}", start, limit)
+
+    def count(self, kind: str) -> int:
+        """How many records of ``kind`` are kept.
+
+        Raises:
+            StoreError: there is no such kind, or the store cannot be read.
+        """
+        self._known(kind)
+        return int(self._rows(STATEMENTS[f"count_{kind}"])[0][0])
+
+    def changes(self) -> int:
+        """A number that is another one whenever the store has changed in between; cheap enough to poll.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return int(self._rows("PRAGMA data_version")[0][0])
+
+    def _stream(self, kind: str, name: str, start: dict[str, Any], limit: int | None) -> Iterator[Record]:
+        position = dict(start)
+        left = limit
+        while left is None or left > 0:
+            chunk = CHUNK if left is None else min(CHUNK, left)
+            rows = self._rows(STATEMENTS[name], {**position, "chunk": chunk})
+            for begin, *row in rows:
+                try:
+                    yield from_row(kind, row)
+                except ValueError:
+                    raise damaged(self._path) from None
+                position.update(begin=begin, id=row[0])
+            if len(rows) < chunk:
+                return
+            if left is not None:
+                left -= len(rows)
+
+    def _just_before_the_latest(self, name: str, start: dict[str, Any], limit: int) -> dict[str, Any]:
+        rows = self._rows(STATEMENTS[name], {**start, "limit": limit})
+        return {"begin": rows[0][0], "id": rows[0][1]} if rows else {}
+
+    def _rows(self, statement: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(statement, values or {}).fetchall()
+        except sqlite3.Error as error:
+            raise explained(error, self._path) from None
+
+    def _known(self, kind: str) -> None:
+        if kind not in RECORD_OF_KIND:
+            raise StoreError(f"no records are of kind {kind!r}", f"kinds: {', '.join(RECORD_OF_KIND)}")
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return self._opened("mode=ro")
+        except sqlite3.OperationalError:
+            # Reading a WAL database takes the right to make files beside it. Without a WAL no agent writes, and
+            # SQLite may be told that nothing changes.
+            if beside(self._path, "-wal").exists():
+                raise
+            return self._opened("immutable=1")
+
+    def _opened(self, mode: str) -> sqlite3.Connection:
+        database = connect(self._path, mode)
+        try:
+            database.execute("PRAGMA query_only = ON")
+            schema = schema_of(database, self._path)
+            if schema < len(MIGRATIONS):
+                raise StoreError(
+                    f"the store {self._path} is of an older agent: its schema is {schema}, not {len(MIGRATIONS)}",
+                    "start the agent, or run: telephony-agent migrate",
+                )
+        except (sqlite3.Error, StoreError):
+            database.close()
+            raise
+        return database

@@ -1,0 +1,475 @@
+"""What every store promises, whatever is behind it: `agent.ports.Store` and `agent.ports.Reader`."""
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import fields, replace
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Protocol, get_args, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.core.records import (
+    RECORDS,
+    Blind,
+    Emergency,
+    Failure,
+    IpSource,
+    Outcome,
+    Pause,
+    Record,
+    Recording,
+    RecordingState,
+    Registration,
+    SeenBy,
+    Trigger,
+)
+from agent.ports import StoreError
+from agent.stores.sqlite import SqliteReader, SqliteStore
+
+AT = 1_795_380_280_123
+HOUR = 3_600_000
+LAST_INSTANT = 253_402_300_799_999
+
+
+class Backend(Protocol):
+    """One kind of store in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None: ...
+
+    async def open(self) -> SqliteStore: ...
+
+    def reader(self) -> SqliteReader: ...
+
+
+class Sqlite:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "store.db"
+
+    async def open(self) -> SqliteStore:
+        return await SqliteStore.open(self.path)
+
+    def reader(self) -> SqliteReader:
+        return SqliteReader(self.path)
+
+
+BACKENDS: dict[str, type[Backend]] = {"sqlite": Sqlite}
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    return BACKENDS[request.param](tmp_path)
+
+
+@pytest.fixture
+async def store(backend: Backend) -> AsyncIterator[SqliteStore]:
+    store = await backend.open()
+    yield store
+    await store.close()
+
+
+def registration(name: str, at: int = AT, **changes: Any) -> Registration:
+    return replace(
+        Registration(
+            id=name,
+            line="201",
+            ip="203.0.113.7",
+            ip_source=IpSource.SECURITY,
+            transport="tls",
+            vendor="Yealink",
+            model="T46S",
+            firmware="66",
+            first_seen=at,
+            last_seen=at + 60_000,
+            refreshes=1,
+        ),
+        **changes,
+    )
+
+
+def emergency(name: str, at: int = AT, **changes: Any) -> Emergency:
+    return replace(
+        Emergency(
+            id=name,
+            line="201",
+            number="999",
+            ip=None,
+            vendor=None,
+            model=None,
+            started_at=at,
+            seen_by=SeenBy.DIALPLAN,
+            links=("0f" * 16,),
+        ),
+        **changes,
+    )
+
+
+def recording(name: str, state: RecordingState, **changes: Any) -> Recording:
+    return replace(
+        Recording(id=name, line="201", leg="caller", trigger=Trigger.BUTTON, opted_in=True, state=state), **changes
+    )
+
+
+def failure(name: str, at: int = AT) -> Failure:
+    return Failure(id=name, hour=at, cause="invalid_password", count=3)
+
+
+def blind(name: str, at: int = AT, until: int | None = None) -> Blind:
+    return Blind(id=name, session="express", cause="refused", from_at=at, until_at=until)
+
+
+def ids(records: Iterable[Record]) -> list[str]:
+    return [record.id for record in records]
+
+
+def counted(records: Iterable[Record]) -> set[tuple[str, int]]:
+    """How many records there are of each batch, which is what their ids begin with."""
+    return set(Counter(record.id.partition("-")[0] for record in records).items())
+
+
+# Any record at all
+
+
+def _value(name: str, hint: Any) -> st.SearchStrategy[Any]:
+    if isinstance(hint, UnionType):
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+        return st.none() | _value(name, hint)
+    if hint is bool:
+        return st.booleans()
+    if hint is int:
+        return st.integers(0, LAST_INSTANT)
+    if hint is str:
+        return st.text(max_size=20)
+    if hint == tuple[str, ...]:
+        return st.lists(st.text(max_size=20), max_size=3).map(tuple)
+    if hint == tuple[Pause, ...]:
+        instants = st.integers(0, LAST_INSTANT)
+        pause = st.builds(Pause, paused_at=instants, resumed_at=st.none() | instants)
+        return st.lists(pause, max_size=3).map(tuple)
+    assert issubclass(hint, StrEnum), (name, hint)
+    return st.sampled_from(hint)
+
+
+def _records(record: type[Record]) -> st.SearchStrategy[Record]:
+    hints = get_type_hints(record)
+    return st.builds(record, **{item.name: _value(item.name, hints[item.name]) for item in fields(record)})
+
+
+any_record = st.one_of([_records(record) for record in RECORDS])
+
+
+def is_open(record: Record) -> bool:
+    match record:
+        case Registration() | Emergency():
+            return record.ended_at is None
+        case Recording():
+            return record.state not in (RecordingState.STOPPED, RecordingState.NOT_STARTED)
+        case Blind():
+            return record.until_at is None
+        case Failure():
+            return False
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@settings(max_examples=60, deadline=None, print_blob=True)
+@given(commits=st.lists(st.tuples(st.booleans(), st.lists(any_record, max_size=12)), max_size=6))
+def test_what_was_committed_comes_back_equal_and_the_latest_state_wins(
+    name: str, commits: list[tuple[bool, list[Record]]]
+) -> None:
+    async def run(folder: Path) -> None:
+        backend = BACKENDS[name](folder)
+        store = await backend.open()
+        expected: dict[tuple[str, str], Record] = {}
+        for durable, records in commits:
+            await store.commit(records, durable=durable)
+            expected.update({(record.KIND, record.id): record for record in records})
+        await store.close()
+        store = await backend.open()
+        opened = {(record.KIND, record.id): record for record in await store.open_records()}
+        assert opened == {key: record for key, record in expected.items() if is_open(record)}
+        reader = backend.reader()
+        read = {(kind, record.id): record for kind in KINDS for record in reader.read(kind)}
+        reader.close()
+        await store.close()
+        assert read == expected
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(run(Path(folder)))
+
+
+KINDS = [record.KIND for record in RECORDS]
+
+# Writing
+
+
+async def test_a_transaction_that_fails_leaves_nothing_and_the_store_goes_on(
+    store: SqliteStore, backend: Backend
+) -> None:
+    broken = emergency("b", attempts=1 << 70)
+    with pytest.raises(StoreError) as refusal:
+        await store.commit([emergency("a"), registration("r"), broken], durable=True)
+    assert "999" not in str(refusal.value)
+    assert await store.open_records() == []
+    await store.commit([emergency("c")], durable=True)
+    assert ids(await store.open_records()) == ["c"]
+
+
+async def test_a_cancelled_commit_is_whole_or_nothing_and_the_store_goes_on(store: SqliteStore) -> None:
+    batch = 40
+    for turn in range(60):
+        records = [registration(f"{turn}-{number}") for number in range(batch)]
+        writing = asyncio.create_task(store.commit(records, durable=turn % 2 == 0))
+        for _ in range(turn % 12):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    await store.commit([emergency("after")], durable=True)
+    found = await store.open_records()
+    assert "after" in ids(found)
+    assert counted(found) <= {("after", 1), *((str(turn), batch) for turn in range(60))}
+
+
+async def test_a_loop_that_cancels_everything_at_its_end_leaves_all_or_nothing(store: SqliteStore) -> None:
+    batch = 40
+    for turn in range(60):
+        records = [registration(f"{turn}-{number}") for number in range(batch)]
+        writing = asyncio.create_task(store.commit(records, durable=turn % 2 == 0))
+        for _ in range(turn % 12):
+            await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(writing, *others, return_exceptions=True)
+    await store.commit([emergency("after")], durable=True)
+    assert counted(await store.open_records()) <= {("after", 1), *((str(turn), batch) for turn in range(60))}
+
+
+async def test_commits_at_once_take_turns(store: SqliteStore) -> None:
+    await asyncio.gather(*(store.commit([registration(str(n))], durable=n % 3 == 0) for n in range(60)))
+    assert sorted(ids(await store.open_records())) == sorted(str(n) for n in range(60))
+
+
+async def test_nothing_to_commit_is_nothing_done(store: SqliteStore, backend: Backend) -> None:
+    with backend.reader() as reader:
+        before = reader.changes()
+        await store.commit([], durable=True)
+        assert reader.changes() == before
+
+
+async def test_a_header_that_is_no_utf8_does_not_cost_the_emergency(store: SqliteStore) -> None:
+    await store.commit([emergency("e", trunk="tr\udce4ger")], durable=True)
+    (found,) = await store.open_records()
+    assert found == emergency("e", trunk="tr?ger")
+
+
+# Opening and closing
+
+
+async def test_one_writer(store: SqliteStore, backend: Backend) -> None:
+    with pytest.raises(StoreError, match=r"another agent has the store .* open"):
+        await backend.open()
+    await store.commit([emergency("e")], durable=True)
+    assert ids(await store.open_records()) == ["e"]
+
+
+async def test_a_closed_store_says_so(backend: Backend) -> None:
+    store = await backend.open()
+    await store.close()
+    await store.close()
+    with pytest.raises(StoreError, match="is closed"):
+        await store.commit([emergency("e")], durable=True)
+    with pytest.raises(StoreError, match="is closed"):
+        await store.open_records()
+    await (await backend.open()).close()
+
+
+async def test_close_waits_for_what_was_asked_before(backend: Backend) -> None:
+    store = await backend.open()
+    writing = [asyncio.create_task(store.commit([emergency(str(n))], durable=True)) for n in range(20)]
+    await asyncio.sleep(0)
+    await store.close()
+    await asyncio.gather(*writing)
+    store = await backend.open()
+    assert len(await store.open_records()) == 20
+    await store.close()
+
+
+# Retention
+
+ENDED: list[Record] = [
+    registration("closed", ended_at=AT),
+    emergency("closed", ended_at=AT, outcome=Outcome.ANSWERED),
+    recording("closed", RecordingState.STOPPED, started_at=AT - 5, stopped_at=AT),
+    failure("closed", AT - HOUR),
+    blind("closed", AT - 5, AT),
+]
+OPEN: list[Record] = [
+    registration("open", AT - 9 * HOUR),
+    emergency("open", AT - 9 * HOUR),
+    recording("open", RecordingState.PAUSED, started_at=AT - 9 * HOUR, stopped_at=AT - 8 * HOUR),
+    recording("waiting", RecordingState.OPTED_IN),
+    blind("open", AT - 9 * HOUR),
+]
+
+
+@pytest.mark.parametrize("ended", ENDED, ids=KINDS)
+async def test_a_record_goes_once_it_ended_before_the_term_and_not_a_millisecond_sooner(
+    store: SqliteStore, backend: Backend, ended: Record
+) -> None:
+    await store.commit([*ENDED, *OPEN], durable=False)
+    assert await store.delete_before(ended.KIND, AT) == 0
+    assert await store.delete_before(ended.KIND, AT + 1) == 1
+    assert await store.delete_before(ended.KIND, AT + 1) == 0
+    with backend.reader() as reader:
+        left = [record for kind in KINDS for record in reader.read(kind)]
+    assert {(record.KIND, record.id) for record in left} == {
+        (record.KIND, record.id) for record in [*ENDED, *OPEN] if record is not ended
+    }
+
+
+async def test_an_opt_in_that_started_nothing_goes_by_its_end(store: SqliteStore) -> None:
+    await store.commit([recording("r", RecordingState.NOT_STARTED, stopped_at=AT)], durable=True)
+    assert await store.delete_before("recording", AT) == 0
+    assert await store.delete_before("recording", AT + 1) == 1
+
+
+async def test_deleting_goes_in_small_steps(store: SqliteStore) -> None:
+    await store.commit([registration(str(n), ended_at=AT) for n in range(1100)], durable=False)
+    steps = [await store.delete_before("registration", AT + 1) for _ in range(4)]
+    assert steps == [500, 500, 100, 0]
+
+
+async def test_an_unknown_kind_is_named(store: SqliteStore, backend: Backend) -> None:
+    with pytest.raises(StoreError, match="'registrations'"):
+        await store.delete_before("registrations", AT)
+    with backend.reader() as reader:
+        with pytest.raises(StoreError, match="'emergencies'"):
+            reader.read("emergencies")
+        with pytest.raises(StoreError, match="'emergencies'"):
+            reader.count("emergencies")
+
+
+# Reading
+
+
+async def test_reading_is_oldest_first_from_since_and_of_one_line(store: SqliteStore, backend: Backend) -> None:
+    await store.commit(
+        [emergency("c", AT + 2, line="202"), emergency("a", AT), emergency("b2", AT + 1), emergency("b1", AT + 1)],
+        durable=True,
+    )
+    with backend.reader() as reader:
+        assert ids(reader.read("emergency")) == ["a", "b1", "b2", "c"]
+        assert ids(reader.read("emergency", since=AT + 1)) == ["b1", "b2", "c"]
+        assert ids(reader.read("emergency", line="201")) == ["a", "b1", "b2"]
+        assert ids(reader.read("emergency", line="nobody")) == []
+        assert ids(reader.read("emergency", limit=2)) == ["b2", "c"]
+        assert ids(reader.read("emergency", limit=2, line="201")) == ["b1", "b2"]
+        assert ids(reader.read("emergency", limit=3, since=AT + 2)) == ["c"]
+        assert ids(reader.read("emergency", limit=0)) == []
+        assert ids(reader.read("emergency", limit=99)) == ["a", "b1", "b2", "c"]
+
+
+async def test_a_recording_begins_with_its_capture_or_with_the_end_of_its_opt_in(
+    store: SqliteStore, backend: Backend
+) -> None:
+    await store.commit(
+        [
+            recording("waits", RecordingState.OPTED_IN),
+            recording("never", RecordingState.NOT_STARTED, stopped_at=AT + 1),
+            recording("late", RecordingState.RECORDING, started_at=AT + 2),
+            recording("early", RecordingState.STOPPED, started_at=AT, stopped_at=AT + 9),
+        ],
+        durable=True,
+    )
+    with backend.reader() as reader:
+        assert ids(reader.read("recording")) == ["early", "never", "late", "waits"]
+        assert ids(reader.read("recording", since=AT + 2)) == ["late", "waits"]
+
+
+@settings(max_examples=30, deadline=None, print_blob=True)
+@given(
+    begins=st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["201", "202"])), max_size=60),
+    since=st.none() | st.integers(0, 22),
+    line=st.none() | st.sampled_from(["201", "202", "203"]),
+    limit=st.none() | st.integers(0, 70),
+)
+@pytest.mark.parametrize("name", BACKENDS)
+def test_reading_is_a_filter_then_the_latest(
+    name: str, begins: list[tuple[int, str]], since: int | None, line: str | None, limit: int | None
+) -> None:
+    records = [registration(f"{n:02d}", AT + begin, line=whose) for n, (begin, whose) in enumerate(begins)]
+
+    async def run(folder: Path) -> list[Record]:
+        backend = BACKENDS[name](folder)
+        store = await backend.open()
+        await store.commit(records, durable=False)
+        with backend.reader() as reader:
+            found = list(
+                reader.read("registration", since=None if since is None else AT + since, line=line, limit=limit)
+            )
+        await store.close()
+        return found
+
+    expected = sorted(
+        (
+            record
+            for record in records
+            if (since is None or record.first_seen >= AT + since) and line in (None, record.line)
+        ),
+        key=lambda record: (record.first_seen, record.id),
+    )
+    if limit is not None:
+        expected = expected[max(0, len(expected) - limit) :]
+    with tempfile.TemporaryDirectory() as folder:
+        assert asyncio.run(run(Path(folder))) == expected
+
+
+async def test_a_kind_without_lines_has_none_of_any_line(store: SqliteStore, backend: Backend) -> None:
+    await store.commit([failure("f"), blind("b")], durable=True)
+    with backend.reader() as reader:
+        assert [*reader.read("failure", line="201"), *reader.read("blind", line="201")] == []
+        assert [*reader.read("failure", limit=5), *reader.read("blind", since=AT)] == [failure("f"), blind("b")]
+
+
+async def test_many_records_come_whole_and_in_order_while_the_agent_writes(
+    store: SqliteStore, backend: Backend
+) -> None:
+    names = [f"{n:05d}" for n in range(1700)]
+    await store.commit([registration(name, AT + n) for n, name in enumerate(names)], durable=False)
+    with backend.reader() as reader:
+        found = []
+        for record in reader.read("registration"):
+            found.append(record.id)
+            if len(found) % 300 == 0:
+                await store.commit([registration(record.id, record.first_seen, refreshes=9)], durable=True)  # type: ignore[union-attr]
+                assert await store.checkpoint(), "a reader between two chunks must not hold up a checkpoint"
+        assert found == names
+        assert ids(reader.read("registration", limit=1200)) == names[-1200:]
+        assert reader.count("registration") == len(names)
+
+
+async def test_changes_tells_a_reader_that_it_should_look_again(store: SqliteStore, backend: Backend) -> None:
+    with backend.reader() as reader:
+        first = reader.changes()
+        assert reader.changes() == first
+        await store.commit([emergency("e")], durable=True)
+        second = reader.changes()
+        assert second != first
+        assert ids(reader.read("emergency")) == ["e"]
+        assert reader.changes() == second
+
+
+async def test_reading_without_an_agent(backend: Backend) -> None:
+    with pytest.raises(StoreError, match="has the agent run yet"):
+        backend.reader()
+    store = await backend.open()
+    await store.commit([emergency("e")], durable=True)
+    await store.close()
+    with backend.reader() as reader:
+        assert ids(reader.read("emergency")) == ["e"]
+    await (await backend.open()).close()

@@ -1,0 +1,73 @@
+"""One run of SIPp."""
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+from pathlib import Path
+
+_runs = itertools.count(1)
+
+
+class SipError(Exception):
+    """A SIP conversation went otherwise than its scenario; says what SIPp saw."""
+
+
+class SippRun:
+    """A SIPp process under way; it dies with the process that started it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, errors: Path, title: str) -> None:
+        self._process = process
+        self._errors = errors
+        self._title = title
+
+    async def done(self) -> None:
+        """Waits for the end of the scenario.
+
+        Raises SipError when it did not go as written.
+        """
+        code = await self._process.wait()
+        if code != 0:
+            seen = self._errors.read_text(errors="replace") if self._errors.exists() else "SIPp wrote no error log"
+            raise SipError(f"{self._title}: SIPp ended with {code}\n{seen[-4000:]}")
+
+    async def stop(self) -> None:
+        """Ends it at once, whatever it is at."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+
+async def run_sipp(
+    scenario: str,
+    *,
+    folder: Path,
+    title: str,
+    local: tuple[str, int],
+    remote: tuple[str, int],
+    call_id: str | None = None,
+    calls: int | None = 1,
+    timeout_s: int = 120,
+    tcp: bool = False,
+) -> SippRun:
+    """Starts SIPp from `local` to `remote`; with calls=None it takes calls until it is stopped.
+
+    Writes the scenario and SIPp's error log into `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{next(_runs)}-{title}.xml"
+    path.write_text(scenario)
+    errors = path.with_suffix(".errors")
+    process = await asyncio.create_subprocess_exec(
+        *("setpriv", "--pdeathsig", "KILL", "sipp", f"{remote[0]}:{remote[1]}", "-sf", str(path)),
+        *("-i", local[0], "-p", str(local[1]), "-mi", local[0], "-nostdin"),
+        *("-t", "t1" if tcp else "u1", "-cid_str", call_id or f"{secrets.token_hex(8)}-%u-{local[0]}"),
+        *(("-m", str(calls)) if calls else ()),
+        *(("-timeout", f"{timeout_s}s", "-timeout_error") if calls else ()),
+        *("-trace_err", "-error_file", str(errors)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=folder,
+    )
+    return SippRun(process, errors, title)
