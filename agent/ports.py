@@ -30,6 +30,12 @@ class Store(Protocol):
     async def open_records(self) -> list[Record]:
         """Records that had not ended when the agent stopped: registrations, emergencies, recordings, blind times."""
 
+    async def delete_before(self, kind: str, before: int, limit: int = 500) -> int:
+        """Delete at most ``limit`` ended records of ``kind`` that ended before ``before`` (ms); how many went."""
+
+    async def checkpoint(self) -> bool:
+        """Let nothing of what was deleted stand in a log of the store; False: try again later."""
+
     async def close(self) -> None:
         """Finish, leaving one clean file."""
 

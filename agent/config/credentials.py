@@ -114,11 +114,11 @@ def _from_file(written: Written, name: object) -> str | None:
 
 def _check_ca(written: Written) -> None:
     file = written.ami.get("ca_file")
-    if file is None:
+    if not is_path(file):
         return
     if written.whole and not written.ami.get("tls"):
         raise _Refused("certificates without TLS", "set tls too, or leave ca_file out", key="tls")
-    if is_path(file) and not (written.folder / file).is_file():
+    if not (written.folder / str(file)).is_file():
         raise _Refused(f"no file {shown(str(file))}", "a file of certificates in PEM")
 
 

@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
@@ -25,6 +25,8 @@ class _Source(EnvSettingsSource):
 
     def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:  # noqa: ARG002
         text = str(value).strip()
+        if field is None or get_origin(field.annotation) is not tuple:
+            return value
         if not text.startswith("["):
             return [item.strip() for item in text.split(",")]
         try:
@@ -33,9 +35,9 @@ class _Source(EnvSettingsSource):
             return text
 
 
-def variable(section: str, key: str) -> str:
+def variable(section: str, name: str) -> str:
     """The name of the variable that sets a key."""
-    return f"{ENV_PREFIX}{section}{ENV_DELIMITER}{key}".upper()
+    return f"{ENV_PREFIX}{section}{ENV_DELIMITER}{name}".upper()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +59,8 @@ class Place:
 
 
 def _known() -> dict[str, tuple[str, str]]:
-    keys = {
-        variable(section, key): (section, key) for section, model in sections().items() for key in model.model_fields
-    }
-    return keys | {variable("ami", name): ("ami", name) for name in SECRETS}
+    every = [(section, name) for section, model in sections().items() for name in model.model_fields]
+    return {variable(*item): item for item in every} | {variable("ami", name): ("ami", name) for name in SECRETS}
 
 
 def read(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[Mistake]]:
@@ -70,20 +70,27 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], dict[st
     to the command line.
     """
     known = _known()
-    keys: dict[str, str] = {}
+    keys: dict[str, dict[str, Any]] = {}
     secrets: dict[str, str] = {}
     mistakes: list[Mistake] = []
     for name, value in environ.items():
         if not name.startswith(ENV_PREFIX) or value == "":
             continue
-        _, key = known.get(name, ("", ""))
-        if key in SECRETS:
-            secrets[key] = value
-        elif key:
-            keys[name] = value
+        section, wanted = known.get(name, ("", ""))
+        if wanted in SECRETS:
+            secrets[wanted] = value
+        elif wanted:
+            keys.setdefault(section, {})[wanted] = _read(name, value, section, wanted)
         elif (mistake := _stray(name, known)) is not None:
             mistakes.append(mistake)
-    return dict(_Source(keys)()), secrets, mistakes
+    return keys, secrets, mistakes
+
+
+def _read(name: str, value: str, section: str, wanted: str) -> Any:
+    try:
+        return _Source({name: value})()[section][wanted]
+    except (ValueError, RecursionError):  # its JSON has an integer too long, or is nested too deeply
+        return value
 
 
 def _stray(name: str, known: Mapping[str, tuple[str, str]]) -> Mistake | None:

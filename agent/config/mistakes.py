@@ -23,7 +23,8 @@ class Mistake:
     example: str = ""
 
     def __str__(self) -> str:
-        place = self.origin if self.line is None else f"{self.origin}:{self.line}"
+        origin = self.origin if self.origin.isprintable() else ascii(self.origin)
+        place = origin if self.line is None else f"{origin}:{self.line}"
         section, _, key = self.key.partition(".")
         subject = " ".join(part for part in (f"[{section}]" if section else "", key) if part)
         text = ": ".join(part for part in (place, subject, self.found) if part) + f"; {self.expected}"
@@ -47,7 +48,7 @@ def shown(value: object, *, private: bool = False) -> str:
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):
-        return "an array"
+        return "an array" if value else "an empty array"
     if private:
         return "a text" if isinstance(value, str) else f"a value of type {type(value).__name__}"
     if isinstance(value, bool):

@@ -5,12 +5,21 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le, Len
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo
+from annotated_types import Ge, Le
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+)
 from pydantic import field_validator as checks
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agent.config.values import Listen, Unfit, file_path, listen_address, matching, proxy_network, sqlite_url
+from agent.config.values import Listen, Unfit, file_path, listen_address, matching, not_empty, proxy_network, sqlite_url
 from agent.core.policy import Policy
 from agent.core.records import RetentionClass
 
@@ -70,11 +79,7 @@ class Ami(Section):
         int,
         Ge(1),
         Le(65535),
-        Key(
-            meaning="Its port: 5038, or with TLS mostly 5039.",
-            takes="a whole number from 1 to 65535",
-            example="5038",
-        ),
+        Key(meaning="Its port: 5038, or with TLS mostly 5039.", takes="a whole number from 1 to 65535", example="5038"),
     ] = 5038
     username: Annotated[
         _Name,
@@ -93,10 +98,7 @@ class Ami(Section):
             example='"/etc/telephony-agent/ami-secret"',
         ),
     ] = None
-    tls: Annotated[
-        bool,
-        Key(meaning="Whether to speak TLS.", takes="true or false", example="true"),
-    ] = False
+    tls: Annotated[bool, Key(meaning="Whether to speak TLS.", takes="true or false", example="true")] = False
     ca_file: Annotated[
         _File | None,
         Key(
@@ -216,7 +218,7 @@ class Emergency(Section):
     numbers: Annotated[
         tuple[Annotated[str, matching(r"[0-9]{2,8}")], ...],
         _Many,
-        Len(1),
+        AfterValidator(not_empty),
         Key(
             meaning="The emergency numbers.",
             takes="one or more numbers of 2 to 8 digits, each in quotes",
@@ -279,11 +281,7 @@ class Log(Section):
     ] = "info"
     format: Annotated[
         Literal["json", "console"],
-        Key(
-            meaning="One JSON object a line, or coloured text to read.",
-            takes='"json" or "console"',
-            example='"json"',
-        ),
+        Key(meaning="One JSON object a line, or coloured text to read.", takes='"json" or "console"', example='"json"'),
     ] = "json"
 
 

@@ -40,6 +40,17 @@ def matching(pattern: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
+    """One value or more.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not values:
+        raise ValueError
+    return values
+
+
 def file_path(value: object) -> Path:
     """The path of a file.
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_YEAR_10000_S = 253_402_300_800
 
 
 def rfc3339(at: int) -> str:
@@ -26,7 +27,7 @@ def from_rfc3339(text: str) -> int:
 def from_epoch(text: str) -> int | None:
     """AMI's ``Timestamp: 1795380280.123456`` (with ``timestampevents=yes``) in milliseconds, or None."""
     seconds, _, fraction = text.partition(".")
-    if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 11:
+    if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 11 or int(seconds) >= _YEAR_10000_S:
         return None
     fraction = fraction[:3].ljust(3, "0")
     return int(seconds) * 1000 + (int(fraction) if fraction.isascii() and fraction.isdigit() else 0)

@@ -36,7 +36,8 @@ class AmiSource:
     """Both sessions to one Asterisk.
 
     Two, because one TCP stream has head-of-line blocking: behind 100,000 queued registrations a 999 would wait.
-    ``wanted`` are the event names for the bulk session; ``clock`` gives ms since 1970 UTC.
+    ``wanted`` are the event names for the bulk session; ``clock`` gives ms since 1970 UTC. The express session logs in
+    with ``express_credentials`` where it has a user of its own.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class AmiSource:
         *,
         address: Address,
         credentials: Credentials,
+        express_credentials: Credentials | None = None,
         wanted: frozenset[bytes],
         listener: Listener,
         clock: Callable[[], int],
@@ -54,7 +56,7 @@ class AmiSource:
             return Session(
                 name=name,
                 address=address,
-                credentials=credentials,
+                credentials=credentials if snapshots else express_credentials or credentials,
                 wanted=wanted,
                 filters=filters,
                 listener=listener,

@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Self
 
 SECRET = "s3cret"
-ACCEPTED = b"Response: Success\r\nMessage: Authentication accepted\r\n"
-UNKNOWN = "Response: Error\r\nMessage: Invalid/unknown command: {}. Use Action: ListCommands to show available commands."
+UNKNOWN = "Message: Invalid/unknown command: {}. Use Action: ListCommands to show available commands."
 LISTS = {
     "PJSIPShowRegistrationInboundContactStatuses": "ContactStatusDetailComplete",
     "IAXpeerlist": "PeerlistComplete",
@@ -182,8 +181,7 @@ class FakeAsterisk:
                 return [response(action, "Success", *started)]
             case _ if name in LISTS:
                 return list_of(action, LISTS[name])
-        refusal, _, text = UNKNOWN.format(name).partition("\r\n")
-        return [response(action, refusal.removeprefix("Response: "), text)]
+        return [response(action, "Error", UNKNOWN.format(name))]
 
     def _log_in(self, peer: Peer, action: Action) -> list[bytes]:
         digest = hashlib.md5((self.challenge + SECRET).encode()).hexdigest()
@@ -203,7 +201,9 @@ class FakeAsterisk:
         if not self.match_criteria or not criteria:
             pattern = action.get("Filter", "").replace("[[:space:]]", r"\s").encode()
             peer.includes.append(lambda raw: re.search(pattern, raw, re.DOTALL) is not None)
-        elif found := re.search(r"^action\(include\),name\((\w+)\)(,header\(UserEvent\),method\(starts_with\))?$", criteria):
+        elif found := re.search(
+            r"^action\(include\),name\((\w+)\)(,header\(UserEvent\),method\(starts_with\))?$", criteria
+        ):
             head = f"Event: {found[1]}\r\n".encode()
             value = f"\r\nUserEvent: {action['Filter']}".encode() if found[2] else b""
             peer.includes.append(lambda raw: raw.startswith(head) and value in raw)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.lab.ami import AmiError, AmiSession
-from tests.lab.etc import EXTRA_MODULES, MODULES, phone_sections, trunk_sections
+from tests.lab.etc import MODULES, OLD_MODULES, phone_sections, trunk_sections
 from tests.lab.ports import RTP_PORTS, free_port, free_sip_port, rtp_start
 from tests.lab.provision import Installation
 
@@ -51,6 +51,8 @@ class Asterisk:
         self._process: asyncio.subprocess.Process | None = None
         shared = (installation.root or Path("/")) / "tmp"
         self.folder = Path(tempfile.mkdtemp(prefix="telephony-lab-", dir=shared))
+        # the same folder, as a chrooted Asterisk sees it
+        self._inside = Path("/tmp") / self.folder.name
         self._write()
 
     async def __aenter__(self) -> Self:
@@ -78,8 +80,7 @@ class Asterisk:
 
         Raises LabError when it ends before, or says nothing for 30 s.
         """
-        inside = f"/tmp/{self.folder.name}"
-        command = self.installation.command(inside, "-f", "-g", "-C", f"{inside}/etc/asterisk.conf")
+        command = self.installation.command(self._inside)
         log = (self.folder / "log" / "console").open("ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
@@ -150,15 +151,19 @@ class Asterisk:
         for name in ("etc", "lib", "spool/monitor", "run", "log"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "lib" / "agi").mkdir()
-        # played before a transfer by feature code, which fails where Debian's sounds are not installed
-        (self.folder / "lib" / "silence.alaw").write_bytes(b"\xd5" * 800)
+        # Asterisk does not start without its documentation
+        data = self.installation.data_dir
+        (self.folder / "lib" / "documentation").symlink_to(data / "documentation")
+        # a transfer by feature code fails when its prompt is missing, and Debian's sounds are another package
+        sounds = self.folder / "lib" / "sounds" / "en"
+        sounds.mkdir(parents=True)
+        for prompt in ("pbx-transfer", "beep", "beeperr"):
+            (sounds / f"{prompt}.alaw").write_bytes(b"\xd5" * 800)
         etc = self.folder / "etc"
         shutil.copytree(DIALPLAN, etc / "telephony-agent")
-        modules = self.installation.modules
-        # in memory alone: one may not exist in this version
-        names = [name for name in (*MODULES, *EXTRA_MODULES) if f"{name}.so" in modules]
+        names = [name for name in (*MODULES, *OLD_MODULES) if f"{name}.so" in self.installation.modules]
         values = {
-            "DIR": f"/tmp/{self.folder.name}",
+            "DIR": str(self._inside),
             "MODULES": str(self.installation.modules_dir),
             "AMI_PORT": str(self.ami_port),
             "SIP_PORT": str(self.sip_port),
@@ -173,6 +178,8 @@ class Asterisk:
         }
         first = rtp_start()
         values |= {"RTP_START": str(first), "RTP_END": str(first + RTP_PORTS - 1)}
+        for name in ("acl", "cdr", "cel", "pjproject", "udptl"):
+            (etc / f"{name}.conf").touch()
         for template in ETC.glob("*.conf"):
             text = template.read_text()
             for key, value in values.items():

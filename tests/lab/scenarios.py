@@ -244,8 +244,9 @@ def _refer(dialog: _Dialog, cseq: int, target: str) -> list[str]:
         _send(dialog.request("REFER", cseq, headers)),
         _receive(response=202),
         '<label id="listen"/>',
-        _receive(request="NOTIFY", extra='optional="true" next="noted"'),
-        _receive(request="BYE", extra='timeout="500" ontimeout="referred" next="left"'),
+        # SIPp heeds the time limit of the first of several alternatives
+        _receive(request="NOTIFY", extra='optional="true" timeout="500" ontimeout="referred" next="noted"'),
+        _receive(request="BYE", extra='next="left"'),
         '<label id="noted"/>',
         _send(_response(200, dialog.user_agent), retransmit=False, after="listen"),
         '<label id="left"/>',

@@ -14,7 +14,8 @@ MODULES = (
     " func_logic func_global func_db bridge_simple bridge_native_rtp bridge_softmix bridge_holding"
     " bridge_builtin_features codec_ulaw codec_alaw format_wav format_pcm res_musiconhold app_playback"
 ).split()
-EXTRA_MODULES = ("res_features", "res_http_websocket", "chan_sip", "res_crypto", "chan_iax2")
+# these a newer Asterisk lacks
+OLD_MODULES = ("res_crypto", "res_http_websocket", "chan_sip", "chan_iax2")
 
 _PHONE = """[{name}]
 type=endpoint

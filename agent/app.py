@@ -1,0 +1,255 @@
+"""The composition root: read from top to bottom it is the way of the data."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from agent import __version__
+from agent.config import Config
+from agent.core.engine import Engine
+from agent.core.lanes import Lane
+from agent.core.normalise import WANTED, Linker
+from agent.core.records import Record, RecordingState
+from agent.core.signals import Lookup
+from agent.core.wire import Message
+from agent.duties import retention
+from agent.pipeline import Pipeline
+from agent.ports import StoreError
+from agent.sources.ami import Address, AmiSource, Credentials, State, Timing
+from agent.sources.replay import replay
+from agent.stores.sqlite import SqliteStore
+from agent.views import api
+from agent.views.metrics import Metrics, SessionState, Snapshot
+
+log = structlog.get_logger()
+
+TICK_S = 1.0
+HTTP_RETRY_S = 5.0
+
+
+def now_ms() -> int:
+    """The clock: ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """A random record id that says nothing."""
+    return secrets.token_hex(8)
+
+
+def link_key(path: Path) -> bytes:
+    """The key of the restart links, made at the first start; it lies beside the store, not in it.
+
+    Raises:
+        StoreError: it cannot be read or made.
+    """
+    file = path.with_name(path.name + ".key")
+    try:
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as fresh:
+                fresh.write(secrets.token_bytes(32))
+                fresh.flush()
+                os.fsync(fresh.fileno())
+        key = file.read_bytes()
+    except OSError as error:
+        raise StoreError(f"the key file {file} cannot be used: {error.strerror}", "check its owner and mode") from None
+    if len(key) != 32:
+        raise StoreError(f"the key file {file} is damaged", "move it away: open calls of the last run are then closed")
+    return key
+
+
+class Agent:
+    """One agent beside one Asterisk."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `run` in order."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop`.
+
+        Raises:
+            StoreError, LoginRefused, NotAmi, TlsRefused: it could not start; nothing stored was changed.
+        """
+        config = self._config
+        store = await SqliteStore.open(config.store.path, say=lambda text: log.info("store", step=text))
+        try:
+            engine = Engine(policy=config.policy(), link=Linker(link_key(config.store.path)), new_id=new_id)
+            engine.restore(await store.open_records())
+            pipeline = Pipeline(engine, store)
+            source = self._source(pipeline)
+            pipeline.ask = source.look_up
+            metrics = Metrics(lambda: snapshot(source, pipeline))
+            pipeline.observers.append(metrics)
+            await self._live(store, pipeline, source, metrics)
+        finally:
+            await store.close()
+
+    def _source(self, pipeline: Pipeline) -> AmiSource:
+        ami = self._config.ami
+        bulk, express = ami.credentials("bulk"), ami.credentials("express")
+        return AmiSource(
+            address=Address(host=ami.host, port=ami.port, ssl=tls_context(ami.ca_file) if ami.tls else None),
+            credentials=Credentials(username=bulk.username, secret=bulk.secret.get_secret_value()),
+            express_credentials=Credentials(username=express.username, secret=express.secret.get_secret_value()),
+            wanted=WANTED,
+            listener=pipeline,
+            clock=now_ms,
+            timing=Timing(ping_after_s=ami.silent_after_s / 3, ping_timeout_s=ami.silent_after_s * 2 / 3),
+        )
+
+    async def _live(self, store: SqliteStore, pipeline: Pipeline, source: AmiSource, metrics: Metrics) -> None:
+        stopping = asyncio.create_task(_set(self._stop))
+        running = asyncio.create_task(source.run())
+        others = [
+            asyncio.create_task(pipeline.run()),
+            asyncio.create_task(_ticks(pipeline)),
+            asyncio.create_task(retention.run(store, self._config.retention.days, now_ms)),
+            asyncio.create_task(self._http(pipeline, source, metrics)),
+        ]
+        try:
+            done, _ = await asyncio.wait([stopping, running, *others], return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping")
+            for task in done - {stopping}:
+                task.result()
+        finally:
+            await _cancelled([stopping, running, *others])
+            for session in source.sessions:
+                pipeline.lost(session.name, "stopped", now_ms())
+            await pipeline.drain()
+
+    async def _http(self, pipeline: Pipeline, source: AmiSource, metrics: Metrics) -> None:
+        listen = self._config.http.listen
+        if listen is None:
+            await asyncio.Event().wait()
+            return
+        app = api.application(metrics=metrics.text, ready=lambda: readiness(source, pipeline), version=__version__)
+        while True:
+            try:
+                listening = api.listen(listen.host, listen.port)
+            except OSError as error:
+                # An edge fails alone: without a page, emergencies are still heard and kept.
+                log.error("http_refused", reason=error.strerror, hint="check [http] listen")
+                await asyncio.sleep(HTTP_RETRY_S)
+                continue
+            log.info("http", port=listening.getsockname()[1])
+            await api.Http(app, listening).run()
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _ticks(pipeline: Pipeline) -> None:
+    while True:
+        await asyncio.sleep(TICK_S)
+        pipeline.tick(now_ms())
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            log.debug("task_ended", exception=type(outcome).__name__)
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """A client context that verifies Asterisk's certificate and name, always."""
+    return ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
+
+
+def readiness(source: AmiSource, pipeline: Pipeline) -> dict[str, bool]:
+    """The conditions of ``/readyz``."""
+    sessions = {session.name: session.state is State.IN_STEP for session in source.sessions}
+    return {"store": pipeline.storing, **sessions, "same_asterisk": source.in_step or not all(sessions.values())}
+
+
+def snapshot(source: AmiSource, pipeline: Pipeline) -> Snapshot:
+    """What a scrape shows of the running agent."""
+    engine = pipeline.engine
+    calls, tapes = engine.desk.book.states.values(), engine.tapes.book.states.values()
+    return Snapshot(
+        version=__version__,
+        ready=all(readiness(source, pipeline).values()),
+        storing=pipeline.storing,
+        sessions=[
+            SessionState(
+                name=session.name,
+                in_step=session.state is State.IN_STEP,
+                filtered=session.filtered,
+                messages=session.received_messages,
+                wanted=session.wanted_messages,
+                bytes=session.received_bytes,
+                oversized=session.oversized,
+                faults=session.faults,
+                reconnects=session.reconnects,
+            )
+            for session in source.sessions
+        ],
+        lane_depths={lane: pipeline.lanes.depth(lane) for lane in Lane},
+        shed=dict(pipeline.lanes.shed),
+        store_errors=pipeline.store_errors,
+        observer_errors=pipeline.observer_errors.total(),
+        registered=Counter(span.device.vendor for span in engine.registrar.spans.values()),
+        emergencies_in_progress=sum(call.ended_at is None for call in calls),
+        recordings_running=sum(tape.state is RecordingState.RECORDING for tape in tapes),
+    )
+
+
+def replayed(config: Config, chunks: Iterable[bytes], *, source: str) -> list[Record]:
+    """The records that the agent would store of a captured session: each once, in its last state.
+
+    Raises:
+        NotACapture: ``source`` holds no AMI message.
+    """
+    ear = _Ear(Engine(policy=config.policy(), link=Linker(secrets.token_bytes(32)), new_id=new_id))
+    replay(chunks, WANTED, ear, source=source)
+    return list(ear.records.values())
+
+
+class _Ear:
+    """A listener that keeps the last state of each record."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ticked_at = 0
+        self.records: dict[str, Record] = {}
+
+    def hear(self, session: str, message: Message, at: int) -> None:  # noqa: ARG002
+        outputs = self._engine.hear(message, at)
+        if at - self._ticked_at >= TICK_S * 1000:
+            outputs += self._engine.tick(at)
+            self._ticked_at = at
+        self.records.update((output.id, output) for output in outputs if not isinstance(output, Lookup))
+
+    def lost(self, session: str, cause: str, at: int) -> None:
+        """A capture has one session only."""
+
+    def regained(self, session: str, at: int) -> None:
+        """A capture has one session only."""
+
+
+async def run(config: Config) -> None:
+    """Run an agent until SIGTERM or SIGINT; raises what `Agent.run` raises."""
+    agent = Agent(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.stop)
+    log.info("starting", version=__version__)
+    await agent.run()
+    log.info("stopped")

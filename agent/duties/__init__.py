@@ -1,0 +1,1 @@
+"""What the agent does on its own clock, or on request."""

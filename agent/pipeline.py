@@ -1,0 +1,138 @@
+"""The middle of the way: what a source says goes through the core into the lanes, and from there into the store."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from agent.core.engine import Engine
+from agent.core.lanes import Lane, Lanes
+from agent.core.records import Emergency, Record, Recording
+from agent.core.signals import Lookup
+from agent.core.wire import Message
+from agent.ports import Store, StoreError
+
+log = structlog.get_logger()
+
+#: Seconds between attempts while the store refuses; a new emergency is tried at once whatever this says.
+RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
+
+Observer = Callable[[Lane, Sequence[Record], float], None]
+
+
+class Pipeline:
+    """An `agent.ports.Listener`: each message becomes minimal records within the call that brings it.
+
+    Observers are told of records after their commit, never before, with the lane and the commit's duration (s).
+    """
+
+    def __init__(self, engine: Engine, store: Store, *, ask: Callable[[Lookup], None] = lambda _: None) -> None:
+        self.engine = engine
+        self.lanes = Lanes()
+        self.ask = ask
+        self.observers: list[Observer] = []
+        self.store_errors = 0
+        self.observer_errors: Counter[str] = Counter()
+        self.storing = True
+        self._store = store
+        self._wake = asyncio.Event()
+
+    # -- what a source says: synchronous, so that nothing un-minimised ever waits -------------------------------
+
+    def hear(self, session: str, message: Message, at: int) -> None:  # noqa: ARG002
+        """One message; see `agent.ports.Listener`."""
+        self._take(self.engine.hear(message, at))
+
+    def lost(self, session: str, cause: str, at: int) -> None:
+        """A session stopped listening; see `agent.ports.Listener`."""
+        self._take(self.engine.lost(session, cause, at))
+
+    def regained(self, session: str, at: int) -> None:
+        """A session listens again; see `agent.ports.Listener`."""
+        if session == "bulk":
+            self.engine.synchronise()
+        self._take(self.engine.regained(session, at))
+
+    def tick(self, at: int) -> None:
+        """Time passed."""
+        self._take(self.engine.tick(at))
+
+    def _take(self, outputs: Iterable[Record | Lookup]) -> None:
+        for output in outputs:
+            if isinstance(output, Lookup):
+                self.ask(output)
+            else:
+                self.lanes.put(output)
+                self._wake.set()
+
+    # -- into the store ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write what waits, emergencies first, until cancelled."""
+        retry_s = RETRY_FIRST_S
+        while True:
+            self._wake.clear()
+            if await self.drain():
+                retry_s = RETRY_FIRST_S
+                await self._wake.wait()
+                continue
+            try:
+                async with asyncio.timeout(retry_s):
+                    await self._woken_by_an_emergency()
+            except TimeoutError:
+                retry_s = min(RETRY_LAST_S, retry_s * 2)
+
+    async def drain(self) -> bool:
+        """Write until nothing waits; False if the store refused, and what it refused waits again."""
+        while (work := self.lanes.take()) is not None:
+            lane, records = work
+            if not await self._written(lane, records):
+                return False
+        return True
+
+    async def _written(self, lane: Lane, records: list[Record]) -> bool:
+        started = time.perf_counter()
+        try:
+            await self._store.commit(records, durable=lane is not Lane.ORDINARY)
+        except StoreError as error:
+            self._refused(error)
+            if len(records) == 1:
+                self.lanes.put_back(records)
+                return False
+            # One record that the store will not have must not keep the others out.
+            outcomes = [await self._written(lane, [record]) for record in records]
+            return all(outcomes)
+        except asyncio.CancelledError:
+            # The store finishes a commit that it began; written twice is written once.
+            self.lanes.put_back(records)
+            raise
+        if not self.storing:
+            self.storing = True
+            log.info("store_back")
+        self._told(lane, records, time.perf_counter() - started)
+        return True
+
+    def _refused(self, error: StoreError) -> None:
+        self.store_errors += 1
+        if self.storing:
+            self.storing = False
+            log.error("store_refuses", reason=str(error), hint=error.hint)
+
+    def _told(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:
+        for record in records:
+            write = log.info if isinstance(record, Emergency | Recording) else log.debug
+            write("kept", kind=record.KIND, id=record.id)
+        for observer in self.observers:
+            try:
+                observer(lane, records, seconds)
+            except Exception:  # an edge that breaks is counted, never an outage of the lanes
+                self.observer_errors[type(observer).__name__] += 1
+                log.exception("observer_failed", observer=type(observer).__name__)
+
+    async def _woken_by_an_emergency(self) -> None:
+        waiting = self.lanes.depth(Lane.EMERGENCY)
+        while self.lanes.depth(Lane.EMERGENCY) <= waiting:
+            self._wake.clear()
+            await self._wake.wait()

@@ -1,0 +1,64 @@
+"""Records as text for people: a table a kind, and JSON lines for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from agent.core.records import Record, document
+
+#: The columns of each kind's table; everything else is in the JSON.
+COLUMNS: dict[str, list[str]] = {
+    "registration": "line ip ip_source transport vendor model first_seen refreshes ended_at".split(),
+    "emergency": "line number outcome ip vendor model started_at ring_ms talk_ms trunk attempts".split(),
+    "recording": "line leg trigger opted_in state started_at stopped_at pauses".split(),
+    "failure": "hour cause count".split(),
+    "blind": "session cause from_at until_at".split(),
+}
+
+
+def json_line(record: Record) -> str:
+    """The record on one line."""
+    return json.dumps(document(record), ensure_ascii=False)
+
+
+def table(kind: str, records: Iterable[Record], *, title: str | None = None) -> Table:
+    """The records of one kind as a table."""
+    shown = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    for column in COLUMNS[kind]:
+        shown.add_column(column.replace("_", " "), overflow="fold")
+    for record in records:
+        values = document(record)
+        shown.add_row(*(_cell(values[column]) for column in COLUMNS[kind]), style=_style(values))
+    return shown
+
+
+def print_tables(console: Console, records: Sequence[Record]) -> None:
+    """A table for each kind that there is a record of."""
+    for kind in COLUMNS:
+        of_kind = [record for record in records if kind == record.KIND]
+        if of_kind:
+            console.print(table(kind, of_kind, title=f"{kind} ({len(of_kind)})"))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return str(len(value))
+    text = str(value)
+    # 2026-11-22T20:44:40.123Z, the day being the same on most lines
+    if len(text) == 24 and text.endswith("Z") and text[10] == "T":
+        return f"{text[:10]} {text[11:23]}"
+    return text
+
+
+def _style(values: dict[str, object]) -> str | None:
+    if values.get("outcome") == "in_progress":
+        return "bold red"
+    if values.get("outcome") == "failed" or values.get("opted_in") is False:
+        return "red"
+    return "dim" if values.get("ended_at") and values["kind"] == "registration" else None

@@ -1,0 +1,115 @@
+"""Private Debian roots with an Asterisk in them, made once by debootstrap and kept in the user's cache."""
+
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Say = Callable[[str], None]
+
+DEBIAN_OF = {"22": "sid", "16": "bullseye"}
+_TOOLS = {"debootstrap": "debootstrap", "sipp": "sip-tester"}
+# debootstrap does not know by itself which key signed a Debian when it runs on Ubuntu
+_QUIET_S = 3.0
+
+
+class RootError(Exception):
+    """A private root cannot be made here; says what to install or run."""
+
+
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/telephony-agent, or the same under ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telephony-agent"
+
+
+def private_root(version: str, say: Say) -> Path:
+    """The root with this Asterisk, made first if need be (about 45 s, 500 MB).
+
+    Needs root's rights for debootstrap and for chroot.  Two runs at once: the second waits for the first.
+    Raises RootError.
+    """
+    if os.geteuid() != 0:
+        raise RootError(
+            "no Asterisk here: install one (apt-get install asterisk sip-tester, where your Debian or Ubuntu has it),"
+            " or run this as root, which makes a private one in the cache folder"
+        )
+    root = cache_folder() / f"asterisk-{version}"
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(root.with_suffix(".lock"), say):
+        _install_tools(say)
+        if not root.exists():
+            _make(root, DEBIAN_OF[version], say)
+        _name_hosts(root)
+    return root
+
+
+@contextmanager
+def _lock(path: Path, say: Say) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another run that makes the same Asterisk")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _install_tools(say: Say) -> None:
+    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
+    if not missing:
+        return
+    names = " ".join(missing)
+    if shutil.which("apt-get") is None:
+        raise RootError(f"please install {names}: this machine has no apt-get to do it with")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    _run(["apt-get", "-qq", "update"], f"installing {names}: package lists", say, environment)
+    _run(["apt-get", "-qq", "-y", "install", *missing], f"installing {names}", say, environment)
+
+
+def _make(root: Path, suite: str, say: Say) -> None:
+    """Under another name until it is whole: a run that was cut short leaves nothing that looks ready."""
+    partial = root.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    say(f"making a private Debian {suite} with Asterisk in {root} (about a minute, 500 MB)")
+    started = time.monotonic()
+    command = ["debootstrap", "--variant=minbase", "--include=asterisk", suite, str(partial)]
+    try:
+        _run(command, f"Debian {suite} with Asterisk", say, dict(os.environ))
+    except RootError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(partial / "var" / "cache" / "apt" / "archives", ignore_errors=True)
+    partial.rename(root)
+    say(f"made in {time.monotonic() - started:.0f} s")
+
+
+def _run(command: list[str], title: str, say: Say, environment: dict[str, str]) -> None:
+    """Runs a long command; tells `say` its latest line, but not more often than every few seconds."""
+    started = told = time.monotonic()
+    tail: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            tail = [*tail[-5:], line.strip()]
+            now = time.monotonic()
+            if now - told >= _QUIET_S:
+                say(f"{title}: {now - started:.0f} s  {line.strip()[:60]}")
+                told = now
+    if process.returncode != 0:
+        raise RootError(f"{' '.join(command)} failed: {'; '.join(tail)}")
+
+
+def _name_hosts(root: Path) -> None:
+    """Without these Asterisk waits 5 s at a time for a resolver that is not there."""
+    names = ("localhost", socket.gethostname(), "A.ROOT-SERVERS.NET")
+    wanted = "".join(f"127.0.0.1 {name}\n" for name in names)
+    hosts = root / "etc" / "hosts"
+    if not hosts.exists() or hosts.read_text() != wanted:
+        hosts.write_text(wanted)
