@@ -111,6 +111,11 @@ class FakeAsterisk:
             peer.writer.transport.abort()
         self.peers.clear()
 
+    def hang_up(self, peer: Peer, action: Action) -> list[bytes]:
+        """A reply: cut the client that asked instead of answering it."""
+        peer.writer.transport.abort()
+        return []
+
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until something that clients do has made ``true`` true."""
         async with self._changed:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -157,12 +158,10 @@ async def test_look_ups_wait_once_each_and_few_at_a_time(fake: FakeAsterisk, ear
             for number in range(20):
                 source.look_up(Lookup(technology="PJSIP", endpoint=str(number)))
         await ear.until(lambda: len(open_ones) == IN_FLIGHT)
-        answered = 0
-        while answered < 20:
-            await ear.until(lambda: len(open_ones) > answered)
+        for answered in range(20):
+            await ear.until(partial(lambda before: len(open_ones) > before, answered))
             assert len(open_ones) - answered <= IN_FLIGHT
             peer, action = open_ones[answered]
-            answered += 1
             await fake.send(peer, b"".join(list_of(action, "EndpointDetailComplete")))
         await source.bulk.ask({"Action": "Ping"})
     assert [action["Endpoint"] for _, action in open_ones] == [str(number) for number in range(20)]

@@ -15,9 +15,9 @@ class AmiError(Exception):
 class AmiSession:
     """One login; messages come as lists of (header, value), and all bytes stay in `raw`.
 
-        async with AmiSession("127.0.0.1", lab.ami_port, "check", lab.check_secret) as ami:
-            await ami.until("Event", "FullyBooted")
-            answer = await ami.action("Command", Command="core show uptime")
+    async with AmiSession("127.0.0.1", lab.ami_port, "check", lab.check_secret) as ami:
+        await ami.until("Event", "FullyBooted")
+        answer = await ami.action("Command", Command="core show uptime")
     """
 
     def __init__(self, host: str, port: int, username: str, secret: str) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.lab.ami import AmiError, AmiSession
-from tests.lab.etc import MODULES, OLD_MODULES, phone_sections, trunk_sections
+from tests.lab.etc import phone_sections, trunk_sections
 from tests.lab.ports import RTP_PORTS, free_port, free_sip_port, rtp_start
 from tests.lab.provision import Installation
 
@@ -161,7 +161,6 @@ class Asterisk:
             (sounds / f"{prompt}.alaw").write_bytes(b"\xd5" * 800)
         etc = self.folder / "etc"
         shutil.copytree(DIALPLAN, etc / "telephony-agent")
-        names = [name for name in (*MODULES, *OLD_MODULES) if f"{name}.so" in self.installation.modules]
         values = {
             "DIR": str(self._inside),
             "MODULES": str(self.installation.modules_dir),
@@ -174,7 +173,6 @@ class Asterisk:
             "STATUS_ON_REFRESH": "yes" if self._status_on_refresh else "no",
             "PHONES": phone_sections(),
             "TRUNKS": trunk_sections(self.trunk_ports),
-            "LOAD": "\n".join(f"load={name}.so" for name in names),
         }
         first = rtp_start()
         values |= {"RTP_START": str(first), "RTP_END": str(first + RTP_PORTS - 1)}
@@ -185,5 +183,14 @@ class Asterisk:
             for key, value in values.items():
                 text = text.replace(f"@{key}@", value)
             path = etc / template.name
-            path.write_text(text)
+            path.write_text(self._loadable(text))
             os.chmod(path, 0o600)
+
+    def _loadable(self, text: str) -> str:
+        """The file without the lines that load a module which this Asterisk does not have."""
+        modules = self.installation.modules
+        return "".join(
+            line
+            for line in text.splitlines(keepends=True)
+            if not line.startswith("load=") or line.removeprefix("load=").strip() in modules
+        )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.roots import DEBIAN_OF, RootError, private_root
+from tests.lab.roots import DEBIAN_OF, RootError, install, private_root
 
 Say = Callable[[str], None]
 IMAGE = "telephony-agent-asterisk"
@@ -71,6 +71,10 @@ def installation(version: str | None, say: Say) -> Installation:
     Takes up to some minutes the first time, and tells `say` how far it is.
     Raises NoAsteriskError with a sentence on what to do.
     """
+    try:
+        install({"sipp": "sip-tester"}, say)
+    except RootError as error:
+        raise NoAsteriskError(str(error)) from error
     own = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if own and (version is None or _version([own]).split(".")[0] == version):
         return _found(Path("/"), own, (), None)
@@ -120,7 +124,7 @@ def _found(base: Path, binary: str, prefix: tuple[str, ...], root: Path | None) 
     modules = next((found for pattern in _MODULE_DIRS for found in sorted(base.glob(pattern))), None)
     data = next((base / name for name in _DATA_DIRS if (base / name / "documentation").is_dir()), None)
     if modules is None or data is None:
-        raise NoAsteriskError(f"{base} has an Asterisk, but its modules or its documentation are not where they use to be")
+        raise NoAsteriskError(f"{base} has an Asterisk, but not its modules or documentation in the usual places")
     return Installation(
         root=root,
         binary=binary,
@@ -146,7 +150,8 @@ def _output(command: list[str]) -> str:
 
 def main() -> None:
     """The command line: prepares the versions named, and says where they are."""
-    for version in sys.argv[1:] or [None]:
+    versions: list[str | None] = [*sys.argv[1:]]
+    for version in versions or [None]:
         try:
             found = installation(version, progress)
         except NoAsteriskError as error:

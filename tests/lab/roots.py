@@ -13,8 +13,10 @@ from pathlib import Path
 Say = Callable[[str], None]
 
 DEBIAN_OF = {"22": "sid", "16": "bullseye"}
-_TOOLS = {"debootstrap": "debootstrap", "sipp": "sip-tester"}
-# debootstrap does not know by itself which key signed a Debian when it runs on Ubuntu
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+MIRROR = "http://deb.debian.org/debian"
+# Ubuntu's debootstrap comes without the keys of Debian
+DEBOOTSTRAP = {"/usr/sbin/debootstrap": "debootstrap", str(KEYRING): "debian-archive-keyring"}
 _QUIET_S = 3.0
 
 
@@ -41,8 +43,8 @@ def private_root(version: str, say: Say) -> Path:
     root = cache_folder() / f"asterisk-{version}"
     root.parent.mkdir(parents=True, exist_ok=True)
     with _lock(root.with_suffix(".lock"), say):
-        _install_tools(say)
         if not root.exists():
+            install(DEBOOTSTRAP, say)
             _make(root, DEBIAN_OF[version], say)
         _name_hosts(root)
     return root
@@ -59,13 +61,17 @@ def _lock(path: Path, say: Say) -> Iterator[None]:
         yield
 
 
-def _install_tools(say: Say) -> None:
-    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
+def install(needed: dict[str, str], say: Say) -> None:
+    """Has apt-get install the packages (by the file or command that each one brings) that are missing.
+
+    Raises RootError when this user or machine cannot.
+    """
+    missing = [package for brings, package in needed.items() if not (shutil.which(brings) or Path(brings).exists())]
     if not missing:
         return
     names = " ".join(missing)
-    if shutil.which("apt-get") is None:
-        raise RootError(f"please install {names}: this machine has no apt-get to do it with")
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise RootError(f"please install {names} (on Debian and Ubuntu: apt-get install {names})")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "-qq", "update"], f"installing {names}: package lists", say, environment)
     _run(["apt-get", "-qq", "-y", "install", *missing], f"installing {names}", say, environment)
@@ -77,7 +83,7 @@ def _make(root: Path, suite: str, say: Say) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     say(f"making a private Debian {suite} with Asterisk in {root} (about a minute, 500 MB)")
     started = time.monotonic()
-    command = ["debootstrap", "--variant=minbase", "--include=asterisk", suite, str(partial)]
+    command = ["debootstrap", "--variant=minbase", "--include=asterisk", f"--keyring={KEYRING}", suite, str(partial), MIRROR]
     try:
         _run(command, f"Debian {suite} with Asterisk", say, dict(os.environ))
     except RootError:

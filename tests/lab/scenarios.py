@@ -131,9 +131,7 @@ def call(
     )
 
 
-def abandoned_call(
-    *, line: str, password: str, user_agent: str, number: str, name: str, ring_s: float
-) -> str:
+def abandoned_call(*, line: str, password: str, user_agent: str, number: str, name: str, ring_s: float) -> str:
     """INVITE with authentication, and CANCEL after `ring_s` seconds of ringing."""
     dialog = _outgoing(line, password, user_agent, number, name)
     cancel = "\n".join(
@@ -190,7 +188,7 @@ def answering(*, answers: int | None, ring_s: float, steps: Sequence[Step], user
         '<label id="final"/>',
         _send(final),
         _receive(request="ACK", extra="" if answers == 200 else 'next="over"'),
-        *(_conversation(dialog, [*steps, Talk(3600)] if not steps else steps, cseq=1) if answers == 200 else []),
+        *(_conversation(dialog, steps or [Talk(3600)], cseq=1) if answers == 200 else []),
         *(['<nop next="over"/>'] if answers == 200 else []),
         '<label id="cancelled"/>',
         _send(_response(200, user_agent), retransmit=False),
@@ -305,8 +303,7 @@ def _address(number: str) -> str:
 def _saved_tag(name: str) -> str:
     """Keeps the tag that the other side gave the dialog in the variable `name`."""
     return (
-        '<action><ereg regexp="tag=([^;]*)" search_in="hdr" header="To:" '
-        f'assign_to="{name}_header,{name}"/></action>'
+        f'<action><ereg regexp="tag=([^;]*)" search_in="hdr" header="To:" assign_to="{name}_header,{name}"/></action>'
     )
 
 

@@ -19,9 +19,9 @@ __all__ = ["Callee", "Consult", "Dial", "Phone", "RecordButton", "SipError", "Ta
 class Phone:
     """One phone, at an address of its own within 127.0.0.0/8.
 
-        phone = Phone(lab, "201", user_agent="Yealink SIP-T46U 108.86.0.45", local_ip="127.0.0.5")
-        await phone.register()
-        await phone.call("999", steps=[Talk(1)])
+    phone = Phone(lab, "201", user_agent="Yealink SIP-T46U 108.86.0.45", local_ip="127.0.0.5")
+    await phone.register()
+    await phone.call("999", steps=[Talk(1)])
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class _Answering:
             calls=None,
         )
         async with asyncio.timeout(10):
-            while not udp_is_bound(*self._local):
+            while not udp_is_bound(*self._local):  # noqa: ASYNC110 - SIPp does not say when it listens
                 await asyncio.sleep(0.01)
         return self
 
@@ -150,8 +150,8 @@ class _Answering:
 class Callee(_Answering):
     """A registered phone that takes calls.
 
-        async with Callee(phone, ring_s=0.2):
-            await other.call("202")
+    async with Callee(phone, ring_s=0.2):
+        await other.call("202")
     """
 
     def __init__(

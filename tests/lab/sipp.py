@@ -6,6 +6,8 @@ import itertools
 import secrets
 from pathlib import Path
 
+from tests.lab.provision import die_with_parent
+
 _runs = itertools.count(1)
 
 
@@ -38,6 +40,13 @@ class SippRun:
         await self._process.wait()
 
 
+def _written(scenario: str, folder: Path, title: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{next(_runs)}-{title}.xml"
+    path.write_text(scenario)
+    return path
+
+
 async def run_sipp(
     scenario: str,
     *,
@@ -54,12 +63,10 @@ async def run_sipp(
 
     Writes the scenario and SIPp's error log into `folder`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{next(_runs)}-{title}.xml"
-    path.write_text(scenario)
+    path = _written(scenario, folder, title)
     errors = path.with_suffix(".errors")
     process = await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "KILL", "sipp", f"{remote[0]}:{remote[1]}", "-sf", str(path)),
+        *(*die_with_parent(), "sipp", f"{remote[0]}:{remote[1]}", "-sf", str(path)),
         *("-i", local[0], "-p", str(local[1]), "-mi", local[0], "-nostdin"),
         *("-t", "t1" if tcp else "u1", "-cid_str", call_id or f"{secrets.token_hex(8)}-%u-{local[0]}"),
         *(("-m", str(calls)) if calls else ()),

@@ -22,8 +22,7 @@ MAKES = {
 def phones_of(lab: Asterisk) -> dict[str, Phone]:
     """A phone of every make of MAKES, by its line, each at an address of its own."""
     return {
-        line: Phone(lab, line, user_agent=user_agent, local_ip=_address(line))
-        for line, user_agent in MAKES.items()
+        line: Phone(lab, line, user_agent=user_agent, local_ip=_address(line)) for line, user_agent in MAKES.items()
     }
 
 
@@ -128,7 +127,7 @@ async def idle(lab: Asterisk) -> None:
     Raises TimeoutError after 30 s.
     """
     async with asyncio.timeout(30):
-        while not (await lab.cli("core show channels count")).startswith("0 active channels"):
+        while not (await lab.cli("core show channels count")).startswith("0 active channels"):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 

@@ -3,20 +3,6 @@
 from collections.abc import Mapping
 
 PHONES = tuple(str(number) for number in (*range(201, 210), 301, 302))
-# Asterisk with all its modules takes ten times as long to start
-MODULES = (
-    "res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb res_timing_timerfd res_pjsip"
-    " res_pjsip_session res_pjsip_pubsub res_pjsip_registrar res_pjsip_authenticator_digest"
-    " res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_sdp_rtp res_rtp_asterisk"
-    " res_pjsip_caller_id res_pjsip_dtmf_info res_pjsip_one_touch_record_info res_pjsip_refer res_pjsip_nat"
-    " res_pjsip_rfc3326 res_pjsip_header_funcs res_pjsip_path res_pjsip_messaging chan_pjsip pbx_config app_dial"
-    " app_stack app_userevent app_mixmonitor app_verbose func_cut func_strings func_channel func_callerid"
-    " func_logic func_global func_db bridge_simple bridge_native_rtp bridge_softmix bridge_holding"
-    " bridge_builtin_features codec_ulaw codec_alaw format_wav format_pcm res_musiconhold app_playback"
-).split()
-# these a newer Asterisk lacks
-OLD_MODULES = ("res_crypto", "res_http_websocket", "chan_sip", "chan_iax2")
-
 _PHONE = """[{name}]
 type=endpoint
 context={context}
@@ -73,9 +59,7 @@ def password(phone: str) -> str:
 def phone_sections() -> str:
     """Endpoint, auth and AOR of every phone; the 300s are on a PBX without the dialplan under test."""
     return "\n".join(
-        _PHONE.format(
-            name=name, context="unmodified" if name.startswith("3") else "phones", password=password(name)
-        )
+        _PHONE.format(name=name, context="unmodified" if name.startswith("3") else "phones", password=password(name))
         for name in PHONES
     )
 

@@ -1,0 +1,160 @@
+"""The agent itself as a process beside the lab's Asterisk, and what it has stored."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from agent.core.records import document
+from agent.ports import StoreError
+from agent.stores.sqlite import SqliteReader
+from tests.lab.asterisk import Asterisk
+from tests.lab.ports import free_port
+from tests.lab.provision import die_with_parent
+
+WAIT_S = 20.0
+POLL_S = 0.05
+
+
+class AgentError(Exception):
+    """The agent did not do what was waited for; says what it stored and logged."""
+
+
+class AgentProcess:
+    """One `telephony-agent run` with a configuration, a store and a log of its own.
+
+        async with AgentProcess(lab) as agent:
+            await phone.call("999")
+            record = await agent.one("emergency", outcome="answered")
+    """
+
+    def __init__(self, lab: Asterisk, *, folder: Path | None = None, settings: str = "") -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="telephony-agent-"))
+        self.folder.mkdir(exist_ok=True)
+        self.http_port = free_port()
+        self.store = self.folder / "agent.sqlite"
+        self.config = self.folder / "agent.toml"
+        self._process: asyncio.subprocess.Process | None = None
+        secret = self.folder / "ami-secret"
+        secret.write_text(lab.agent_secret)
+        secret.chmod(0o600)
+        self.config.write_text(
+            f'[ami]\nport = {lab.ami_port}\nusername = "{lab.agent_user}"\nsecret_file = "{secret}"\n'
+            f'[store]\nurl = "sqlite://{self.store}"\n'
+            f'[http]\nlisten = "127.0.0.1:{self.http_port}"\n'
+            f'[log]\nlevel = "debug"\n{settings}'
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def log(self) -> str:
+        """All that it has written to its standard error."""
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
+
+    async def start(self, *, ready: bool = True) -> None:
+        """Starts it, and returns when it says that it is ready (unless told not to wait)."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(*die_with_parent(), sys.executable, "-m", "agent", "run", "--config", str(self.config)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            )
+        if ready:
+            await self.until(lambda: self.get("/readyz")[0] == 200, "ready")
+
+    async def stop(self) -> int | None:
+        """Ends it as systemd would (SIGTERM); its exit code."""
+        if self._process is None:
+            return None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(WAIT_S):
+            code = await self._process.wait()
+        self._process = None
+        return code
+
+    async def kill(self) -> None:
+        """Ends it as a power cut would (SIGKILL)."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+        self._process = None
+
+    async def exited(self) -> int:
+        """Its exit code, when it ends by itself."""
+        assert self._process is not None
+        async with asyncio.timeout(WAIT_S):
+            return await self._process.wait()
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of an HTTP GET; status 0 where nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def stored(self, kind: str) -> list[dict[str, Any]]:
+        """The stored records of a kind, as `list --json` shows them."""
+        try:
+            with SqliteReader(self.store) as reader:
+                return [json.loads(json.dumps(document(record))) for record in reader.read(kind)]
+        except StoreError:
+            return []
+
+    async def some(self, kind: str, count: int, **wanted: object) -> list[dict[str, Any]]:
+        """Exactly so many stored records with these values, waited for."""
+        await self.until(lambda: len(self._matching(kind, wanted)) >= count, f"{count} × {kind} {wanted}")
+        found = self._matching(kind, wanted)
+        if len(found) != count:
+            raise AgentError(f"{len(found)} instead of {count} × {kind} {wanted}: {found}")
+        return found
+
+    async def one(self, kind: str, **wanted: object) -> dict[str, Any]:
+        """The one stored record with these values, waited for."""
+        return (await self.some(kind, 1, **wanted))[0]
+
+    def _matching(self, kind: str, wanted: Mapping[str, object]) -> list[dict[str, Any]]:
+        return [
+            record
+            for record in self.stored(kind)
+            if all(
+                value(record[name]) if callable(value) else record[name] == value for name, value in wanted.items()
+            )
+        ]
+
+    async def until(self, met: Callable[[], object], what: str) -> None:
+        """Waits for a condition.
+
+        Raises AgentError after 20 s, or when the agent ends.
+        """
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while not await asyncio.to_thread(met):
+                    if self._process is not None and self._process.returncode is not None:
+                        raise AgentError(f"the agent ended while waiting for {what}\n{self.log[-4000:]}")
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            stored = {kind: self.stored(kind) for kind in ("registration", "emergency", "recording")}
+            raise AgentError(f"never: {what}\nstored: {json.dumps(stored, indent=1)}\n{self.log[-4000:]}") from None
