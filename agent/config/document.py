@@ -12,7 +12,8 @@ from agent.config.environment import SECRETS, variable
 from agent.config.mistakes import Mistake, named, nearest, shown
 from agent.config.model import key, sections
 
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 16
+LONGEST_LINE = 2048  # the standard parser takes quadratic memory for a key of very many dotted parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,9 @@ def read(path: Path) -> Document:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return _unreadable(path, "not UTF-8 text", line)
+    for line, row in enumerate(text.split("\n"), 1):
+        if len(row) > LONGEST_LINE:
+            return _unreadable(path, f"longer than {LONGEST_LINE} characters", line)
     return _named(path, text)
 
 

@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 )
 _AT_LINE = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 _MOST_ERRORS = 20
+_DEEPEST = 8  # of a key's path: a hostile one may have 100,000 parts
 
 Path = tuple[str, ...]
 
@@ -66,7 +67,7 @@ def lines(text: str) -> dict[Path, int]:
             path = table = _path(tomllib.loads(head))
         else:
             path = table + _path(tomllib.loads(head + " = 0"))
-        for length in range(1, len(path) + 1):
+        for length in range(1, min(len(path), _DEEPEST) + 1):
             found.setdefault(path[:length], line)
     return found
 
@@ -82,22 +83,20 @@ def _path(document: Any) -> Path:
     return tuple(names)
 
 
-def parse(text: str) -> tuple[dict[str, Any], str, list[tuple[int, str]]]:
-    """What ``text`` says, the text it was read from, and the line and message of each syntax error.
+def parse(text: str) -> tuple[dict[str, Any], str, list[tuple[int | None, str]]]:
+    """What ``text`` says, the text it was read from, and the line (None: unknown) and message of each syntax error.
 
     A line with an error is blanked and the rest read on, so that one slip does not hide the next mistake. Where the
     extent of the error cannot be known, nothing is read.
     """
-    errors: list[tuple[int, str]] = []
+    errors: list[tuple[int | None, str]] = []
     while len(errors) < _MOST_ERRORS:
         try:
             return tomllib.loads(text), text, errors
         except tomllib.TOMLDecodeError as error:
             message = str(error)
         except RecursionError:
-            return {}, "", [*errors, (1, "nested too deeply")]
-        except ValueError:  # an integer of thousands of digits
-            return {}, "", [*errors, (1, "a number too long to read")]
+            return {}, "", [*errors, (None, "nested too deeply")]
         begun = dict(statements(text))
         if (at := _AT_LINE.fullmatch(message)) is None:
             last = max(begun, default=1)

@@ -34,6 +34,7 @@ class Desk:
     new_id: Callable[[], str]
     whereabouts: Callable[[str, int], Whereabouts]
     book: Book[Call] = field(default_factory=Book)
+    _live: list[LiveChannel] = field(default_factory=list)
 
     def hear(self, signal: Signal) -> Iterator[Emergency]:
         """The record as ``signal`` leaves it, if it changed."""
@@ -42,11 +43,10 @@ class Desk:
                 call = self.book.find(signal.call, signal.channel, signal.linked)
                 number = "".join(filter(str.isdecimal, signal.number))[:_NUMBER_LIMIT] or "unknown"
                 yield from self._stepped(call, signal, number, signal.call)
-            case ChannelUp() | LiveChannel():
-                call = self.book.find(signal.channel, signal.linked)
-                number_dialled = emergency_number(signal.number, self.policy)
-                if call is not None or number_dialled is not None:
-                    yield from self._stepped(call, signal, number_dialled or "", signal.channel)
+            case ChannelUp():
+                yield from self._came_up(signal)
+            case LiveChannel():
+                self._live.append(signal)
             case DialBegun():
                 call = self.book.find(signal.channel, signal.linked)
                 to_emergency = signal.number in self.policy.emergency_numbers
@@ -59,8 +59,18 @@ class Desk:
                 if (call := self.book.find(signal.channel)) is not None:
                     yield from self._stepped(call, signal, "", "")
             case LiveChannelsListed():
+                # The list has no order, and a leg says nothing until its caller is known.
+                for live in sorted(self._live, key=lambda live: live.channel != live.linked):
+                    yield from self._came_up(live)
+                self._live.clear()
                 for call in self.book.unproved():
                     yield from self._stepped(call, Gone(at=signal.at), "", "")
+
+    def _came_up(self, signal: ChannelUp | LiveChannel) -> Iterator[Emergency]:
+        call = self.book.find(signal.channel, signal.linked)
+        number = emergency_number(signal.number, self.policy)
+        if call is not None or number is not None:
+            yield from self._stepped(call, signal, number or "", signal.channel)
 
     def _stepped(self, call: Call | None, signal: Signal, number: str, caller: str) -> Iterator[Emergency]:
         before = call
@@ -97,6 +107,7 @@ class Desk:
     def regained(self) -> None:
         """The session that lists channels is back: what was up has to be proved again."""
         self.book.unprove()
+        self._live.clear()
 
     def restore(self, records: Iterable[Emergency]) -> None:
         """Take up the calls that were up when an earlier run stopped."""
@@ -116,6 +127,8 @@ def _channels(call: Call, signal: Signal) -> Iterable[str]:
         case ChannelUp() | LiveChannel():
             if signal.channel == call.caller:
                 yield signal.linked
+            elif signal.channel in call.legs:
+                yield signal.channel
         case DialBegun():
             yield signal.linked
             if signal.dest in call.legs:

@@ -143,10 +143,8 @@ def step(call: Call, signal: Signal) -> Call:
             return _dial_ended(call, signal)
         case ChannelDown():
             return _down(call, signal.channel, signal.at)
-        case LiveChannel() if call.answered_at is None and signal.bridged and signal.channel != call.caller:
-            # Answered while nobody listened: by whom is known, since when is not.
-            legs = call.answered_legs | {signal.channel}
-            return replace(call, answered_at=signal.at, answer_unheard=True, answered_legs=legs)
+        case LiveChannel() if call.answered_at is None and signal.channel != call.caller:
+            return _found(call, signal)
         case Gone() if call.ended_at is None:
             return replace(call, gone_at=signal.at)
         case _:
@@ -192,6 +190,15 @@ def _dial_ended(call: Call, signal: DialEnded) -> Call:
     if signal.status in _REFUSALS:
         return _changed(call, refused_legs=call.refused_legs | {signal.dest})
     return call
+
+
+def _found(call: Call, signal: LiveChannel) -> Call:
+    """A leg that came up while nobody listened: where it leads is known, since when it is answered is not."""
+    call = _on_trunk(_changed(call, legs=call.legs | {signal.channel}), signal.line, signal.at)
+    if not signal.bridged:
+        return call
+    legs = call.answered_legs | {signal.channel}
+    return replace(call, answered_at=signal.at, answer_unheard=True, answered_legs=legs)
 
 
 def _answered(call: Call, leg: str, trunk: str | None, at: int) -> Call:

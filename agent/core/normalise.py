@@ -115,7 +115,8 @@ def _contact_status(message: Message, at: int, link: Linker) -> Signal | None:
 def _contact_status_detail(message: Message, at: int, link: Linker) -> Signal | None:
     line, aor, uri = message.get("EndpointName"), message.get("AOR"), message.get("URI")
     # A contact that the operator wrote into pjsip.conf (a trunk) was never registered, and has no expiry.
-    if not uri or not (line or aor) or message.get("RegExpire") in ("", "0"):
+    expires_at = from_epoch(message.get("RegExpire"))
+    if not uri or not (line or aor) or not expires_at:
         return None
     ip, transport = _ip_and_transport_of_uri(uri)
     return ContactDescribed(
@@ -127,6 +128,7 @@ def _contact_status_detail(message: Message, at: int, link: Linker) -> Signal | 
         via_ip=ip_of_host_port(message.get("ViaAddress")),
         call_id=message.get("CallID"),
         user_agent=message.get("UserAgent"),
+        expires_at=expires_at,
     )
 
 

@@ -27,6 +27,12 @@ _JOIN_MS = 5000
 #: its registration anew; only after this time is Asterisk asked which.
 _ASK_AFTER_MS = 2000
 
+#: Expiries are listed to the second: only a step of more than this shows that a contact was registered again.
+_EXPIRY_STEP_MS = 1000
+
+#: An authentication that nothing came of is forgotten after this time.
+_FORGET_MS = 60_000
+
 #: Authentications remembered for a contact still to be described. More would be a flood, not phones.
 _RECENT_LIMIT = 50_000
 
@@ -34,19 +40,33 @@ Output = Registration | Lookup
 
 
 @dataclass(slots=True)
+class Proofs:
+    """What joins requests to one contact. ``call_ids`` are raw, and live here, in memory, only.
+
+    ``expires_at`` is what Asterisk last listed, None when it has moved since; ``lasts_ms`` is how long one
+    registration of this phone is good for, once a request and its expiry are both known.
+    """
+
+    call_ids: set[str] = field(default_factory=set)
+    refreshed_at: int | None = None
+    expires_at: int | None = None
+    lasts_ms: int | None = None
+
+
+@dataclass(slots=True)
 class Registrar:
-    """Spans by contact, and what joins them. Raw Call-IDs live here, in memory, only."""
+    """Spans by contact, and what joins them."""
 
     policy: Policy
     new_id: Callable[[], str]
     spans: dict[str, Span] = field(default_factory=dict)
     _of_line: dict[str, set[str]] = field(default_factory=dict)
     _of_call_id: dict[str, str] = field(default_factory=dict)
-    _call_id_of: dict[str, str] = field(default_factory=dict)
+    _proofs: dict[str, Proofs] = field(default_factory=dict)
     _recent: dict[str, Authenticated] = field(default_factory=dict)
     _last_of_line: dict[str, Authenticated] = field(default_factory=dict)
-    _refreshed_at: dict[str, int] = field(default_factory=dict)
-    _unexplained: dict[str, int] = field(default_factory=dict)
+    _unexplained: dict[str, Authenticated] = field(default_factory=dict)
+    _asked: dict[str, Authenticated] = field(default_factory=dict)
     _proved: set[str] = field(default_factory=set)
     _listed_technologies: set[str] = field(default_factory=set)
 
@@ -80,9 +100,11 @@ class Registrar:
             if len(self._recent) > _RECENT_LIMIT:
                 del self._recent[next(iter(self._recent))]
             if signal.line in self._of_line:
-                self._unexplained.setdefault(signal.line, signal.at)
+                self._unexplained[signal.line] = signal
             return
-        self._refreshed_at[span.contact] = signal.at
+        proofs = self._proofs[span.contact]
+        proofs.refreshed_at = signal.at
+        proofs.expires_at = None if proofs.lasts_ms is None else signal.at + proofs.lasts_ms
         origin = registration.origin_of_request(signal, None, self.policy)
         moved = registration.merged(span, origin=origin, device=span.device, at=signal.at)
         if moved is None:
@@ -105,30 +127,54 @@ class Registrar:
             self._proved.add(span.contact)
 
     def _described(self, signal: ContactDescribed) -> Iterator[Output]:
-        self._unexplained.pop(signal.line, None)
-        request = self._recent.pop(signal.call_id, None)
-        origin = (
-            registration.origin_of_request(request, signal, self.policy)
-            if request is not None
-            else registration.origin_of_contact(signal)
-        )
-        if origin.ip is None:
-            origin = registration.origin_of_contact(signal)
+        request = self._request_of(signal)
+        origin = registration.origin_of_contact(signal)
+        if request is not None:
+            behind = registration.origin_of_request(request, signal, self.policy)
+            origin = behind if behind.ip is not None else origin
         device = identify(signal.user_agent)
-        self._joined(signal)
         span = self.spans.get(signal.contact)
         if span is None:
             fresh = registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin)
             yield from self._kept(replace(fresh, device=device))
-            return
-        at = request.at if request is not None else span.last_seen
-        if (same := registration.merged(span, origin=origin, device=device, at=at)) is None:
+        elif (same := self._same(span, origin, device, request)) is not None:
+            yield from self._kept(same)
+        else:
             yield from self._succeeded(span, origin, device, signal.at)
-            return
-        # A request later than the one that began the span, under a new Call-ID: the phone began its registration anew.
-        if request is not None and request.at > span.first_seen:
-            same = registration.refreshed(same, request.at)
-        yield from self._kept(same)
+        self._join(signal, request)
+
+    def _same(self, span: Span, origin: Origin, device: Device, request: Authenticated | None) -> Span | None:
+        at = span.last_seen if request is None else request.at
+        same = registration.merged(span, origin=origin, device=device, at=at)
+        # The request that made the contact is told before the contact; a later one is a refresh.
+        if same is not None and request is not None and request.at > span.first_seen:
+            return registration.refreshed(same, request.at)
+        return same
+
+    def _request_of(self, signal: ContactDescribed) -> Authenticated | None:
+        """The REGISTER that the description is the fruit of, where it can be told."""
+        if (request := self._recent.pop(signal.call_id, None)) is not None:
+            return request
+        # A phone that started anew: its contact keeps the old Call-ID, only the expiry has moved.
+        proofs, asked = self._proofs.get(signal.contact), self._asked.get(signal.line)
+        if proofs is None or asked is None or proofs.expires_at is None:
+            return None
+        return asked if signal.expires_at > proofs.expires_at + _EXPIRY_STEP_MS else None
+
+    def _join(self, signal: ContactDescribed, request: Authenticated | None) -> None:
+        proofs = self._proofs[signal.contact]
+        proofs.expires_at = signal.expires_at
+        call_ids = {signal.call_id} - {""}
+        if request is not None:
+            proofs.lasts_ms = max(0, signal.expires_at - request.at)
+            call_ids.add(request.call_id)
+            self._asked.pop(signal.line, None)
+            self._recent.pop(request.call_id, None)
+        for call_id in proofs.call_ids - call_ids:
+            if request is not None:
+                self._of_call_id.pop(call_id, None)
+        proofs.call_ids = call_ids if request is not None else proofs.call_ids | call_ids
+        self._of_call_id.update(dict.fromkeys(call_ids, signal.contact))
 
     def _peer(self, signal: PeerHeard) -> Iterator[Output]:
         if signal.listed:
@@ -175,12 +221,15 @@ class Registrar:
 
     def tick(self, at: int) -> Iterator[Output]:
         """Ask about requests that nothing has explained; forget authentications that nothing came of."""
-        for line, since in list(self._unexplained.items()):
-            if at - since >= _ASK_AFTER_MS:
-                del self._unexplained[line]
+        for line, request in list(self._unexplained.items()):
+            if at - request.at >= _ASK_AFTER_MS:
+                self._asked[line] = self._unexplained.pop(line)
                 yield Lookup(technology="PJSIP", endpoint=line)
+        for line, request in list(self._asked.items()):
+            if at - request.at >= _FORGET_MS:
+                del self._asked[line]
         for call_id, request in list(self._recent.items()):
-            if at - request.at < 60_000:
+            if at - request.at < _FORGET_MS:
                 break
             del self._recent[call_id]
 
@@ -227,16 +276,8 @@ class Registrar:
 
     def _index(self, span: Span) -> None:
         self.spans[span.contact] = span
+        self._proofs.setdefault(span.contact, Proofs())
         self._of_line.setdefault(span.line, set()).add(span.contact)
-
-    def _joined(self, signal: ContactDescribed) -> None:
-        if not signal.call_id:
-            return
-        earlier = self._call_id_of.get(signal.contact)
-        if earlier is not None and earlier != signal.call_id:
-            self._of_call_id.pop(earlier, None)
-        self._call_id_of[signal.contact] = signal.call_id
-        self._of_call_id[signal.call_id] = signal.contact
 
     def _kept(self, span: Span) -> Iterator[Output]:
         self._proved.add(span.contact)
@@ -251,10 +292,10 @@ class Registrar:
         if not contacts:
             del self._of_line[span.line]
             self._last_of_line.pop(span.line, None)
-        call_id = self._call_id_of.pop(span.contact, None)
-        if call_id is not None:
+        proofs = self._proofs.pop(span.contact)
+        for call_id in proofs.call_ids:
             self._of_call_id.pop(call_id, None)
-        yield registration.minimise(registration.ended(span, at, self._refreshed_at.pop(span.contact, None)))
+        yield registration.minimise(registration.ended(span, at, proofs.refreshed_at))
 
     def _succeeded(self, span: Span, origin: Origin, device: Device, at: int) -> Iterator[Output]:
         yield registration.minimise(registration.ended(span, at))

@@ -36,7 +36,11 @@ class ContactHeard(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactDescribed(Signal):
-    """A contact as Asterisk lists it; ``via_ip`` is the phone's own topmost Via, perhaps behind a proxy."""
+    """A contact as Asterisk lists it; ``via_ip`` is the phone's own topmost Via, perhaps behind a proxy.
+
+    A phone that starts anew on the same contact keeps the old Call-ID and Via here, and moves only ``expires_at``,
+    known to the second, and the User-Agent (seen on Asterisk 16 and 22).
+    """
 
     line: str
     contact: str
@@ -45,6 +49,7 @@ class ContactDescribed(Signal):
     via_ip: str | None
     call_id: str
     user_agent: str
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

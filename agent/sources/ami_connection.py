@@ -150,14 +150,16 @@ class Connection(AMIProtocol):  # type: ignore[misc]
                 if not self.ends[end]:
                     del self.ends[end]
 
-    def settle(self, message: Message, raw: bytes) -> None:
-        """Give an answer, or a list's last event, to the question that it belongs to."""
+    def settle(self, message: Message, raw: bytes) -> str:
+        """Give an answer, or a list's last event, to its question; the action that this ends, or ""."""
         question: Any = self.responses.get(message.get("ActionID"))
         if question is None:
-            return
+            return ""
         output = [_value(line) for line in raw.split(b"\r\n") if line.startswith(b"Output:")]
-        if question.add_message(message, output):
-            self.responses.pop(question.id, None)
+        if not question.add_message(message, output):
+            return ""
+        self.responses.pop(question.id, None)
+        return str(question["Action"])
 
 
 def refuse_line_breaks(headers: Mapping[str, str]) -> None:

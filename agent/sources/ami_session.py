@@ -73,7 +73,8 @@ class Session:
         self.received_bytes = self.oversized = self.faults = self.reconnects = 0
         self._address = address
         self._credentials = credentials
-        self._wanted = wanted
+        # Answers are no events: they belong to whoever asked.
+        self._wanted = wanted - {b"Response"}
         self._filters = filters
         self._listener = listener
         self._clock = clock
@@ -82,6 +83,7 @@ class Session:
         self._connection: Connection | None = None
         self._booted = asyncio.Event()
         self._known_good = False
+        self._heard_at = 0
 
     async def run(self) -> None:
         """Stay logged in until cancelled.
@@ -105,8 +107,9 @@ class Session:
             finally:
                 self.state = State.DOWN
             tries = 0 if loop.time() - began > self.timing.steady_s else tries + 1
-            log.warning("AMI session %s is down: %s", self.name, cause)
-            await asyncio.sleep(pause or self._backoff_s(tries))
+            pause = pause or self._backoff_s(tries)
+            log.warning("AMI session %s is down: %s; next try in %.1f s", self.name, cause, pause)
+            await asyncio.sleep(pause)
 
     async def ask(self, action: Mapping[str, str], timeout_s: float | None = None) -> Answer:
         """Send one action and wait for its answer.
@@ -132,7 +135,7 @@ class Session:
             log.error("AMI session %s: %s at %s", self.name, type(error).__name__, _place(error))
 
     def _up(self) -> Connection:
-        if self._connection is None:
+        if self._connection is None or self.state is State.CONNECTING:
             raise SessionDown("down")
         return self._connection
 
@@ -145,29 +148,39 @@ class Session:
         self.state = State.CONNECTING
         limits = {"connect_s": self.timing.connect_s, "greeting_s": self.timing.greeting_s}
         async with connected(self._address, self._take, **limits) as connection:
-            await log_in(connection, self._address, self._credentials, self.timing.answer_s)
-            self.filtered = await self._install_filters(connection)
-            self.startup = await self._startup(connection)
-            # Only now: between login and filter nothing unwanted is sent, however busy Asterisk is.
-            await connection.ask({"Action": "Events", "EventMask": "on"}, self.timing.answer_s)
-            self.reconnects += self._known_good
-            self._known_good = True
-            self._connection = connection
-            self.state = State.LOGGED_IN
-            self._listener.regained(self.name, self._clock())
             cause = "stopped"
             try:
+                await self._open(connection)
                 async with asyncio.TaskGroup() as group:
                     side = [group.create_task(self._keep_alive(connection)), group.create_task(self._stay_in_step())]
                     await connection.gone.wait()
-                    cause = connection.cause
                     for task in side:
                         task.cancel()
+                cause = connection.cause
             finally:
                 self._connection = None
+                if self.state is not State.CONNECTING:
+                    # Whoever fell silent has told us nothing since its last byte.
+                    at = self._heard_at if connection.cause == "silent" else self._clock()
+                    self._listener.lost(self.name, connection.cause or cause, at)
                 self.state = State.DOWN
-                self._listener.lost(self.name, cause, self._clock())
             return cause
+
+    async def _open(self, connection: Connection) -> None:
+        await log_in(connection, self._address, self._credentials, self.timing.answer_s)
+        self.filtered = await self._install_filters(connection)
+        self.startup = await self._startup(connection)
+        self._connection = connection
+        # Only now: between login and filter nothing unwanted is sent, however busy Asterisk is.
+        await connection.ask({"Action": "Events", "EventMask": "on"}, self.timing.answer_s)
+
+    def _settled(self, action: str, at: int) -> None:
+        # Here and not after the await: the events behind this answer may lie in the same chunk.
+        if action == "Events" and self.state is State.CONNECTING:
+            self.reconnects += self._known_good
+            self._known_good = True
+            self.state = State.LOGGED_IN
+            self._listener.regained(self.name, at)
 
     async def _install_filters(self, connection: Connection) -> bool:
         """False where Asterisk refuses (no write class ``system``): manager.conf may hold them instead."""
@@ -222,7 +235,7 @@ class Session:
             await self._booted.wait()
 
     def _take(self, connection: Connection, chunk: bytes) -> None:
-        at = self._clock()
+        self._heard_at = at = self._clock()
         self.received_bytes += len(chunk)
         framer = connection.framer
         oversized = framer.oversized
@@ -236,7 +249,7 @@ class Session:
             else:
                 self.unwanted_messages += name != b"Response"
             if name == b"Response" or name in connection.ends:
-                connection.settle(parse(raw), raw)
+                self._settled(connection.settle(parse(raw), raw), at)
             elif name in OWN_EVENTS:
                 self._note(connection, name)
         self.oversized += framer.oversized - oversized

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import pytest
+import pytest_asyncio
 
 from agent.core.signals import Lookup
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, Timing
@@ -32,7 +33,12 @@ class Server:
     user_event: Callable[[str], Awaitable[None]]
 
 
-@pytest.fixture(
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="module",
     params=[
         pytest.param("fake"),
         pytest.param("22", marks=pytest.mark.asterisk),
@@ -71,7 +77,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-async def ear() -> Ear:
+def ear() -> Ear:
     return Ear()
 
 

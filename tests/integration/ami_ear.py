@@ -79,6 +79,7 @@ def session_to(
     filters: Filters | None = None,
     timing: Timing = QUICK,
     resync: Callable[[Session], Awaitable[bool]] | None = None,
+    clock: Callable[[], int] = lambda: 1795380280123,
 ) -> Session:
     """One session with this ear, and a seeded back-off."""
     return Session(
@@ -88,7 +89,7 @@ def session_to(
         wanted=wanted,
         filters=filters or Filters.bulk(wanted),
         listener=ear,
-        clock=lambda: 1795380280123,
+        clock=clock,
         timing=timing,
         resync=resync,
         chance=random.Random(SEED),

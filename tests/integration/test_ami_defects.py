@@ -139,6 +139,26 @@ async def test_a_silent_peer_is_noticed(fake: FakeAsterisk, ear: Ear, session: S
     await ear.until(lambda: session.reconnects == 1 and session.state is State.IN_STEP)
 
 
+async def test_silence_counts_from_the_last_byte(fake: FakeAsterisk) -> None:
+    class Clocked(Ear):
+        lost_at = 0
+
+        def lost(self, session: str, cause: str, at: int) -> None:
+            self.lost_at = self.lost_at or at
+            super().lost(session, cause, at)
+
+    ear, now = Clocked(), [1_000]
+    session = session_to(fake.port, ear, clock=lambda: now[0])
+    async with running(session.run()):
+        await ear.until(lambda: session.state is State.IN_STEP)
+        fake.silent = True
+        await fake.emit(event("Hangup"))
+        await ear.until(lambda: bool(ear.heard))
+        now[0] = 9_000
+        await ear.until(lambda: ("bulk", "silent") in ear.states)
+    assert ear.lost_at == 1_000
+
+
 async def test_the_default_timing_notices_silence_within_ten_seconds() -> None:
     timing = Timing()
     assert timing.ping_after_s + timing.ping_timeout_s < 10

@@ -37,6 +37,7 @@ async def test_logs_in_by_challenge_and_never_sends_the_secret(fake: FakeAsteris
         await in_step(ear, session)
         login = fake.peers[0].asked("Login")[0]
     assert login["AuthType"] == "MD5"
+    assert login["Events"] == "off"
     assert "Secret" not in login
     assert "s3cret" not in repr(Credentials(username="agent", secret="s3cret"))
 
@@ -133,7 +134,9 @@ async def test_a_user_that_may_log_in_only_once_is_told_so(fake: FakeAsterisk, e
         await session_to(fake.port, ear).run()
 
 
-async def test_a_login_refused_later_is_retried_slowly(fake: FakeAsterisk, ear: Ear) -> None:
+async def test_a_login_refused_later_is_retried_slowly(
+    fake: FakeAsterisk, ear: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
     session = session_to(fake.port, ear, timing=replace(QUICK, refused_s=0.3))
     async with running(session.run()):
         await in_step(ear, session)
@@ -143,14 +146,23 @@ async def test_a_login_refused_later_is_retried_slowly(fake: FakeAsterisk, ear: 
         del fake.replies["Login"]
         await in_step(ear, session)
     assert ear.states[:3] == [("bulk", "regained"), ("bulk", "closed"), ("bulk", "regained")]
+    assert "LoginRefused; next try in 0.3 s" in caplog.text
 
 
 @pytest.mark.parametrize(
-    "banner", [b"SSH-2.0-OpenSSH_9.2p1\r\n", b"", b"Asterisk" + b"x" * 200], ids=["ssh", "mute", "long"]
+    ("banner", "does"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "speaks some other protocol"),
+        (b"Asterisk Call Manager/" + b"x" * 200, "speaks some other protocol"),
+        (b"", "says nothing"),
+    ],
+    ids=["ssh", "long", "mute"],
 )
-async def test_a_peer_that_is_not_ami_is_one_clear_error(fake: FakeAsterisk, ear: Ear, banner: bytes) -> None:
+async def test_a_peer_that_is_not_ami_is_one_clear_error(
+    fake: FakeAsterisk, ear: Ear, banner: bytes, does: str
+) -> None:
     fake.banner = banner
-    with pytest.raises(NotAmi, match="is not Asterisk's Manager Interface"):
+    with pytest.raises(NotAmi, match=rf"^What listens at 127\.0\.0\.1:\d+ is not Asterisk's .* Interface: it {does}$"):
         await session_to(fake.port, ear).run()
 
 
@@ -299,3 +311,28 @@ async def test_a_synthetic_message_is_heard_like_any(fake: FakeAsterisk, ear: Ea
     session = session_to(fake.port, ear)
     session.hear(Message("ContactStatusDetailComplete", {}))
     assert ear.names() == ["ContactStatusDetailComplete"]
+
+
+async def test_regained_is_said_before_what_comes_right_behind_it(fake: FakeAsterisk, ear: Ear) -> None:
+    order: list[str] = []
+
+    class Ordered(Ear):
+        def regained(self, session: str, at: int) -> None:
+            order.append("regained")
+
+        def hear(self, session: str, message: Message, at: int) -> None:
+            order.append(message.name)
+
+    fake.replies["Events"] = lambda peer, action: [response(action, "Success", "Events: On") + event("Hangup") * 2]
+    session = session_to(fake.port, Ordered())
+    async with running(session.run()):
+        await in_step(ear, session)
+    assert order == ["regained", "Hangup", "Hangup"]
+
+
+async def test_answers_are_not_events(fake: FakeAsterisk, ear: Ear) -> None:
+    session = session_to(fake.port, ear, wanted=WANTED | {b"Response"})
+    async with running(session.run()):
+        await in_step(ear, session)
+        assert (await session.ask({"Action": "Ping"})).ok
+    assert ear.heard == []

@@ -93,5 +93,5 @@ def test_any_text_is_read_or_told(text: str) -> None:
     assert (whole is None) == bool(errors)
     if whole is not None:
         assert content == whole
-    assert all(1 <= line <= text.count("\n") + 1 for line, _ in errors)
+    assert all(line is not None and 1 <= line <= text.count("\n") + 1 for line, _ in errors)
     assert {path[0] for path in lines(read)} == set(content)

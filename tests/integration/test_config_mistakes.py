@@ -73,7 +73,7 @@ def file(tmp_path: Path) -> Path:
         ('[emergency]\nnumbers = "999"\n', 2, "emergency.numbers", "found '999'"),
         ("[emergency]\nnumbers = [999]\n", 2, "emergency.numbers", "found 999;"),
         ('[emergency]\nnumbers = ["999", "9x"]\n', 2, "emergency.numbers", "found '9x'"),
-        ('[emergency]\nnumbers = ["９９９"]\n', 2, "emergency.numbers", "expected one or more"),
+        ('[emergency]\nnumbers = ["９９９"]\n', 2, "emergency.numbers", "found '\\uff19\\uff19\\uff19'; expected"),
         ('[emergency]\nprefixes = [""]\n', 2, "emergency.prefixes", "found ''"),
         ('[registration]\nproxies = ["10.0.0.1/8"]\n', 2, "registration.proxies", "without host bits: 10.0.0.0/8"),
         ('[registration]\nproxies = ["::/0"]\n', 2, "registration.proxies", "a narrower network"),
@@ -89,15 +89,15 @@ def file(tmp_path: Path) -> Path:
         ('[log]\nlevel = "info"\nlevel = "info"\n', 3, "", "not TOML: cannot overwrite a value"),
         ('\n[log]\nlevel = """\n\n', 3, "", "not TOML: unterminated string, begun here"),
         ("\n[log]\nlevel = '\n\n", 3, "", "not TOML:"),
-        ("[ami]\nport = " + "9" * 5000 + "\n", 1, "", "not TOML: a number too long to read"),
-        ("[ami]\nport = " + "[" * 100_000, 1, "", "not TOML: nested too deeply"),
+        ("[ami]\nport = " + "9" * 2000 + "\n", 2, "ami.port", "found 9999"),
+        ("[ami]\nport = " + "[" * 2000, None, "", "not TOML: nested too deeply"),
     ],
 )
-def test_a_mistake_in_the_file(file: Path, text: str, line: int, key: str, told: str) -> None:
+def test_a_mistake_in_the_file(file: Path, text: str, line: int | None, key: str, told: str) -> None:
     file.write_text(text)
     (mistake,) = mistakes(file)
     assert (mistake.origin, mistake.line, mistake.key) == (str(file), line, key)
-    assert str(mistake).startswith(f"{file}:{line}: ")
+    assert str(mistake).startswith(f"{file}:{line}: " if line else f"{file}: ")
     assert told in str(mistake)
 
 
@@ -270,10 +270,11 @@ def test_certificates(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "told"),
     [
-        (b"[ami]\nhost = '" + b"x" * 1_000_000 + b"'\n", 2, "found 'xxxx"),
-        (b"[ami]\n# " + b"x" * 1_000_000 + b"\nport = 0\n", 3, "found 0"),
-        (b"[ami]\n" + b"x" * 1_000_000 + b" = 1\n", 2, "unknown key"),
-        (b"#" * 1_100_000, None, "longer than 1048576 bytes"),
+        (b"[ami]\nhost = '" + b"x" * 2000 + b"'\n", 2, "found 'xxxx"),
+        (b"[ami]\n" + b"x" * 2000 + b" = 1\n", 2, "unknown key"),
+        (b"[ami]\n" + b"x." * 1000 + b"x = 1\n", 2, "unknown key"),
+        (b"[ami]\n" + b"x" * 60_000 + b" = 1\n", 2, "longer than 2048 characters"),
+        (b"x" * 1_000_000, None, "longer than 65536 bytes"),
         (b"[ami]\nhost = 'a\x00b'\n", 2, "not TOML"),
         (b"\x00" * 1000, 1, "not TOML"),
         (b"[ami]\n\nhost = '\xff'\n", 3, "not UTF-8 text"),

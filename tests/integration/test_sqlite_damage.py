@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.records import RECORDS, IpSource, Registration
+from agent.core.records import RECORDS, Failure, IpSource, Registration
 from agent.ports import StoreError
 from agent.stores.sqlite import SqliteReader, SqliteStore
 
@@ -47,14 +47,18 @@ def one_sentence(error: StoreError, path: Path) -> None:
     assert error.hint
 
 
+def bytes_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
 async def opened_or_refused(path: Path) -> bool:
     """Whether the store opens; either way it never breaks otherwise, and one refused is left byte for byte."""
-    before = path.read_bytes()
+    before = bytes_of(path)
     try:
         store = await SqliteStore.open(path)
     except StoreError as error:
         one_sentence(error, path)
-        assert path.read_bytes() == before
+        assert bytes_of(path) == before
         return False
     try:
         await store.open_records()
@@ -94,11 +98,28 @@ async def test_a_page_of_noise_is_refused(tmp_path: Path, page: int) -> None:
     spoilt = bytearray(path.read_bytes())
     spoilt[page * PAGE : (page + 1) * PAGE] = random.Random(page).randbytes(PAGE)
     path.write_bytes(spoilt)
-    with pytest.raises(StoreError, match="is damaged$") as refusal:
+    with pytest.raises(StoreError, match=r"is damaged$") as refusal:
         await SqliteStore.open(path)
     one_sentence(refusal.value, path)
     assert path.read_bytes() == spoilt
-    assert not Path(f"{path}-wal").exists()
+
+
+async def test_a_damaged_store_that_was_not_closed_keeps_its_wal(tmp_path: Path) -> None:
+    alive = tmp_path / "alive.db"
+    await filled(alive, 6)
+    store = await SqliteStore.open(alive)
+    await store.commit([Failure(id="f", hour=AT, cause="invalid_password", count=1)], durable=True)
+    path = tmp_path / "store.db"
+    spoilt = bytearray(alive.read_bytes())
+    spoilt[2 * PAGE : 3 * PAGE] = random.Random(6).randbytes(PAGE)
+    path.write_bytes(spoilt)
+    wal = tmp_path / "store.db-wal"
+    wal.write_bytes((tmp_path / "alive.db-wal").read_bytes())
+    await store.close()
+    before = wal.read_bytes()
+    assert before
+    assert not await opened_or_refused(path)
+    assert bytes_of(wal) == before
 
 
 async def test_a_store_cut_short_is_refused(tmp_path: Path) -> None:
@@ -151,7 +172,7 @@ async def test_a_value_that_was_never_written_is_damage(tmp_path: Path) -> None:
         spoilt = good.replace(old, new)
         assert spoilt != good
         path.write_bytes(spoilt)
-        with pytest.raises(StoreError, match="is damaged$") as refusal:
+        with pytest.raises(StoreError, match=r"is damaged$") as refusal:
             await read_all(path)
         one_sentence(refusal.value, path)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -17,11 +18,11 @@ from agent.core.records import document
 from agent.ports import StoreError
 from agent.stores.sqlite import SqliteReader
 from tests.lab.asterisk import Asterisk
-from tests.lab.ports import free_port
 from tests.lab.provision import die_with_parent
 
 WAIT_S = 20.0
 POLL_S = 0.05
+_SERVES = '"event": "http"'
 
 
 class AgentError(Exception):
@@ -31,15 +32,14 @@ class AgentError(Exception):
 class AgentProcess:
     """One `telephony-agent run` with a configuration, a store and a log of its own.
 
-        async with AgentProcess(lab) as agent:
-            await phone.call("999")
-            record = await agent.one("emergency", outcome="answered")
+    async with AgentProcess(lab) as agent:
+        await phone.call("999")
+        record = await agent.one("emergency", outcome="answered")
     """
 
     def __init__(self, lab: Asterisk, *, folder: Path | None = None, settings: str = "") -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="telephony-agent-"))
         self.folder.mkdir(exist_ok=True)
-        self.http_port = free_port()
         self.store = self.folder / "agent.sqlite"
         self.config = self.folder / "agent.toml"
         self._process: asyncio.subprocess.Process | None = None
@@ -49,7 +49,7 @@ class AgentProcess:
         self.config.write_text(
             f'[ami]\nport = {lab.ami_port}\nusername = "{lab.agent_user}"\nsecret_file = "{secret}"\n'
             f'[store]\nurl = "sqlite://{self.store}"\n'
-            f'[http]\nlisten = "127.0.0.1:{self.http_port}"\n'
+            f'[http]\nlisten = "127.0.0.1:0"\n'
             f'[log]\nlevel = "debug"\n{settings}'
         )
 
@@ -68,8 +68,15 @@ class AgentProcess:
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
+    @property
+    def http_port(self) -> int:
+        """The port that it serves HTTP on, as its log says; 0 before."""
+        ports = re.findall(r'"port": (\d+)', self.log)
+        return int(ports[-1]) if ports else 0
+
     async def start(self, *, ready: bool = True) -> None:
         """Starts it, and returns when it says that it is ready (unless told not to wait)."""
+        served = self.log.count(_SERVES)
         with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(*die_with_parent(), sys.executable, "-m", "agent", "run", "--config", str(self.config)),
@@ -79,7 +86,7 @@ class AgentProcess:
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             )
         if ready:
-            await self.until(lambda: self.get("/readyz")[0] == 200, "ready")
+            await self.until(lambda: self.log.count(_SERVES) > served and self.get("/readyz")[0] == 200, "ready")
 
     async def stop(self) -> int | None:
         """Ends it as systemd would (SIGTERM); its exit code."""
@@ -139,9 +146,7 @@ class AgentProcess:
         return [
             record
             for record in self.stored(kind)
-            if all(
-                value(record[name]) if callable(value) else record[name] == value for name, value in wanted.items()
-            )
+            if all(value(record[name]) if callable(value) else record[name] == value for name, value in wanted.items())
         ]
 
     async def until(self, met: Callable[[], object], what: str) -> None:

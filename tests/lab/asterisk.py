@@ -21,6 +21,7 @@ ETC = Path(__file__).parent / "etc"
 DIALPLAN = Path(__file__).parents[2] / "dialplan"
 TRUNKS = ("trunk-a", "trunk-b")
 START_S = 30.0
+_PREFIX = "telephony-lab-"
 
 
 class LabError(Exception):
@@ -50,7 +51,8 @@ class Asterisk:
         self._status_on_refresh = status_on_refresh
         self._process: asyncio.subprocess.Process | None = None
         shared = (installation.root or Path("/")) / "tmp"
-        self.folder = Path(tempfile.mkdtemp(prefix="telephony-lab-", dir=shared))
+        _sweep(shared)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=shared))
         # the same folder, as a chrooted Asterisk sees it
         self._inside = Path("/tmp") / self.folder.name
         self._write()
@@ -119,7 +121,11 @@ class Asterisk:
         """Ends Asterisk as a power cut would (SIGKILL)."""
         if self._process is None:
             return
-        self._signal(signal.SIGKILL)
+        if command := self.installation.kill_command(self._inside):
+            killing = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+            await killing.wait()
+        else:
+            self._signal(signal.SIGKILL)
         await self._process.wait()
         self._process = None
 
@@ -194,3 +200,11 @@ class Asterisk:
             for line in text.splitlines(keepends=True)
             if not line.startswith("load=") or line.removeprefix("load=").strip() in modules
         )
+
+
+def _sweep(shared: Path) -> None:
+    """Removes the folders of processes that were killed before they could do so themselves."""
+    for folder in shared.glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -55,8 +55,21 @@ class Installation:
         script = f"{' '.join(start)} & pid=$!; (cat >/dev/null; kill -9 $pid) & wait $pid"
         return [
             *("docker", "run", "--rm", "--init", "-i", "--network", "host", "--name", folder.name),
-            *("-v", f"{folder}:{folder}", IMAGE, "sh", "-c", f"exec 3<&0; {script.replace('cat >', 'cat <&3 >')}"),
+            *(
+                "--user",
+                f"{os.getuid()}:{os.getgid()}",
+                "-v",
+                f"{folder}:{folder}",
+                IMAGE,
+                "sh",
+                "-c",
+                f"exec 3<&0; {script.replace('cat >', 'cat <&3 >')}",
+            ),
         ]
+
+    def kill_command(self, folder: Path) -> list[str]:
+        """What kills it where its own process is out of reach: empty if a signal to `command` does."""
+        return ["docker", "kill", folder.name] if self.in_docker else []
 
 
 def die_with_parent() -> list[str]:
@@ -101,7 +114,7 @@ def docker_answers() -> bool:
 def _docker(say: Say) -> Installation:
     started = time.monotonic()
     say("building an Asterisk in Docker; the first time takes a few minutes")
-    build = ["docker", "build", "--quiet", "--tag", IMAGE, str(DOCKERFILE.parent)]
+    build = ["docker", "build", "--quiet", "--network", "host", "--tag", IMAGE, str(DOCKERFILE.parent)]
     built = subprocess.run(build, capture_output=True, text=True, check=False)
     if built.returncode != 0:
         raise NoAsteriskError(f"docker build failed: {built.stderr.strip()[-500:]}")

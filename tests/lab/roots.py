@@ -83,7 +83,15 @@ def _make(root: Path, suite: str, say: Say) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     say(f"making a private Debian {suite} with Asterisk in {root} (about a minute, 500 MB)")
     started = time.monotonic()
-    command = ["debootstrap", "--variant=minbase", "--include=asterisk", f"--keyring={KEYRING}", suite, str(partial), MIRROR]
+    command = [
+        "debootstrap",
+        "--variant=minbase",
+        "--include=asterisk",
+        f"--keyring={KEYRING}",
+        suite,
+        str(partial),
+        MIRROR,
+    ]
     try:
         _run(command, f"Debian {suite} with Asterisk", say, dict(os.environ))
     except RootError:

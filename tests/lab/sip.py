@@ -35,6 +35,7 @@ class Phone:
         name: str = "A Caller",
         server_port: int | None = None,
         tcp: bool = False,
+        contact_host: str = "",
     ) -> None:
         self.lab = lab
         self.line = line
@@ -47,6 +48,7 @@ class Phone:
         self._server = ("127.0.0.1", server_port or lab.sip_port)
         self._cseq = 1
         self._tcp = tcp
+        self._contact = f"{contact_host}:{self.port}" if contact_host else ""
 
     async def register(self, *, expires: int = 300, expect: int = 200) -> None:
         """Registers, or refreshes (the Call-ID stays the same); `expect` is the final SIP answer.
@@ -60,6 +62,7 @@ class Phone:
             expires=expires,
             cseq=self._cseq,
             expect=expect,
+            contact=self._contact,
         )
         self._cseq += 2
         run = await self._run(scenario, "register", port=self.port, call_id=self.call_id)

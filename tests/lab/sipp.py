@@ -44,6 +44,10 @@ def _written(scenario: str, folder: Path, title: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{next(_runs)}-{title}.xml"
     path.write_text(scenario)
+    speech = folder / "speech.alaw"
+    if not speech.exists():
+        # a square wave of 500 Hz
+        speech.write_bytes((b"\xa5" * 8 + b"\x25" * 8) * 500)
     return path
 
 

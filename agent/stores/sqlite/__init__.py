@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
@@ -14,7 +13,7 @@ import aiosqlite  # noqa: TID251
 from agent.core.instants import rfc3339
 from agent.core.records import Record
 from agent.ports import StoreError
-from agent.stores.sqlite.errors import damaged, explained
+from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.opening import BUSY_S, Lock, prepare, uri_of
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Value, from_row, to_row
@@ -59,7 +58,7 @@ class SqliteStore:
             except BaseException:
                 await database.close()
                 raise
-        except sqlite3.Error as error:
+        except FAILURES as error:
             lock.release()
             raise explained(error, path) from None
         except BaseException:
@@ -99,7 +98,7 @@ class SqliteStore:
                     if statement := STATEMENTS.get(f"open_{kind}"):
                         async with self._usable().execute(statement) as cursor:
                             found.extend([from_row(kind, row) async for row in cursor])
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 raise explained(error, self._path) from None
             except ValueError:
                 raise damaged(self._path) from None
@@ -159,7 +158,7 @@ class SqliteStore:
             except BaseException:
                 await database.rollback()  # Behind whatever the thread still runs; after COMMIT it does nothing.
                 raise
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise explained(error, self._path) from None
         except OverflowError:
             raise StoreError("a record holds a number of more than 64 bits", "report this") from None
@@ -175,7 +174,7 @@ class SqliteStore:
                     rows = list(await database.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)"))
                 finally:
                     await database.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 raise explained(error, self._path) from None
             return bool(rows[0][0] == 0)
 
@@ -185,10 +184,10 @@ class SqliteStore:
                 return
             self._closed = True
             try:
-                with suppress(sqlite3.Error):  # What could not be moved stays whole in the WAL for the next start.
+                with suppress(*FAILURES):  # What could not be moved stays whole in the WAL for the next start.
                     await self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 await self._database.close()
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 raise explained(error, self._path) from None
             finally:
                 self._lock.release()

@@ -35,16 +35,22 @@ _BY_ERRNO = {
 }
 
 
+#: What a call of SQLite may raise: in a damaged schema even the words of the error may be no UTF-8.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+
+
 def damaged(path: Path) -> StoreError:
     """What is read from ``path`` is not what was written."""
     return _told(_DAMAGED, path)
 
 
-def explained(error: sqlite3.Error | OSError, path: Path) -> StoreError:
+def explained(error: sqlite3.Error | UnicodeDecodeError | OSError, path: Path) -> StoreError:
     """``error`` about the store at ``path`` in one sentence; never its own text, which may hold a stored value."""
     if isinstance(error, OSError):
         known = _BY_ERRNO.get(error.errno or 0)
         return _told(known or (f"the store {{path}} cannot be opened: {error.strerror}", "check [store] url"), path)
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(path)
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:
         # The sqlite3 module's own errors have no code; in reading, it is text that is not UTF-8.

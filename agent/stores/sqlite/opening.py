@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.ports import StoreError
-from agent.stores.sqlite.errors import damaged, explained
+from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.migrate import migrate, schema_of
 
 #: How long a statement waits for another program's lock. No reader ever holds one for long.
@@ -61,7 +61,7 @@ def prepare(path: Path, say: Say | None = None) -> Lock:
         raise explained(error, path) from None
     try:
         _make_ready(path, say)
-    except (sqlite3.Error, OSError) as error:
+    except (*FAILURES, OSError) as error:
         lock.release()
         raise explained(error, path) from None
     except StoreError:
@@ -78,11 +78,6 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 def uri_of(path: Path, mode: str) -> str:
     """SQLite's name for ``path`` with the URI parameters ``mode``, whatever characters the path holds."""
     return f"{path.absolute().as_uri()}?{mode}"
-
-
-def reading_mode(path: Path) -> str:
-    """How to open ``path`` without changing anything: without a WAL nobody writes, and none need be made."""
-    return "mode=ro" if beside(path, "-wal").exists() else "immutable=1"
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -123,11 +118,18 @@ def _create(path: Path) -> None:
 
 def _examine(path: Path, say: Say | None) -> None:
     """Refuse a store that is not ours or not whole, through a connection that cannot change it."""
-    # A rollback journal is left by a death in the very first moment; only a writer can roll it back.
-    mode = "mode=rw" if beside(path, "-journal").exists() else reading_mode(path)
+    if beside(path, "-journal").exists():
+        mode = "mode=rw"  # Left by a death in the very first moment; only a writer can roll it back.
+    elif beside(path, "-wal").exists():
+        mode = "mode=ro"
+    else:
+        mode = "immutable=1"  # Makes no WAL; nobody else writes, for then there would be one.
     with closing(connect(path, mode)) as connection:
         schema_of(connection, path)
         size = path.stat().st_size
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        if mode == "immutable=1" and size % page_bytes:
+            raise damaged(path)  # Cut short; SQLite would fill it up with zeros. With a WAL, that mends it.
         if size > QUICK_CHECK_BYTES:
             connection.execute("PRAGMA schema_version").fetchone()
             return

@@ -9,7 +9,7 @@ from typing import Any, Self
 from agent.core.instants import rfc3339
 from agent.core.records import Record
 from agent.ports import StoreError
-from agent.stores.sqlite.errors import damaged, explained
+from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
 from agent.stores.sqlite.opening import beside, connect
 from agent.stores.sqlite.rows import RECORD_OF_KIND, from_row
@@ -32,7 +32,7 @@ class SqliteReader:
             if not path.is_file() or path.stat().st_size == 0:
                 raise StoreError(f"no store at {path}: has the agent run yet?", "start it once, or check [store] url")
             self._database = self._connect()
-        except (sqlite3.Error, OSError) as error:
+        except (*FAILURES, OSError) as error:
             raise explained(error, path) from None
 
     def __enter__(self) -> Self:
@@ -107,7 +107,7 @@ class SqliteReader:
     def _rows(self, statement: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         try:
             return self._database.execute(statement, values or {}).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise explained(error, self._path) from None
 
     def _known(self, kind: str) -> None:
@@ -134,7 +134,7 @@ class SqliteReader:
                     f"the store {self._path} is of an older agent: its schema is {schema}, not {len(MIGRATIONS)}",
                     "start the agent, or run: telephony-agent migrate",
                 )
-        except (sqlite3.Error, StoreError):
+        except (*FAILURES, StoreError):
             database.close()
             raise
         return database

@@ -1,0 +1,121 @@
+"""What was seen of the PBX and of this machine; None stands for what could not be seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+#: A class that a user of manager.conf is granted by ``read=`` or ``write=``.
+Classes = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One section of a configuration file, cut down to the keys that a check looks at; never a secret."""
+
+    name: str
+    items: tuple[tuple[str, str], ...] = ()
+
+    def get(self, key: str) -> str | None:
+        """The last value of ``key``, as Asterisk reads it, or None."""
+        return next((value for name, value in reversed(self.items) if name.lower() == key), None)
+
+    def yes(self, key: str, *, default: bool) -> bool:
+        """Whether the value is one of those that Asterisk takes for true (ast_true)."""
+        value = self.get(key)
+        return default if value is None else value.lower() in ("yes", "true", "y", "t", "1", "on")
+
+
+class FilterForm(Enum):
+    """How the action ``Filter`` is taken; see agent.sources.ami_filters."""
+
+    CRITERIA = "MatchCriteria"
+    REGEX = "a regular expression"
+    REFUSED = "not at all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user of manager.conf that the agent logs in as.
+
+    ``sessions`` are ``express``, ``bulk`` or both; ``refused`` says why its login was; ``commands`` are the actions
+    that ListCommands shows it; ``proven`` are the read classes of which an event came; ``section`` is its own.
+    """
+
+    name: str
+    sessions: tuple[str, ...] = ("express", "bulk")
+    refused: str = ""
+    commands: frozenset[str] = frozenset()
+    proven: Classes = frozenset()
+    section: Section | None = None
+    filter_form: FilterForm | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A phone or trunk; ``context`` None: not seen. A ``phone`` authenticates itself (PJSIP) or is dynamic."""
+
+    technology: str
+    name: str
+    context: str | None
+    phone: bool = True
+    one_touch_recording: bool = False
+    on_feature: str = ""
+    off_feature: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One priority of an extension; of an application's arguments only the ``target`` context of a Gosub or Goto."""
+
+    context: str
+    extension: str
+    application: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What a number meets in a context, in Asterisk's own order; ``switch``: another program is asked as well."""
+
+    steps: tuple[Step, ...] = ()
+    switch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """This machine: may the store be written, is the HTTP address free or the agent's own."""
+
+    store: str
+    store_fault: str = ""
+    listen: str = ""
+    listen_fault: str = ""
+    agent_runs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All of it. ``routes`` are by (context, number); ``variables`` and ``contexts`` by name; ``skew_ms`` is
+    Asterisk's clock less ours, give or take ``skew_within_ms``.
+    """
+
+    host: Host
+    accounts: tuple[Account, ...]
+    numbers: tuple[str, ...] = ("999", "112", "18000")
+    ami_loopback: bool = True
+    ami_tls: bool = False
+    general: Section | None = None
+    events_stamped: bool | None = None
+    skew_ms: int | None = None
+    skew_within_ms: int = 0
+    endpoints: tuple[Endpoint, ...] | None = None
+    routes: Mapping[tuple[str, str], Route] | None = None
+    contexts: Mapping[str, bool] | None = None
+    variables: Mapping[str, str] | None = None
+    features: Section | None = None
+    pjsip: Section | None = None
+    modules: Mapping[str, bool] | None = field(default=None)
+
+    @property
+    def bulk(self) -> Account:
+        """The user of the session that hears everything but emergencies."""
+        return next(account for account in self.accounts if "bulk" in account.sessions)

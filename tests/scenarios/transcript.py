@@ -1,0 +1,163 @@
+'''Scenarios: the transcript that a field engineer would send, beside the records expected of it.
+
+A scenario is text. A line is one AMI event, with only the headers that matter:
+
+    0.120 Newchannel on=201#1 Exten=999
+    0.450 DialBegin on=201#1 to=trunk-a#2 DialString=999@trunk-a
+
+first the time in seconds, then the event's name, then its headers; quotes keep blanks together. What AMI spells out at
+length is written short: ``on=201#1`` is Channel, Uniqueid and Linkedid of PJSIP/201's first channel, ``on=202#3~1`` a
+channel that belongs to the call that channel 1 began, ``to=trunk-a#2`` the same as DestChannel and so on, and a value
+``#1`` is the Uniqueid of channel 1. Any other technology is spelled out: ``on=DAHDI/i1/999#2``, ``on=Local/x@y;2#3~1``.
+
+A line whose second word is one of DIRECTIVES is not an event: time passes (``tick``), the bulk session comes back
+(``back``), the agent stops and starts again (``restart``), a session goes and comes (``lost express``,
+``regained express``). A line that begins with ``=>`` is a record expected at the end, in the order in which they
+were first made: its kind, and every field that is not empty; instants are seconds of the scenario.
+'''
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+
+from agent.core.engine import Engine, Output
+from agent.core.instants import from_rfc3339
+from agent.core.normalise import Linker
+from agent.core.policy import Policy
+from agent.core.records import Pause, Record, Recording, RecordingState
+from agent.core.signals import Lookup
+from agent.core.wire import parse
+
+#: The scenarios' second 0.
+NOON = from_rfc3339("2026-11-22T12:00:00Z")
+
+DIRECTIVES = ("tick", "back", "restart", "lost", "regained")
+
+
+@dataclass(slots=True)
+class Agent:
+    """An engine, and the store as it would be: the last state of each record."""
+
+    policy: Policy = field(default_factory=Policy)
+    records: dict[str, Record] = field(default_factory=dict)
+    lookups: list[str] = field(default_factory=list)
+    made: int = 0
+    engine: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._start()
+
+    def play(self, transcript: str) -> "Agent":
+        """Hear every line of ``transcript``."""
+        for line in transcript.splitlines():
+            words = shlex.split(line)
+            if not words or words[0] in ("=>", "#"):
+                continue
+            at = NOON + round(float(words[0]) * 1000)
+            if words[1] in DIRECTIVES:
+                self._keep(self._directed(words[1:], at))
+            else:
+                self._keep(self.engine.hear(parse(raw(words[1], words[2:], at)), at))
+        return self
+
+    def shown(self) -> list[str]:
+        """Every record, as the ``=>`` lines of a scenario write it."""
+        return [shown(record) for record in self.records.values()]
+
+    def open_records(self) -> list[Record]:
+        """What the store would give back to an agent that starts."""
+        return [record for record in self.records.values() if _open(record)]
+
+    def _start(self) -> None:
+        self.engine = Engine(policy=self.policy, link=Linker(b"scenario"), new_id=self._new_id)
+
+    def _new_id(self) -> str:
+        self.made += 1
+        return f"id-{self.made}"
+
+    def _directed(self, words: list[str], at: int) -> Iterable[Output]:
+        match words:
+            case ["tick"]:
+                return self.engine.tick(at)
+            case ["back"]:
+                self.engine.synchronise()
+            case ["restart"]:
+                self._start()
+                self.engine.restore(self.open_records())
+                self.engine.synchronise()
+            case ["lost", session]:
+                return self.engine.lost(session, "closed", at)
+            case ["regained", session]:
+                return self.engine.regained(session, at)
+            case _:
+                raise ValueError(f"no such directive: {words}")
+        return []
+
+    def _keep(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Lookup):
+                self.lookups.append(f"{output.technology} {output.endpoint}")
+            else:
+                self.records[output.id] = output
+
+
+def expected(scenario: str) -> list[str]:
+    """The ``=>`` lines of a scenario, blanks normalised."""
+    return [" ".join(line.split()[1:]) for line in scenario.splitlines() if line.split()[:1] == ["=>"]]
+
+
+def raw(name: str, headers: Iterable[str], at: int) -> bytes:
+    """The event as Asterisk writes it, without its closing empty line."""
+    pairs = [("Event", name), ("Timestamp", f"{at // 1000}.{at % 1000:03d}000")]
+    for header in headers:
+        key, _, value = header.partition("=")
+        if key == "on":
+            pairs += _channel("", value)
+        elif key == "to":
+            pairs += _channel("Dest", value)
+        else:
+            pairs.append((key, f"{NOON // 1000}.{value[1:]}" if value[:1] == "#" else value))
+    return "\r\n".join(f"{key}: {value}" for key, value in pairs).encode()
+
+
+def _channel(prefix: str, short: str) -> Iterator[tuple[str, str]]:
+    name, _, number = short.partition("#")
+    number, _, first = number.partition("~")
+    name = name if "/" in name else f"PJSIP/{name}"
+    name, half, which = name.partition(";")
+    yield f"{prefix}Channel", f"{name}-{int(number):08x}{half}{which}"
+    yield f"{prefix}Uniqueid", f"{NOON // 1000}.{number}"
+    yield f"{prefix}Linkedid", f"{NOON // 1000}.{first or number}"
+
+
+def shown(record: Record) -> str:
+    """A record on one line: its kind and every field that is not empty, the id and the links apart."""
+    parts: list[str] = [record.KIND]
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if item.name in ("id", "links") or value in (None, "", 0, False, ()):
+            continue
+        parts.append(f"{item.name}={_shown(item.name, value)}")
+    return " ".join(parts)
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "pauses" and isinstance(value, tuple):
+        return ",".join(_pause(pause) for pause in value)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 1_000_000_000_000:
+        return _seconds(value)
+    return str(value).replace(" ", "_")
+
+
+def _pause(pause: Pause) -> str:
+    return f"{_seconds(pause.paused_at)}-{'' if pause.resumed_at is None else _seconds(pause.resumed_at)}"
+
+
+def _seconds(at: int) -> str:
+    return f"{(at - NOON) / 1000:g}"
+
+
+def _open(record: Record) -> bool:
+    if isinstance(record, Recording):
+        return record.state not in (RecordingState.STOPPED, RecordingState.NOT_STARTED)
+    return getattr(record, "ended_at", None) is None and getattr(record, "until_at", None) is None
