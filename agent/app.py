@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -21,10 +22,12 @@ from agent.core.normalise import WANTED, Linker
 from agent.core.records import Record, RecordingState
 from agent.core.signals import Lookup
 from agent.core.wire import Message
+from agent.duties import check as checking
 from agent.duties import retention
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
-from agent.sources.ami import Address, AmiSource, Credentials, State, Timing
+from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, State, Timing
+from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import replay
 from agent.stores.sqlite import SqliteStore
 from agent.views import api
@@ -34,6 +37,7 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 HTTP_RETRY_S = 5.0
+ASTERISK_ETC = Path("/etc/asterisk")
 
 
 def now_ms() -> int:
@@ -101,11 +105,10 @@ class Agent:
 
     def _source(self, pipeline: Pipeline) -> AmiSource:
         ami = self._config.ami
-        bulk, express = ami.credentials("bulk"), ami.credentials("express")
         return AmiSource(
-            address=Address(host=ami.host, port=ami.port, ssl=tls_context(ami.ca_file) if ami.tls else None),
-            credentials=Credentials(username=bulk.username, secret=bulk.secret.get_secret_value()),
-            express_credentials=Credentials(username=express.username, secret=express.secret.get_secret_value()),
+            address=address(self._config),
+            credentials=credentials(self._config, "bulk"),
+            express_credentials=credentials(self._config, "express"),
             wanted=WANTED,
             listener=pipeline,
             clock=now_ms,
@@ -166,6 +169,18 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception):
             log.debug("task_ended", exception=type(outcome).__name__)
+
+
+def address(config: Config) -> Address:
+    """Where AMI is."""
+    ami = config.ami
+    return Address(host=ami.host, port=ami.port, ssl=tls_context(ami.ca_file) if ami.tls else None)
+
+
+def credentials(config: Config, session: Literal["express", "bulk"]) -> Credentials:
+    """The login of one session."""
+    login = config.ami.credentials(session)
+    return Credentials(username=login.username, secret=login.secret.get_secret_value())
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
@@ -253,3 +268,37 @@ async def run(config: Config) -> None:
     log.info("starting", version=__version__)
     await agent.run()
     log.info("stopped")
+
+
+async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
+    """What is wrong on the PBX and here, worst first; ``etc`` is Asterisk's configuration folder.
+
+    Raises:
+        LoginRefused, NotAmi, TlsRefused, Unreachable: there is no login.
+    """
+    bulk, express = credentials(config, "bulk"), credentials(config, "express")
+    apart = express.username != bulk.username
+    listen = config.http.listen
+    host = await asyncio.to_thread(
+        checking.look, config.store.path, (listen.host, listen.port) if listen is not None else None
+    )
+    async with contextlib.AsyncExitStack() as logins:
+        pbx = await logins.enter_async_context(inquiry(address(config), bulk))
+        first = checking.Login(name=bulk.username, sessions=("bulk",) if apart else ("express", "bulk"), pbx=pbx)
+        others = []
+        try:
+            # Beside the first, even for the same user: the agent holds two sessions at once.
+            second = await logins.enter_async_context(inquiry(address(config), express))
+            if apart:
+                others = [checking.Login(name=express.username, sessions=("express",), pbx=second)]
+        except LoginRefused as error:
+            others = [checking.Login(name=express.username, sessions=("express",), pbx=None, refused=str(error))]
+        sight = checking.Sight(
+            logins=[first, *others],
+            etc=etc or (ASTERISK_ETC if checking.loopback(config.ami.host) else None),
+            numbers=config.emergency.numbers,
+            loopback=checking.loopback(config.ami.host),
+            tls=config.ami.tls,
+            host=host,
+        )
+        return checking.findings(await checking.gather(sight, now_ms))

@@ -16,8 +16,10 @@ from agent import __version__, app, log, shown
 from agent.config import Config, ConfigError, load
 from agent.core.instants import from_rfc3339
 from agent.core.records import Record
+from agent.duties.check import Severity, json_lines, print_findings
 from agent.ports import StoreError
 from agent.sources.ami import LoginRefused, NotAmi, TlsRefused
+from agent.sources.ami_inquiry import Unreachable
 from agent.sources.replay import NotACapture
 from agent.stores.sqlite import SqliteReader, SqliteStore
 
@@ -77,6 +79,33 @@ def run(config: ConfigPath = None) -> None:
         _fail(ASTERISK, str(error))
     except StoreError as error:
         _fail(STORE, str(error), error.hint)
+
+
+@cli.command()
+def check(
+    asterisk_etc: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TELEPHONY_AGENT_ASTERISK_ETC",
+            help="Asterisk's configuration folder, for what AMI does not show; /etc/asterisk where Asterisk is local.",
+        ),
+    ] = None,
+    json: Json = False,
+    config: ConfigPath = None,
+) -> None:
+    """Tell what is wrong on the PBX, worst first; exit code 1 if there is a problem."""
+    settings = _settings(config)
+    log.configure("error", settings.log.format)
+    try:
+        found = asyncio.run(app.check(settings, asterisk_etc))
+    except (LoginRefused, NotAmi, TlsRefused, Unreachable) as error:
+        _fail(ASTERISK, str(error))
+    if json:
+        for line in json_lines(found):
+            print(line)  # noqa: T201
+    else:
+        print_findings(Console(), found)
+    raise typer.Exit(PROBLEMS if any(each.severity is Severity.PROBLEM for each in found) else 0)
 
 
 @cli.command()

@@ -77,15 +77,17 @@ async def _greeting(connection: Connection, address: Address, limit_s: float) ->
         raise NotAmi(f"What listens at {address} is not Asterisk's Manager Interface: it {does}") from None
 
 
-async def log_in(connection: Connection, address: Address, credentials: Credentials, limit_s: float) -> None:
-    """Log in with no events yet: by MD5 challenge where it is offered, else with the secret itself.
+async def log_in(
+    connection: Connection, address: Address, credentials: Credentials, limit_s: float, *, events: str = "off"
+) -> None:
+    """Log in, with no ``events`` yet: by MD5 challenge where it is offered, else with the secret itself.
 
     Raises:
         LoginRefused: Asterisk said no.
         TimeoutError, SessionDown: Asterisk said nothing.
     """
     user = {"Username": credentials.username}
-    login = {"Action": "Login", **user, "Events": "off"}
+    login = {"Action": "Login", **user, "Events": events}
     answer = await connection.ask({"Action": "Challenge", "AuthType": "MD5", **user}, limit_s)
     challenge = answer.headers.get("Challenge", "") if answer.ok else ""
     if "In Use" not in answer.message:

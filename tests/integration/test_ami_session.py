@@ -336,3 +336,13 @@ async def test_answers_are_not_events(fake: FakeAsterisk, ear: Ear) -> None:
         await in_step(ear, session)
         assert (await session.ask({"Action": "Ping"})).ok
     assert ear.heard == []
+
+
+async def test_a_peer_that_greets_and_then_says_nothing_is_tried_again(fake: FakeAsterisk, ear: Ear) -> None:
+    fake.silent = True
+    session = session_to(fake.port, ear, timing=replace(QUICK, answer_s=0.1))
+    async with running(session.run()):
+        await ear.until(lambda: fake.connections == 2)
+        fake.silent = False
+        await in_step(ear, session)
+    assert ear.states[0] == ("bulk", "regained")

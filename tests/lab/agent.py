@@ -84,6 +84,8 @@ class AgentProcess:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                # a Ctrl-C at the terminal is for who started it all, who then stops each in turn
+                start_new_session=True,
             )
         if ready:
             await self.until(lambda: self.log.count(_SERVES) > served and self.get("/readyz")[0] == 200, "ready")

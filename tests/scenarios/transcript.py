@@ -9,6 +9,7 @@ first the time in seconds, then the event's name, then its headers; quotes keep 
 length is written short: ``on=201#1`` is Channel, Uniqueid and Linkedid of PJSIP/201's first channel, ``on=202#3~1`` a
 channel that belongs to the call that channel 1 began, ``to=trunk-a#2`` the same as DestChannel and so on, and a value
 ``#1`` is the Uniqueid of channel 1. Any other technology is spelled out: ``on=DAHDI/i1/999#2``, ``on=Local/x@y;2#3~1``.
+``aor=201`` is AOR and EndpointName, ``from=203.0.113.7`` the RemoteAddress of a request over SIP and UDP.
 
 A line whose second word is one of DIRECTIVES is not an event: time passes (``tick``), the bulk session comes back
 (``back``), the agent stops and starts again (``restart``), a session goes and comes (``lost express``,
@@ -115,6 +116,10 @@ def raw(name: str, headers: Iterable[str], at: int) -> bytes:
             pairs += _channel("", value)
         elif key == "to":
             pairs += _channel("Dest", value)
+        elif key == "aor":
+            pairs += [("AOR", value), ("EndpointName", value)]
+        elif key == "from":
+            pairs += [("Service", "PJSIP"), ("RemoteAddress", f"IPV4/UDP/{value}/5060")]
         else:
             pairs.append((key, f"{NOON // 1000}.{value[1:]}" if value[:1] == "#" else value))
     return "\r\n".join(f"{key}: {value}" for key, value in pairs).encode()

@@ -1,9 +1,10 @@
 """Whether emergency.conf is there whole: its contexts, its trunks, and the modules that it runs on."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from agent.duties.check.evidence import Evidence
-from agent.duties.check.findings import Finding, ok, problem, unknown, warning
+from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 
 CONTEXTS = ("emergency", "emergency-leg", "emergency-answered", "emergency-leg-ended", "emergency-ended")
 MODULES = ("app_stack", "app_userevent", "app_dial", "func_cut", "func_strings", "func_channel", "func_callerid")
@@ -13,7 +14,7 @@ _INCLUDE = "in extensions.conf, at the top level: #include telephony-agent/emerg
 _SETTING = f"in extensions.conf, under [globals]: {TRUNKS}=<PJSIP endpoint>,<the next one>"
 
 
-def emergency(evidence: Evidence) -> Iterator[Finding]:
+def judge(evidence: Evidence) -> Iterator[Finding]:
     """The contexts of emergency.conf and what they need."""
     if evidence.contexts is None:
         yield unknown("emergency.contexts", "whether emergency.conf is included", _SEE)
@@ -35,15 +36,14 @@ def emergency(evidence: Evidence) -> Iterator[Finding]:
 def _trunks(evidence: Evidence) -> Finding:
     if evidence.variables is None or TRUNKS not in evidence.variables:
         return unknown("emergency.trunks", f"the trunks of emergency calls (global {TRUNKS})", _SEE)
-    # emergency.conf stops at the first empty one.
-    before, _, _ = f"{evidence.variables[TRUNKS]},".replace(" ", "").partition(",,")
-    trunks = [name for name in before.split(",") if name]
+    # As emergency.conf takes them: a blank belongs to the name, and the first empty one ends the list.
+    trunks = list(takewhile(bool, evidence.variables[TRUNKS].split(",")))
     if not trunks:
         return problem("emergency.trunks", f"{TRUNKS} is empty: every emergency call fails at once", _SETTING)
     known = {endpoint.name for endpoint in evidence.endpoints or () if endpoint.technology == "PJSIP"}
     strangers = [name for name in trunks if name not in known]
     if evidence.endpoints is not None and strangers:
-        text = f"{TRUNKS} names what is no PJSIP endpoint: {', '.join(strangers)}; an emergency call cannot leave there"
+        text = f"{TRUNKS} names what is no PJSIP endpoint: {', '.join(map(repr, strangers))}; an emergency call cannot leave there"
         return problem("emergency.trunks", text, _SETTING)
     if len(trunks) == 1:
         text = f"emergency calls have one trunk only, {trunks[0]}: when it fails, they fail"

@@ -1,7 +1,7 @@
 """What was seen of the PBX and of this machine; None stands for what could not be seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 #: A class that a user of manager.conf is granted by ``read=`` or ``write=``.
@@ -113,7 +113,7 @@ class Evidence:
     variables: Mapping[str, str] | None = None
     features: Section | None = None
     pjsip: Section | None = None
-    modules: Mapping[str, bool] | None = field(default=None)
+    modules: Mapping[str, bool] | None = None
 
     @property
     def bulk(self) -> Account:

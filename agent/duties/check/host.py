@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.duties.check.evidence import Evidence, Host
-from agent.duties.check.findings import Finding, ok, problem
+from agent.duties.check.finding import Finding, ok, problem
 
 _PATIENCE_S = 2.0
 
@@ -28,7 +28,7 @@ def look(store: Path, listen: tuple[str, int] | None) -> Host:
     )
 
 
-def host(evidence: Evidence) -> Iterator[Finding]:
+def judge(evidence: Evidence) -> Iterator[Finding]:
     """What `look` saw."""
     seen = evidence.host
     if seen.store_fault:
@@ -41,6 +41,8 @@ def host(evidence: Evidence) -> Iterator[Finding]:
     elif seen.listen_fault:
         text = f"HTTP cannot be served at {seen.listen}: {seen.listen_fault}"
         yield problem("http", text, 'in agent.toml, under [http]: listen = "127.0.0.1:<a free port>"')
+    elif seen.listen.endswith(":0"):
+        yield ok("http", "HTTP takes any free port")
     elif seen.listen:
         yield ok("http", f"{seen.listen} is free to serve HTTP")
 
@@ -76,7 +78,7 @@ def _listen_fault(host: str, port: int) -> tuple[str, bool]:
 def _is_agent(host: str, port: int) -> bool:
     url = f"http://{_address(host, port)}/metrics"
     try:
-        with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:
             return b"telephony_agent_" in answer.read(1 << 20)
     except (OSError, ValueError):
         return False

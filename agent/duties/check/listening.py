@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from agent.duties.check.evidence import Account, Evidence
-from agent.duties.check.findings import Finding, ok, problem, unknown, warning
+from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 
 #: ms; manager.conf.example says it. Asterisk waits only once the kernel's buffers (about 4 MB) are full, so this is
 #: what a pause of the agent, or of its disk, may last beyond that.
@@ -15,7 +15,7 @@ _GENERAL = "in manager.conf, under [general]: "
 _SEE = "give the agent's user write=system,reporting, or run this on the PBX with --asterisk-etc"
 
 
-def listening(evidence: Evidence) -> Iterator[Finding]:
+def judge(evidence: Evidence) -> Iterator[Finding]:
     """The settings of manager.conf, and the clock."""
     yield _stamps(evidence)
     for account in evidence.accounts:
@@ -48,18 +48,19 @@ def _write_timeout(account: Account) -> Finding:
     if timeout_ms >= WRITE_TIMEOUT_MS:
         return ok(id, f"Asterisk waits {timeout_ms} ms for user '{account.name}' to read")
     text = (
-        f"writetimeout of user '{account.name}' is {timeout_ms} ms: in a burst of events Asterisk cuts off a reader that"
-        " is busy for longer, perhaps in the middle of an event, and repeats nothing"
+        f"writetimeout of user '{account.name}' is {timeout_ms} ms: in a burst of events Asterisk cuts off a reader"
+        " that is busy for longer, perhaps in the middle of an event, and repeats nothing"
     )
     return warning(id, text, fix)
 
 
 def _logins(evidence: Evidence) -> Iterator[Finding]:
-    several = [account for account in evidence.accounts if len(account.sessions) > 1 and account.section is not None]
-    for account in several:
-        assert account.section is not None
+    refused = {account.name for account in evidence.accounts if account.refused}
+    for account in evidence.accounts:
+        if len(account.sessions) < 2 or account.section is None or account.name in refused:
+            continue
         everyone = evidence.general is None or evidence.general.yes("allowmultiplelogin", default=True)
-        if not account.section.yes("allowmultiplelogin", default=everyone) and not account.refused:
+        if not account.section.yes("allowmultiplelogin", default=everyone):
             text = (
                 f"user '{account.name}' may log in only once (allowmultiplelogin=no): the agent needs two sessions, and"
                 " after a cut its own half-open one would lock it out"
@@ -77,14 +78,15 @@ def _reach(evidence: Evidence) -> Iterator[Finding]:
         yield unknown("ami.bindaddr", "at which addresses AMI listens", _SEE)
         return
     address = evidence.general.get("bindaddr") or "0.0.0.0"  # noqa: S104 - what Asterisk takes without it
-    if _loopback(address):
+    if loopback(address):
         yield ok("ami.bindaddr", f"AMI without TLS listens at {address} only")
         return
     text = f"AMI listens without TLS at {address}, which other machines may reach"
     yield warning("ami.bindaddr", text, _GENERAL + "bindaddr=127.0.0.1 (others by TLS: tlsenable=yes, tlsbindaddr=…)")
 
 
-def _loopback(address: str) -> bool:
+def loopback(address: str) -> bool:
+    """Whether ``address`` (a name, an IP address, either with a port) is reached from this machine only."""
     host = address.strip("[]") if address.count(":") != 1 else address.partition(":")[0]
     try:
         return host == "localhost" or ip_address(host.partition("]")[0]).is_loopback

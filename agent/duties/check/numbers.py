@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.duties.check.evidence import Endpoint, Evidence, Route, Step
-from agent.duties.check.findings import Finding, ok, problem, unknown, warning
+from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 
 OURS = "emergency"
 #: The numbers of dialplan/emergency-numbers.conf.
@@ -11,7 +11,7 @@ INCLUDED_NUMBERS = frozenset(("999", "112", "18000"))
 _SEE = "in manager.conf, under the agent's user: write=system,reporting"
 
 
-def numbers(evidence: Evidence) -> Iterator[Finding]:
+def judge(evidence: Evidence) -> Iterator[Finding]:
     """Every number in every context of a phone; and the phones whose context was not seen."""
     if evidence.endpoints is None:
         yield unknown("numbers", "in which contexts phones land", _SEE)
@@ -51,7 +51,7 @@ def _ours(id: str, context: str, number: str, step: Step, fix: str) -> Finding:
     text = f"{number} in context {context} goes to our context {OURS}"
     if step.context == context:
         return ok(id, text)
-    text += f", but only by include of {step.context}: the first pattern such as _9. in [{context}] itself would beat it"
+    text += f", but only by include of {step.context}: a pattern such as _9. in [{context}] itself would beat it"
     return warning(id, text, fix)
 
 

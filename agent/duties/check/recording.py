@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.duties.check.evidence import Endpoint, Evidence
-from agent.duties.check.findings import Finding, ok, problem, unknown, warning
+from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 
 CONTEXTS = ("recording", "recording-control")
 FEATURES = ("record-start", "record-stop", "record-pause", "record-resume", "record-button-on", "record-button-off")
@@ -16,7 +16,7 @@ _BUTTON = (
 )
 
 
-def recording(evidence: Evidence) -> Iterator[Finding]:
+def judge(evidence: Evidence) -> Iterator[Finding]:
     """The parts of recording.conf, features-recording.conf and the endpoints."""
     yield from _contexts(evidence)
     yield _features(evidence)
@@ -75,9 +75,10 @@ def _button(evidence: Evidence) -> Iterator[Finding]:
     with_button = [phone for phone in phones if phone.one_touch_recording]
     unasked = [phone.name for phone in with_button if not _asks(phone)]
     if unasked:
+        names = ", ".join(unasked[:8]) + (", …" if unasked[8:] else "")
         text = (
-            f"the record button of {len(unasked)} phones ({', '.join(unasked[:8])}{', …' if unasked[8:] else ''}) starts"
-            " a recording that no opt-in goes before: it is kept as one that nobody agreed to"
+            f"the record button of {len(unasked)} phones ({names}) starts a recording that no opt-in goes before: it"
+            " counts as one that nobody agreed to"
         )
         yield problem(id, text, _BUTTON)
     elif with_button:

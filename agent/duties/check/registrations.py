@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.duties.check.evidence import Evidence
-from agent.duties.check.findings import Finding, ok, problem, unknown, warning
+from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 from agent.duties.check.rights import READ_LINE, reads
 
 _GLOBAL = "in pjsip.conf, under the section with type=global: "
@@ -11,7 +11,7 @@ _SEE = "give the agent's user write=system,reporting, or run this on the PBX wit
 SNAPSHOT = "PJSIPShowRegistrationInboundContactStatuses"
 
 
-def registrations(evidence: Evidence) -> Iterator[Finding]:
+def judge(evidence: Evidence) -> Iterator[Finding]:
     """What concerns PJSIP; nothing where it has no endpoint."""
     if evidence.endpoints is None or not any(each.technology == "PJSIP" for each in evidence.endpoints):
         return

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.duties.check.evidence import Account, Classes, Evidence, FilterForm
-from agent.duties.check.findings import Finding, ok, problem, unknown, warning
+from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 
 #: Read class: what is impossible without it.
 READ = {
@@ -46,7 +46,7 @@ WRITE_EXCESS = {
 _GRAVE = frozenset(("dtmf", "all", "command", "originate", "config"))
 
 
-def rights(evidence: Evidence) -> Iterator[Finding]:
+def judge(evidence: Evidence) -> Iterator[Finding]:
     """The rights of every user that the agent logs in as."""
     for account in evidence.accounts:
         if account.refused:

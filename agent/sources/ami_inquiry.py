@@ -1,0 +1,106 @@
+"""One login that only asks: for a look at the PBX, beside the sessions that listen."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from agent.core.wire import Message, name_of, parse
+from agent.sources.ami_connection import Answer, Connection, SessionDown
+from agent.sources.ami_login import Address, Credentials, connected, log_in
+
+CONNECT_S = GREETING_S = 5.0
+ANSWER_S = 10.0
+LIST_S = 60.0
+#: How long an event that may never come is waited for.
+EVENT_S = 0.5
+
+
+class Unreachable(Exception):
+    """There is no connection to Asterisk, or it went away; the message is one sentence for the operator."""
+
+
+class Inquiry:
+    """A logged-in connection. Besides answers it hears events of the classes ``system`` and ``security`` alone."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self._wanted: frozenset[str] = frozenset()
+        self._items: list[Message] = []
+        self._heard: dict[str, Message] = {}
+        self._news = asyncio.Event()
+
+    def take(self, connection: Connection, chunk: bytes) -> None:
+        """Bytes as they come."""
+        for raw in connection.framer.feed(chunk):
+            name = name_of(raw)
+            if name == b"Response" or name in connection.ends:
+                connection.settle(parse(raw), raw)
+            elif (event := name.decode("ascii", "backslashreplace")) in self._wanted:
+                self._items.append(parse(raw))
+            elif event in ("FullyBooted", "RequestBadFormat"):
+                self._heard.setdefault(event, parse(raw))
+                self._news.set()
+
+    async def ask(self, action: Mapping[str, str]) -> Answer:
+        """One action and its answer.
+
+        Raises:
+            SessionDown, TimeoutError: Asterisk went away.
+        """
+        return await self._up().ask(action, ANSWER_S)
+
+    async def ask_list(
+        self, action: Mapping[str, str], complete: str, items: frozenset[str]
+    ) -> tuple[Answer, list[Message]]:
+        """An action answered by events up to ``complete``: those whose name is in ``items``.
+
+        Raises:
+            SessionDown, TimeoutError: Asterisk went away.
+        """
+        self._wanted, self._items = items, []
+        try:
+            return await self._up().ask(action, LIST_S, complete), self._items
+        finally:
+            self._wanted = frozenset()
+
+    async def heard(self, name: str) -> Message | None:
+        """The first FullyBooted or RequestBadFormat since the login, waited for at most EVENT_S."""
+        try:
+            async with asyncio.timeout(EVENT_S):
+                while name not in self._heard:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return None
+        return self._heard[name]
+
+    async def log_in(self, connection: Connection, address: Address, credentials: Credentials) -> None:
+        """Log in over ``connection``; raises as `agent.sources.ami_login.log_in`."""
+        await log_in(connection, address, credentials, ANSWER_S, events="system,security")
+        self._connection = connection
+
+    def _up(self) -> Connection:
+        if self._connection is None:
+            raise SessionDown("down")
+        return self._connection
+
+
+@asynccontextmanager
+async def inquiry(address: Address, credentials: Credentials) -> AsyncIterator[Inquiry]:
+    """A login for the length of the block.
+
+    Raises:
+        LoginRefused, NotAmi, TlsRefused: as the listening sessions' login.
+        Unreachable: no connection, or it was lost within the block.
+    """
+    asker = Inquiry()
+    try:
+        async with connected(address, asker.take, connect_s=CONNECT_S, greeting_s=GREETING_S) as connection:
+            await asker.log_in(connection, address, credentials)
+            yield asker
+    except SessionDown:
+        raise Unreachable(f"Asterisk at {address} closed the connection") from None
+    except TimeoutError:
+        raise Unreachable(f"Asterisk at {address} does not answer") from None
+    except OSError as error:
+        raise Unreachable(f"no connection to Asterisk at {address}: {error.strerror or error}") from None

@@ -1,0 +1,147 @@
+"""What `make run` does without a PBX of one's own: a real Asterisk, the agent and phones, all of it live."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from agent.core.records import Record, document
+from agent.ports import StoreError
+from agent.shown import table
+from agent.stores.sqlite import SqliteReader
+from tests.lab.agent import AgentError, AgentProcess
+from tests.lab.asterisk import Asterisk, LabError
+from tests.lab.provision import Installation, NoAsteriskError, installation
+from tests.lab.sip import SipError
+from tests.lab.traffic import demonstrate
+
+CAPTURE = Path(__file__).parents[1] / "scenarios" / "captures" / "asterisk-22-demo.ami"
+KINDS = {"emergency": 6, "recording": 6, "registration": 8}
+REFRESH_S = 0.25
+AGAIN_S = 20.0
+CRASHED = (LabError, SipError, AgentError)
+
+
+def main() -> None:
+    """Runs until Ctrl-C and leaves no process behind."""
+    console = Console()
+    try:
+        found = installation(None, lambda text: console.print(text, style="dim", highlight=False))
+    except NoAsteriskError as reason:
+        console.print(f"No Asterisk can be had here: {reason}", style="bold")
+        console.print("Instead, a captured AMI stream of Asterisk 22 is replayed: real bytes, no live PBX.\n")
+        sys.exit(asyncio.run(_replay(console)))
+    try:
+        asyncio.run(_demonstrate(console, found))
+    except CRASHED as error:
+        sys.exit(f"the demonstration failed: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def _replay(console: Console) -> int:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "agent", "replay", str(CAPTURE))
+    code = await process.wait()
+    console.print(f"\nthe same again: telephony-agent replay {CAPTURE.relative_to(Path.cwd())}", style="dim")
+    return code
+
+
+async def _demonstrate(console: Console, found: Installation) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="telephony-agent-demo-"))
+    console.print(f"starting Asterisk {found.version} on 127.0.0.1", style="dim", highlight=False)
+    try:
+        async with Asterisk(found) as lab, AgentProcess(lab, folder=folder) as agent:
+            console.print(f"AMI on port {lab.ami_port}, SIP on port {lab.sip_port}, store {agent.store}", style="dim")
+            console.print(f"metrics on http://127.0.0.1:{agent.http_port}/metrics\n", style="dim")
+            screen = _Screen(console, agent)
+            await _until_interrupted(_traffic(lab, screen), screen.run())
+            console.print("stopping", style="dim")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    console.print("stopped: Asterisk, the agent and the phones are gone", style="dim")
+
+
+async def _until_interrupted(*parts: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(part) for part in parts]
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    waiting = asyncio.create_task(interrupted.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {waiting}:
+            task.result()
+    finally:
+        for task in (*tasks, waiting):
+            task.cancel()
+        await asyncio.gather(*tasks, waiting, return_exceptions=True)
+
+
+async def _traffic(lab: Asterisk, screen: "_Screen") -> None:
+    phones = None
+    while True:
+        phones = await demonstrate(lab, screen.say, phones)
+        screen.say(f"all of it again in {AGAIN_S:.0f} s; Ctrl-C ends it")
+        await asyncio.sleep(AGAIN_S)
+
+
+class _Screen:
+    """What happens, above what was kept of it; on no terminal, a line for each of the two."""
+
+    def __init__(self, console: Console, agent: AgentProcess) -> None:
+        self._console = console
+        self._agent = agent
+        self._said: deque[str] = deque(maxlen=8)
+        self._shown: set[Record] = set()
+
+    def say(self, text: str) -> None:
+        self._said.append(text)
+        if not self._console.is_terminal:
+            self._console.print(f"traffic  {text}", highlight=False, soft_wrap=True)
+
+    async def run(self) -> None:
+        with self._live() as live:
+            while True:
+                with contextlib.suppress(StoreError), SqliteReader(self._agent.store) as reader:
+                    self._show(live, {kind: list(reader.read(kind, limit=limit)) for kind, limit in KINDS.items()})
+                await asyncio.sleep(REFRESH_S)
+
+    @contextlib.contextmanager
+    def _live(self) -> Iterator[Live | None]:
+        if not self._console.is_terminal:
+            yield None
+            return
+        with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
+            yield live
+
+    def _show(self, live: Live | None, kept: dict[str, list[Record]]) -> None:
+        if live is not None:
+            live.update(self._page(kept), refresh=True)
+            return
+        for record in (record for records in kept.values() for record in records if record not in self._shown):
+            self._shown.add(record)
+            self._console.print(f"kept     {_line(record)}", highlight=False, soft_wrap=True)
+
+    def _page(self, kept: dict[str, list[Record]]) -> RenderableType:
+        said = Text("\n".join(self._said), style="dim")
+        tables = [table(kind, records, title=f"{kind} (latest)") for kind, records in kept.items() if records]
+        return Group(Text("on the wire", style="bold"), said, Text(), *tables, Text("Ctrl-C ends it", style="dim"))
+
+
+def _line(record: Record) -> str:
+    return " ".join(f"{name}={value}" for name, value in document(record).items() if value not in (None, [], False, ""))
+
+
+if __name__ == "__main__":
+    main()
