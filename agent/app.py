@@ -99,9 +99,23 @@ class Agent:
             pipeline.ask = source.look_up
             metrics = Metrics(lambda: snapshot(source, pipeline))
             pipeline.observers.append(metrics)
+            self._own_up(pipeline, source)
             await self._live(store, pipeline, source, metrics)
+            self._alive.unlink(missing_ok=True)
         finally:
             await store.close()
+
+    @property
+    def _alive(self) -> Path:
+        """A file whose age tells since when a killed agent has not been listening."""
+        return self._config.store.path.with_name(self._config.store.path.name + ".alive")
+
+    def _own_up(self, pipeline: Pipeline, source: AmiSource) -> None:
+        """An earlier run that could not say when it stopped was blind since the last sign of its life."""
+        with contextlib.suppress(FileNotFoundError):
+            died_at = int(self._alive.stat().st_mtime * 1000)
+            for session in source.sessions:
+                pipeline.lost(session.name, "killed", died_at)
 
     def _source(self, pipeline: Pipeline) -> AmiSource:
         ami = self._config.ami
@@ -120,7 +134,7 @@ class Agent:
         running = asyncio.create_task(source.run())
         others = [
             asyncio.create_task(pipeline.run()),
-            asyncio.create_task(_ticks(pipeline)),
+            asyncio.create_task(self._ticks(pipeline)),
             asyncio.create_task(retention.run(store, self._config.retention.days, now_ms)),
             asyncio.create_task(self._http(pipeline, source, metrics)),
         ]
@@ -131,9 +145,14 @@ class Agent:
                 task.result()
         finally:
             await _cancelled([stopping, running, *others])
-            for session in source.sessions:
-                pipeline.lost(session.name, "stopped", now_ms())
             await pipeline.drain()
+
+    async def _ticks(self, pipeline: Pipeline) -> None:
+        while True:
+            pipeline.tick(now_ms())
+            with contextlib.suppress(OSError):  # a full disk is the store's to tell
+                self._alive.touch(mode=0o600)
+            await asyncio.sleep(TICK_S)
 
     async def _http(self, pipeline: Pipeline, source: AmiSource, metrics: Metrics) -> None:
         listen = self._config.http.listen
@@ -155,12 +174,6 @@ class Agent:
 
 async def _set(event: asyncio.Event) -> None:
     await event.wait()
-
-
-async def _ticks(pipeline: Pipeline) -> None:
-    while True:
-        await asyncio.sleep(TICK_S)
-        pipeline.tick(now_ms())
 
 
 async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
@@ -222,7 +235,7 @@ def snapshot(source: AmiSource, pipeline: Pipeline) -> Snapshot:
         observer_errors=pipeline.observer_errors.total(),
         registered=Counter(span.device.vendor for span in engine.registrar.spans.values()),
         emergencies_in_progress=sum(call.ended_at is None for call in calls),
-        recordings_running=sum(tape.state is RecordingState.RECORDING for tape in tapes),
+        recordings_running=Counter(tape.trigger for tape in tapes if tape.state is RecordingState.RECORDING),
     )
 
 

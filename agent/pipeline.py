@@ -74,40 +74,59 @@ class Pipeline:
         retry_s = RETRY_FIRST_S
         while True:
             self._wake.clear()
-            if await self.drain():
+            refused = await self.drain()
+            if not refused:
                 retry_s = RETRY_FIRST_S
                 await self._wake.wait()
                 continue
             try:
                 async with asyncio.timeout(retry_s):
-                    await self._woken_by_an_emergency()
+                    await self._woken_by_an_emergency(sum(isinstance(record, Emergency) for record in refused))
             except TimeoutError:
                 retry_s = min(RETRY_LAST_S, retry_s * 2)
 
-    async def drain(self) -> bool:
-        """Write until nothing waits; False if the store refused, and what it refused waits again."""
-        while (work := self.lanes.take()) is not None:
-            lane, records = work
-            if not await self._written(lane, records):
-                return False
-        return True
+    async def drain(self) -> list[Record]:
+        """Write until nothing waits, or the store takes nothing; what it refused, which waits again."""
+        taken: list[Record] = []
+        refused: dict[str, Record] = {}
+        try:
+            while (work := self.lanes.take()) is not None:
+                lane, taken = work
+                took_any = await self._written(lane, taken, refused)
+                self.lanes.put_back(taken)
+                taken = []
+                if not took_any and lane is Lane.ORDINARY and not self.lanes.depth(Lane.EMERGENCY):
+                    break
+        finally:
+            # Also when cancelled: the store finishes a commit that it began, and written twice is written once.
+            self.lanes.put_back([*taken, *refused.values()])
+        return list(refused.values())
 
-    async def _written(self, lane: Lane, records: list[Record]) -> bool:
+    async def _written(self, lane: Lane, taken: list[Record], refused: dict[str, Record]) -> bool:
+        """Move ``taken`` into the store, or what it will not have into ``refused``; whether the store took any."""
+        if await self._committed(lane, list(taken)):
+            for record in taken:
+                refused.pop(record.id, None)
+            taken.clear()
+            return True
+        # One record that the store will not have must not keep the others out, nor the lanes behind it waiting.
+        took_any, alone = False, len(taken) == 1
+        while taken and (lane is Lane.EMERGENCY or not self.lanes.depth(Lane.EMERGENCY)):
+            if not alone and await self._committed(lane, taken[:1]):
+                took_any = True
+                refused.pop(taken[0].id, None)
+            else:
+                refused[taken[0].id] = taken[0]
+            del taken[0]
+        return took_any
+
+    async def _committed(self, lane: Lane, records: list[Record]) -> bool:
         started = time.perf_counter()
         try:
             await self._store.commit(records, durable=lane is not Lane.ORDINARY)
         except StoreError as error:
             self._refused(error)
-            if len(records) == 1:
-                self.lanes.put_back(records)
-                return False
-            # One record that the store will not have must not keep the others out.
-            outcomes = [await self._written(lane, [record]) for record in records]
-            return all(outcomes)
-        except asyncio.CancelledError:
-            # The store finishes a commit that it began; written twice is written once.
-            self.lanes.put_back(records)
-            raise
+            return False
         if not self.storing:
             self.storing = True
             log.info("store_back")
@@ -131,8 +150,8 @@ class Pipeline:
                 self.observer_errors[type(observer).__name__] += 1
                 log.exception("observer_failed", observer=type(observer).__name__)
 
-    async def _woken_by_an_emergency(self) -> None:
-        waiting = self.lanes.depth(Lane.EMERGENCY)
-        while self.lanes.depth(Lane.EMERGENCY) <= waiting:
+    async def _woken_by_an_emergency(self, refused: int) -> None:
+        """Return when an emergency waits beside those ``refused``, also one that came while the store was asked."""
+        while self.lanes.depth(Lane.EMERGENCY) <= refused:
             self._wake.clear()
             await self._wake.wait()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -23,14 +24,14 @@ def json_line(record: Record) -> str:
     return json.dumps(document(record), ensure_ascii=False)
 
 
-def table(kind: str, records: Iterable[Record], *, title: str | None = None) -> Table:
-    """The records of one kind as a table."""
-    shown = Table(title=title, title_justify="left", header_style="bold", expand=False)
+def table(kind: str, records: Iterable[Record], *, title: str | None = None, days: bool = True) -> Table:
+    """The records of one kind as a table; times without their day unless ``days``."""
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in COLUMNS[kind]:
         shown.add_column(column.replace("_", " "), overflow="fold")
     for record in records:
         values = document(record)
-        shown.add_row(*(_cell(values[column]) for column in COLUMNS[kind]), style=_style(values))
+        shown.add_row(*(_cell(values[column], days) for column in COLUMNS[kind]), style=_style(values))
     return shown
 
 
@@ -42,7 +43,7 @@ def print_tables(console: Console, records: Sequence[Record]) -> None:
             console.print(table(kind, of_kind, title=f"{kind} ({len(of_kind)})"))
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, days: bool) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -50,9 +51,9 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         return str(len(value))
     text = str(value)
-    # 2026-11-22T20:44:40.123Z, the day being the same on most lines
+    # 2026-11-22T20:44:40.123Z
     if len(text) == 24 and text.endswith("Z") and text[10] == "T":
-        return f"{text[:10]} {text[11:23]}"
+        return f"{text[:10]} {text[11:23]}" if days else text[11:23]
     return text
 
 

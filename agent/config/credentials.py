@@ -94,12 +94,20 @@ def _secret(written: Written, name: str) -> str | None:
         return _from_file(written, file)
     if wanted and written.systemd is not None:
         credential = written.systemd / f"ami-{name.replace('_', '-')}"
-        if credential.exists():
+        if _there(credential):
             named = f"the systemd credential {credential.name}"
             return _checked(_read(credential, named, guarded=False), named)
     if wanted and written.whole:
         raise _Refused("no secret is given", f"name a file that holds it, or set {variable('ami', name)}", key=file_key)
     return None
+
+
+def _there(file: Path) -> bool:
+    """Whether it is there, or in a folder that may not be looked into, which reading it then tells."""
+    try:
+        return file.exists()
+    except OSError:
+        return True
 
 
 def _from_file(written: Written, name: object) -> str | None:

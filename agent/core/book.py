@@ -16,7 +16,7 @@ class Book(Generic[State]):
     states: dict[str, State] = field(default_factory=dict)
     _of_channel: dict[str, str] = field(default_factory=dict)
     _channels: dict[str, set[str]] = field(default_factory=dict)
-    _over_at: dict[str, int] = field(default_factory=dict)
+    _over_at: dict[str, int | None] = field(default_factory=dict)
     _proved: set[str] = field(default_factory=set)
 
     def find(self, *channels: str) -> State | None:
@@ -48,18 +48,20 @@ class Book(Generic[State]):
         """States not heard of since the session came back."""
         return [state for id, state in self.states.items() if id not in self._proved]
 
-    def close(self, id: str, at: int) -> None:
+    def close(self, id: str) -> None:
         """Its call is over; it lingers for ``LINGER_MS``."""
-        self._over_at.setdefault(id, at)
+        self._over_at.setdefault(id, None)
 
     def reopen(self, id: str) -> None:
         """Late evidence: its call is not over."""
         self._over_at.pop(id, None)
 
     def tick(self, at: int) -> None:
-        """Forget calls that have been over for long."""
+        """Forget calls that have been over for long, by the clock of the ticks alone: a PBX's may be hours off."""
         for id, over_at in list(self._over_at.items()):
-            if at - over_at >= LINGER_MS:
+            if over_at is None:
+                self._over_at[id] = at
+            elif at - over_at >= LINGER_MS:
                 del self._over_at[id], self.states[id]
                 self._proved.discard(id)
                 for channel in self._channels.pop(id):

@@ -32,7 +32,7 @@ class Desk:
 
     policy: Policy
     new_id: Callable[[], str]
-    whereabouts: Callable[[str, int], Whereabouts]
+    whereabouts: Callable[[str, int, str | None], Whereabouts]
     book: Book[Call] = field(default_factory=Book)
     _live: list[LiveChannel] = field(default_factory=list)
 
@@ -50,21 +50,27 @@ class Desk:
             case DialBegun():
                 call = self.book.find(signal.channel, signal.linked)
                 to_emergency = signal.number in self.policy.emergency_numbers
-                if to_emergency or (call is not None and call.caller == signal.channel):
+                # A Local channel dials on for its call, perhaps in another form of the number.
+                if to_emergency or (call is not None and (signal.channel == call.caller or signal.line is None)):
                     yield from self._stepped(call, signal, signal.number, signal.channel)
             case DialEnded():
                 if (call := self.book.find(signal.dest)) is not None:
                     yield from self._stepped(call, signal, "", "")
             case ChannelDown():
+                if any(live.channel == signal.channel for live in self._live):
+                    yield from self._found_up()
                 if (call := self.book.find(signal.channel)) is not None:
                     yield from self._stepped(call, signal, "", "")
             case LiveChannelsListed():
-                # The list has no order, and a leg says nothing until its caller is known.
-                for live in sorted(self._live, key=lambda live: live.channel != live.linked):
-                    yield from self._came_up(live)
+                yield from self._found_up()
                 self._live.clear()
                 for call in self.book.unproved():
                     yield from self._stepped(call, Gone(at=signal.at), "", "")
+
+    def _found_up(self) -> Iterator[Emergency]:
+        # The list has no order, and a leg says nothing until its caller is known.
+        for live in sorted(self._live, key=lambda live: live.channel != live.linked):
+            yield from self._came_up(live)
 
     def _came_up(self, signal: ChannelUp | LiveChannel) -> Iterator[Emergency]:
         call = self.book.find(signal.channel, signal.linked)
@@ -78,27 +84,34 @@ class Desk:
             if not isinstance(signal, EmergencyStage | ChannelUp | DialBegun | LiveChannel):
                 return
             call = emergency.begin(signal, id=self.new_id(), number=number, caller=caller)
-        after = self._located(emergency.step(call, signal), signal.at)
+        after = self._located(emergency.step(call, signal), signal)
         self.book.put(after.id, after, *_channels(after, signal))
         if after is before:
             return
         if after.ended_at is None:
             self.book.reopen(after.id)
         else:
-            self.book.close(after.id, signal.at)
+            self.book.close(after.id)
         record = emergency.minimise(after)
         if before is None or record != emergency.minimise(before):
             yield record
 
-    def _located(self, call: Call, at: int) -> Call:
-        """With the address and device of the registration, which the slower session may tell after the call."""
-        if call.line is None or (call.ip is not None and call.vendor is not None):
+    def _located(self, call: Call, signal: Signal) -> Call:
+        """With the address and device of the registration, which the slower session may tell after the call.
+
+        The caller's Newchannel follows its INVITE's authentication on the same session: that is the moment to tell
+        which of a line's phones calls, and what was supposed before gives way to it.
+        """
+        invited = isinstance(signal, ChannelUp) and signal.channel == call.caller
+        if call.line is None or (not invited and call.ip is not None and call.vendor is not None):
             return call
-        here = self.whereabouts(call.line, at)
-        ip, vendor, model = call.ip or here.ip, call.vendor or here.vendor, call.model or here.model
-        if (ip, vendor, model) == (call.ip, call.vendor, call.model):
-            return call
-        return replace(call, ip=ip, vendor=vendor, model=model)
+        here = self.whereabouts(call.line, signal.at, None if invited else call.ip)
+        if invited and here.ip is not None:
+            located = replace(call, ip=here.ip, vendor=here.vendor, model=here.model)
+        else:
+            ip, vendor, model = call.ip or here.ip, call.vendor or here.vendor, call.model or here.model
+            located = replace(call, ip=ip, vendor=vendor, model=model)
+        return call if located == call else located
 
     def tick(self, at: int) -> None:
         """Forget calls that have been over for long."""
@@ -113,7 +126,7 @@ class Desk:
         """Take up the calls that were up when an earlier run stopped."""
         for record in records:
             call = emergency.restore(record)
-            self.book.put(call.id, call, call.caller, *call.answered_legs)
+            self.book.put(call.id, call, call.caller, *call.legs, *call.answered_legs)
         self.book.unprove()
 
 

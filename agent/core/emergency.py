@@ -109,7 +109,8 @@ class Call:
         refused = max(self.refused, len(self.refused_legs))
         # A PBX that hung up without having tried a trunk did not carry the call. Where our dialplan runs, it says so
         # itself (Failed); silence there means that the caller was quicker.
-        nothing_tried = self.attempts == 0 and self.seen_by is SeenBy.CALLS
+        witnessed = not self.start_unheard and self.gone_at is None
+        nothing_tried = self.attempts == 0 and self.seen_by is SeenBy.CALLS and witnessed
         if self.all_failed or nothing_tried or (self.attempts and refused >= self.attempts):
             return Outcome.FAILED
         return Outcome.ABANDONED
@@ -117,16 +118,15 @@ class Call:
 
 def begin(signal: EmergencyStage | ChannelUp | DialBegun | LiveChannel, *, id: str, number: str, caller: str) -> Call:
     """The emergency that ``signal`` is the first to tell of."""
-    heard = isinstance(signal, EmergencyStage)
     return Call(
         id=id,
         caller=caller,
         line=signal.line if signal.channel == caller else None,
         number=number,
-        seen_by=SeenBy.DIALPLAN if heard else SeenBy.CALLS,
+        seen_by=SeenBy.DIALPLAN if isinstance(signal, EmergencyStage) else SeenBy.CALLS,
         test=isinstance(signal, EmergencyStage) and signal.test,
         started_at=signal.began_at if isinstance(signal, LiveChannel) else signal.at,
-        start_unheard=isinstance(signal, LiveChannel),
+        start_unheard=isinstance(signal, LiveChannel | EmergencyStage),
     )
 
 
@@ -136,7 +136,7 @@ def step(call: Call, signal: Signal) -> Call:
         case EmergencyStage():
             return _staged(_seen_by_dialplan(call, signal), signal)
         case ChannelUp() if signal.channel == call.caller:
-            return _changed(call, started_at=min(call.started_at, signal.at), line=call.line or signal.line)
+            return _started(call, signal)
         case DialBegun():
             return _dialled(call, signal)
         case DialEnded() if signal.dest in call.legs:
@@ -152,13 +152,19 @@ def step(call: Call, signal: Signal) -> Call:
 
 
 def _seen_by_dialplan(call: Call, signal: EmergencyStage) -> Call:
-    return _changed(call, seen_by=SeenBy.DIALPLAN, test=call.test or signal.test)
+    line = call.line or (signal.line if signal.channel == call.caller else None)
+    return _changed(call, seen_by=SeenBy.DIALPLAN, test=call.test or signal.test, line=line)
+
+
+def _started(call: Call, signal: ChannelUp | EmergencyStage) -> Call:
+    started_at, line = min(call.started_at, signal.at), call.line or signal.line
+    return _changed(call, started_at=started_at, line=line, start_unheard=False)
 
 
 def _staged(call: Call, signal: EmergencyStage) -> Call:
     match signal.stage:
         case Stage.DIALLED:
-            return _changed(call, started_at=min(call.started_at, signal.at), line=call.line or signal.line)
+            return _started(call, signal)
         case Stage.TRYING:
             return _on_trunk(_changed(call, tried=max(call.tried, signal.attempt)), signal.trunk, signal.at)
         case Stage.REFUSED:
@@ -177,9 +183,10 @@ def _staged(call: Call, signal: EmergencyStage) -> Call:
 
 
 def _dialled(call: Call, signal: DialBegun) -> Call:
-    # A leg that dials on is a transfer of the emergency services' leg, not another attempt; and a Local channel is
-    # the way to a trunk, not a trunk.
-    if signal.trunk is None or signal.channel in call.legs or signal.channel in call.answered_legs:
+    # A leg that dials on, and whatever is dialled after the answer, is a transfer and not another attempt; and a Local
+    # channel is the way to a trunk, not a trunk.
+    answered = call.answered_at is not None and signal.at > call.answered_at
+    if signal.trunk is None or answered or signal.channel in call.legs or signal.channel in call.answered_legs:
         return call
     return _on_trunk(_changed(call, legs=call.legs | {signal.dest}), signal.trunk, signal.at)
 
@@ -194,6 +201,8 @@ def _dial_ended(call: Call, signal: DialEnded) -> Call:
 
 def _found(call: Call, signal: LiveChannel) -> Call:
     """A leg that came up while nobody listened: where it leads is known, since when it is answered is not."""
+    if signal.line is None:
+        return call
     call = _on_trunk(_changed(call, legs=call.legs | {signal.channel}), signal.line, signal.at)
     if not signal.bridged:
         return call
@@ -256,18 +265,33 @@ def minimise(call: Call) -> Emergency:
         seen_by=call.seen_by,
         blind=not (start_known and end_known),
         test=call.test,
-        links=()
-        if ended_at is not None
-        else (f"caller:{call.caller}", *(f"leg:{leg}" for leg in sorted(call.answered_legs))),
+        links=() if ended_at is not None else _links(call),
     )
+
+
+def _links(call: Call) -> tuple[str, ...]:
+    up = call.answered_legs - {channel for channel, _ in call.down}
+    roles = {
+        "caller": {call.caller},
+        "dialled": call.legs,
+        "refused": call.refused_legs,
+        "answered": up,
+        "refusals": {str(call.refused)},
+        "failed": {"all"} if call.all_failed else set(),
+    }
+    return tuple(f"{role}:{one}" for role, found in roles.items() for one in sorted(found))
 
 
 def restore(record: Emergency) -> Call:
     """The call of an open ``record``, as far as a restart needs it."""
-    channels = [link.partition(":") for link in record.links]
+    links = [link.partition(":") for link in record.links]
+
+    def linked(wanted: str) -> frozenset[str]:
+        return frozenset(one for role, _, one in links if role == wanted)
+
     return Call(
         id=record.id,
-        caller=next((channel for role, _, channel in channels if role == "caller"), ""),
+        caller=next(iter(linked("caller")), ""),
         line=record.line,
         number=record.number,
         ip=record.ip,
@@ -277,8 +301,14 @@ def restore(record: Emergency) -> Call:
         test=record.test,
         started_at=record.started_at,
         tried=record.attempts,
+        refused=int(next(iter(linked("refusals")), "0")),
+        legs=linked("dialled"),
+        refused_legs=linked("refused"),
         trunk=record.trunk,
+        all_failed=bool(linked("failed")),
         answered_at=record.answered_at,
-        answered_legs=frozenset(channel for role, _, channel in channels if role == "leg"),
+        answered_legs=linked("answered"),
         start_unheard=record.blind,
+        # Of a blind call it is not known whether its answer was heard: then no duration is stated.
+        answer_unheard=record.blind and record.answered_at is not None,
     )

@@ -66,7 +66,6 @@ class Engine:
         """Time passed; call it about once a second."""
         self.desk.tick(at)
         self.tapes.tick(at)
-        self._failures = {cause: failure for cause, failure in self._failures.items() if failure.hour == _hour(at)}
         return list(self.registrar.tick(at))
 
     def synchronise(self) -> None:

@@ -1,8 +1,9 @@
 """AMI messages to signals: one small function an event, and the only place that knows AMI's header names."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, md5
 from ipaddress import ip_address
 
 from agent.core.instants import from_epoch
@@ -36,6 +37,10 @@ from agent.core.wire import Message
 
 #: Longer values of these headers are no honest PBX's; they are cut before anything is made of them.
 _LINE_LIMIT = 80
+
+#: Where Asterisk's own database keeps the PJSIP contacts (sorcery's default for them), and how long one may be.
+_CONTACTS_KEY = "/registrar/contact/"
+_CONTACT_LIMIT = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,11 @@ def _contact_key(link: Linker, aor: str, uri: str) -> str:
     return link(f"PJSIP\n{aor}\n{uri}")
 
 
+def _contact_id(aor: str, uri: str) -> str:
+    """Asterisk's own name for a registered contact (16 and 22); MD5 is its choice, and guards nothing."""
+    return f"{aor};@{md5(uri.encode('utf-8', 'backslashreplace'), usedforsecurity=False).hexdigest()}"
+
+
 def _contact_status(message: Message, at: int, link: Linker) -> Signal | None:
     line, aor, uri = message.get("EndpointName"), message.get("AOR"), message.get("URI")
     if not uri or not (line or aor):
@@ -106,9 +116,11 @@ def _contact_status(message: Message, at: int, link: Linker) -> Signal | None:
         at=at,
         line=(line or aor)[:_LINE_LIMIT],
         contact=_contact_key(link, aor, uri),
+        contact_id=_contact_id(aor, uri),
         ip=ip,
         transport=transport,
         gone=message.get("ContactStatus") == "Removed",
+        qualified=message.get("ContactStatus") in ("Reachable", "Unreachable"),
     )
 
 
@@ -123,6 +135,7 @@ def _contact_status_detail(message: Message, at: int, link: Linker) -> Signal | 
         at=at,
         line=(line or aor)[:_LINE_LIMIT],
         contact=_contact_key(link, aor, uri),
+        contact_id=message.get("ID") or _contact_id(aor, uri),
         ip=ip,
         transport=transport,
         via_ip=ip_of_host_port(message.get("ViaAddress")),
@@ -130,6 +143,42 @@ def _contact_status_detail(message: Message, at: int, link: Linker) -> Signal | 
         user_agent=message.get("UserAgent"),
         expires_at=expires_at,
     )
+
+
+#: What ContactStatusDetail calls the fields of a contact in Asterisk's database (16 and 22).
+_STORED = {
+    "EndpointName": "endpoint",
+    "URI": "uri",
+    "ViaAddress": "via_addr",
+    "CallID": "call_id",
+    "UserAgent": "user_agent",
+    "RegExpire": "expiration_time",
+}
+
+
+def _contact_stored(message: Message, at: int, link: Linker) -> Signal | None:
+    key = message.get("Key")
+    stored = _stored(message.get("Val")) if key.startswith(_CONTACTS_KEY) else None
+    if stored is None:
+        return None
+    contact_id = key.removeprefix(_CONTACTS_KEY)
+    headers = {"AOR": contact_id.rpartition(";@")[0], "ID": contact_id}
+    headers |= {header: stored.get(name, "") for header, name in _STORED.items()}
+    return _contact_status_detail(Message("ContactStatusDetail", headers), at, link)
+
+
+def _stored(text: str) -> dict[str, str] | None:
+    """A JSON object of texts alone, as Asterisk stores its own; None for anything else."""
+    if len(text) > _CONTACT_LIMIT:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        return None
+    # JSON can spell half a character (\ud800), which no store would take.
+    return {name: value.encode("utf-8", "backslashreplace").decode() for name, value in found.items()}
 
 
 def _contacts_listed(message: Message, at: int, link: Linker) -> Signal:
@@ -245,7 +294,8 @@ def _hangup(message: Message, at: int, link: Linker) -> Signal:
 def _dial_begin(message: Message, at: int, link: Linker) -> Signal:
     return DialBegun(
         at=at,
-        channel=link(message.get("Uniqueid")),
+        # A call that the PBX itself places has no caller: its leg stands for both.
+        channel=link(message.get("Uniqueid") or message.get("DestUniqueid")),
         linked=link(message.get("Linkedid") or message.get("DestLinkedid")),
         line=line_of(message.get("Channel")),
         dest=link(message.get("DestUniqueid")),
@@ -337,8 +387,11 @@ def _recording(message: Message, at: int, link: Linker) -> Signal | None:
 _TRIGGERS = frozenset(Trigger) - {Trigger.NONE}
 
 
-def _mix_monitor(message: Message, at: int, link: Linker) -> Signal:
+def _mix_monitor(message: Message, at: int, link: Linker) -> Signal | None:
     if message.name == "MixMonitorMute":
+        # With one direction muted the other one is captured still.
+        if message.get("Direction") in ("read", "write"):
+            return None
         capture = Capture.MUTED if message.get("State") == "1" else Capture.UNMUTED
     else:
         capture = Capture.STARTED if message.name == "MixMonitorStart" else Capture.STOPPED
@@ -356,6 +409,7 @@ READERS: dict[str, _Reader] = {
     "ContactStatus": _contact_status,
     "ContactStatusDetail": _contact_status_detail,
     "ContactStatusDetailComplete": _contacts_listed,
+    "DBGetTreeResponse": _contact_stored,
     "SuccessfulAuth": _successful_auth,
     **dict.fromkeys(FAILURES, _failed_attempt),
     "PeerStatus": _peer_status,

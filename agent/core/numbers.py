@@ -27,6 +27,11 @@ def emergency_number(dialled: str, policy: Policy) -> str | None:
 
 
 def number_of_dial_string(dial_string: str) -> str:
-    """The user part of what Dial was given: ``999@trunk``, ``trunk/sip:999@host``, ``trunk/999``."""
+    """The number in what Dial was given: ``999@trunk``, ``trunk/sip:999@host``, ``trunk/999``.
+
+    A bare name, ``201``, is an endpoint's and no number.
+    """
+    if "@" not in dial_string and "/" not in dial_string:
+        return ""
     user = dial_string.partition("@")[0].partition(";")[0]
     return user.rpartition("/")[2].rpartition(":")[2]

@@ -178,7 +178,8 @@ class Blind:
 Record = Registration | Emergency | Recording | Failure | Blind
 RECORDS: tuple[type[Record], ...] = (Registration, Emergency, Recording, Failure, Blind)
 
-_INSTANTS = frozenset(
+#: Fields that count milliseconds since 1970; shown and stored as RFC 3339 text, which sorts in the order of time.
+INSTANTS = frozenset(
     (
         "first_seen",
         "last_seen",
@@ -201,7 +202,7 @@ def document(record: Record) -> dict[str, Any]:
         if item.name in _INTERNAL:
             continue
         value = getattr(record, item.name)
-        if item.name in _INSTANTS and value is not None:
+        if item.name in INSTANTS and value is not None:
             value = rfc3339(value)
         elif item.name == "pauses":
             value = [

@@ -41,12 +41,13 @@ Output = Registration | Lookup
 
 @dataclass(slots=True)
 class Proofs:
-    """What joins requests to one contact. ``call_ids`` are raw, and live here, in memory, only.
+    """What joins requests to one contact. ``call_ids`` and ``contact_id`` are raw, and live here, in memory, only.
 
     ``expires_at`` is what Asterisk last listed, None when it has moved since; ``lasts_ms`` is how long one
     registration of this phone is good for, once a request and its expiry are both known.
     """
 
+    contact_id: str = ""
     call_ids: set[str] = field(default_factory=set)
     refreshed_at: int | None = None
     expires_at: int | None = None
@@ -93,9 +94,9 @@ class Registrar:
                 self._listed_technologies.clear()
 
     def _authenticated(self, signal: Authenticated) -> Iterator[Output]:
-        self._last_of_line[signal.line] = signal
         span = self.spans.get(self._of_call_id.get(signal.call_id, ""))
         if span is None:
+            self._last_of_line[signal.line] = signal
             self._recent[signal.call_id] = signal
             if len(self._recent) > _RECENT_LIMIT:
                 del self._recent[next(iter(self._recent))]
@@ -119,12 +120,20 @@ class Registrar:
                 yield from self._ended(span, signal.at)
             return
         self._unexplained.pop(signal.line, None)
-        yield Lookup(technology="PJSIP", endpoint=signal.line)
+        yield Lookup(technology="PJSIP", endpoint=signal.line, contact=signal.contact_id)
+        if span is None and signal.qualified and not self._lately_authenticated(signal):
+            # Perhaps a trunk, its contact written into pjsip.conf, that answers again: the description will tell.
+            return
         if span is None:
             origin = registration.origin_of_contact(signal)
             yield from self._kept(registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin))
         else:
             self._proved.add(span.contact)
+        self._proofs[signal.contact].contact_id = signal.contact_id
+
+    def _lately_authenticated(self, signal: ContactHeard) -> bool:
+        request = self._last_of_line.get(signal.line)
+        return request is not None and abs(signal.at - request.at) < _JOIN_MS
 
     def _described(self, signal: ContactDescribed) -> Iterator[Output]:
         request = self._request_of(signal)
@@ -163,6 +172,7 @@ class Registrar:
 
     def _join(self, signal: ContactDescribed, request: Authenticated | None) -> None:
         proofs = self._proofs[signal.contact]
+        proofs.contact_id = signal.contact_id
         proofs.expires_at = signal.expires_at
         call_ids = {signal.call_id} - {""}
         if request is not None:
@@ -186,7 +196,7 @@ class Registrar:
             return
         if signal.technology == "SIP":
             yield Lookup(technology="SIP", endpoint=signal.line)
-        origin = self._origin_of_peer(signal)
+        origin = Origin(ip=signal.ip, source=IpSource.CONTACT, transport="udp")
         if span is None:
             yield from self._kept(
                 registration.began(signal, id=self.new_id(), technology=signal.technology, origin=origin)
@@ -195,12 +205,6 @@ class Registrar:
             yield from self._succeeded(span, origin, span.device, signal.at)
         else:
             yield from self._kept(same if signal.listed else registration.refreshed(same, signal.at))
-
-    def _origin_of_peer(self, signal: PeerHeard) -> Origin:
-        request = self._last_of_line.get(signal.line)
-        if request is not None and 0 <= signal.at - request.at < _JOIN_MS and not signal.listed:
-            return registration.origin_of_request(request, None, self.policy)
-        return Origin(ip=signal.ip, source=IpSource.CONTACT, transport="udp")
 
     def _device(self, signal: PeerDescribed) -> Iterator[Output]:
         span = self.spans.get(signal.contact)
@@ -224,7 +228,7 @@ class Registrar:
         for line, request in list(self._unexplained.items()):
             if at - request.at >= _ASK_AFTER_MS:
                 self._asked[line] = self._unexplained.pop(line)
-                yield Lookup(technology="PJSIP", endpoint=line)
+                yield from self._questions(line)
         for line, request in list(self._asked.items()):
             if at - request.at >= _FORGET_MS:
                 del self._asked[line]
@@ -232,6 +236,12 @@ class Registrar:
             if at - request.at < _FORGET_MS:
                 break
             del self._recent[call_id]
+
+    def _questions(self, line: str) -> Iterator[Lookup]:
+        """One for each PJSIP contact that ``line`` is known to have."""
+        for contact in sorted(self._of_line.get(line, ())):
+            if self.spans[contact].technology == "PJSIP":
+                yield Lookup(technology="PJSIP", endpoint=line, contact=self._proofs[contact].contact_id)
 
     def regained(self) -> None:
         """A session listens again: only what is proved from now on is known to be registered still."""
@@ -246,14 +256,14 @@ class Registrar:
 
     # -- what others ask ----------------------------------------------------------------------------------------
 
-    def whereabouts(self, line: str, at: int) -> Whereabouts:
-        """Where ``line`` calls from at ``at``, and on what.
+    def whereabouts(self, line: str, at: int, ip: str | None = None) -> Whereabouts:
+        """Where ``line`` calls from at ``at``, and on what; ``ip`` where the address is known already.
 
         The call's own INVITE tells best, where Asterisk authenticates calls; else the contact seen last. With several
         phones on a line the device is the one registered from that address, and unknown where none is.
         """
         spans = [self.spans[contact] for contact in self._of_line.get(line, ())]
-        ip = self._address_of_call(line, at)
+        ip = ip or self._address_of_call(line, at)
         here = [span for span in spans if ip is None or span.origin.ip in (ip, None)]
         if not here and len(spans) == 1:
             here = spans
@@ -270,7 +280,8 @@ class Registrar:
         request = self._last_of_line.get(line)
         if request is None or abs(at - request.at) >= _JOIN_MS or registration.is_proxy(request.ip, self.policy):
             return None
-        return request.ip
+        # A contact's Call-ID is its REGISTER's, perhaps of another phone on the line.
+        return None if request.call_id in self._of_call_id else request.ip
 
     # -- the books ----------------------------------------------------------------------------------------------
 
@@ -287,6 +298,7 @@ class Registrar:
 
     def _ended(self, span: Span, at: int) -> Iterator[Output]:
         del self.spans[span.contact]
+        self._proved.discard(span.contact)
         contacts = self._of_line[span.line]
         contacts.discard(span.contact)
         if not contacts:

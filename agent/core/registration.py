@@ -4,7 +4,7 @@ A span is told by four voices, none of which tells all (Asterisk 16 to 22):
 
     ContactStatus                   a contact came or went; its URI's address may be a private one behind a NAT
     SuccessfulAuth (security)       the address that the request really came from, joined by the SIP Call-ID
-    ContactStatusDetail (asked for) the device, the Call-ID, the phone's own Via
+    ContactStatusDetail (asked for) the device, the Call-ID, the phone's own Via; DBGetTreeResponse: the same
     PeerStatus (chan_sip, IAX2)     a peer registered, from an address; the device has to be asked for
 
 A better address replaces a worse one within the span; a *different* address of the same quality, or another device,

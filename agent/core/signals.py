@@ -3,6 +3,8 @@
 ``at`` is the event's own time in ms since 1970 UTC. ``channel``, ``linked`` and ``contact`` are keyed hashes of
 Uniqueid, Linkedid and a contact's AOR and URI: the core tells channels apart without knowing them. ``line`` is the
 endpoint's name out of a channel's name (``PJSIP/201-0000001a`` is line ``201``), None for ``Local/…``.
+``contact_id`` is Asterisk's own name for a PJSIP contact, ``<AOR>;@<MD5 of its URI in hex>``: to ask again with, in
+memory only.
 """
 
 from dataclasses import dataclass
@@ -25,13 +27,18 @@ class Booted(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactHeard(Signal):
-    """A contact was added, changed or (``gone``) removed; ``ip`` is what its URI says."""
+    """A contact was added, changed or (``gone``) removed; ``ip`` is what its URI says.
+
+    ``qualified``: Asterisk tells whether it answers OPTIONS, which it asks registered and configured contacts alike.
+    """
 
     line: str
     contact: str
+    contact_id: str
     ip: str | None
     transport: str | None
     gone: bool
+    qualified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,7 @@ class ContactDescribed(Signal):
 
     line: str
     contact: str
+    contact_id: str
     ip: str | None
     transport: str | None
     via_ip: str | None
@@ -218,7 +226,11 @@ class Gone(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """A question to Asterisk: describe the contacts of ``endpoint`` (technology ``PJSIP`` or ``SIP``)."""
+    """A question to Asterisk: describe a contact of ``endpoint`` (technology ``PJSIP`` or ``SIP``).
+
+    ``contact`` is a PJSIP contact's ``contact_id``, empty where it is not known.
+    """
 
     technology: str
     endpoint: str
+    contact: str = ""

@@ -33,11 +33,11 @@ class Tapes:
             case RecordingAsked():
                 tape = self.book.find(signal.channel)
                 again = signal.ask is Ask.OPT_IN and (tape is None or tape.state in recording.ENDED)
-                yield from self._stepped(None if again else tape, signal)
+                yield from self._stepped(self._another(tape) if again else tape, signal)
             case CaptureChanged():
                 tape = self._captured(signal)
                 fresh = signal.capture is Capture.STARTED and (tape is None or tape.state in recording.ENDED)
-                yield from self._stepped(None if fresh else tape, signal)
+                yield from self._stepped(self._another(tape) if fresh else tape, signal)
             case ChannelDown():
                 if (tape := self.book.find(signal.channel)) is not None:
                     yield from self._stepped(tape, signal)
@@ -61,6 +61,12 @@ class Tapes:
                 return waiting
         return tape
 
+    def _another(self, tape: Tape | None) -> Tape | None:
+        """No recording yet: the channel begins another one, and of ``tape`` nothing more will be heard."""
+        if tape is not None:
+            self.book.close(tape.id)
+        return None
+
     def _stepped(self, tape: Tape | None, signal: Signal) -> Iterator[Recording]:
         if tape is None:
             if not isinstance(signal, RecordingAsked | CaptureChanged):
@@ -75,7 +81,7 @@ class Tapes:
                 return
         self.book.put(after.id, after, after.channel)
         if after.over:
-            self.book.close(after.id, signal.at)
+            self.book.close(after.id)
         record = recording.minimise(after)
         if tape is None or record != recording.minimise(tape):
             yield record

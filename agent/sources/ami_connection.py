@@ -25,11 +25,15 @@ class NotAmi(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Asterisk's ``Response`` to an action; ``output`` holds the lines of a ``Command``."""
+    """Asterisk's ``Response`` to an action; ``output`` holds the lines of a ``Command``.
+
+    ``events`` is how many wanted events a list held: its ``ListItems`` says 1 of an empty one (DBGetTree, Asterisk 16).
+    """
 
     ok: bool
     headers: Mapping[str, str] = field(repr=False)
     output: list[str] = field(default_factory=list, repr=False)
+    events: int = 0
 
     @property
     def message(self) -> str:
@@ -43,6 +47,7 @@ class Question(Action):  # type: ignore[misc]
     def __init__(self, headers: Mapping[str, str], complete: str = "") -> None:
         super().__init__({str(key): str(value) for key, value in headers.items()})
         self.complete = complete
+        self.events = 0
 
     # Action.add_message never resolves a list that an Error answers, raises KeyError for an Originate without Async,
     # and waits for ever on answers whose text says "will follow" or "Added … to queue".
@@ -54,7 +59,7 @@ class Question(Action):  # type: ignore[misc]
                 return False
             answer = Answer(ok=ok, headers=message.headers, output=output)
         elif message.name == self.complete:
-            answer = Answer(ok=True, headers=message.headers)
+            answer = Answer(ok=True, headers=message.headers, events=self.events)
         else:
             return False
         if not self.future.done():
@@ -149,6 +154,12 @@ class Connection(AMIProtocol):  # type: ignore[misc]
                 self.ends[end] -= 1
                 if not self.ends[end]:
                     del self.ends[end]
+
+    def count(self, message: Message) -> None:
+        """Count an event for the question that it belongs to, if it is part of a list; the list's end is none."""
+        question: Any = self.responses.get(message.get("ActionID"))
+        if question is not None and message.name != question.complete:
+            question.events += 1
 
     def settle(self, message: Message, raw: bytes) -> str:
         """Give an answer, or a list's last event, to its question; the action that this ends, or ""."""

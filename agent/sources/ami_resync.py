@@ -24,6 +24,9 @@ SNAPSHOT: Final = (
 IN_FLIGHT: Final = 8
 MOST_PENDING: Final = 5_000
 
+#: Where Asterisk's own database keeps the PJSIP contacts, by their contact ids.
+_FAMILY: Final = "registrar/contact"
+
 
 async def resync(session: Session) -> bool:
     """Ask for every registration and channel; the events are heard as they come. True when all of it was told.
@@ -60,14 +63,17 @@ def _empty(answer: Answer) -> bool:
 
 
 class LookupQueue:
-    """Look-ups that wait their turn: each once, IN_FLIGHT asked at a time; too many become one full list."""
+    """Look-ups that wait their turn: each once, IN_FLIGHT asked at a time.
+
+    Those too many to ask, and those that Asterisk's database does not answer, become one full list of contacts.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         # A dict for its order: a look-up that is waiting already need not wait twice.
         self._pending: dict[Lookup, None] = {}
-        self._all_contacts = False
         self._waiting = asyncio.Event()
+        self._unanswered = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -77,41 +83,57 @@ class LookupQueue:
         self._pending[lookup] = None
         if len(self._pending) > MOST_PENDING:
             self._pending.clear()
-            self._all_contacts = True
+            self._unanswered.set()
         self._waiting.set()
 
     async def run(self) -> None:
         """Ask, for ever."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._list_when_unanswered())
             for _ in range(IN_FLIGHT):
                 group.create_task(self._ask_in_turn())
 
     async def _ask_in_turn(self) -> None:
         while True:
             await self._waiting.wait()
+            if not self._pending:
+                self._waiting.clear()
+                continue
+            lookup = next(iter(self._pending))
+            del self._pending[lookup]
             try:
-                if self._all_contacts:
-                    self._all_contacts = False
-                    await _list(self._session, *_CONTACTS)
-                elif self._pending:
-                    lookup = next(iter(self._pending))
-                    del self._pending[lookup]
-                    await self._ask(lookup)
-                else:
-                    self._waiting.clear()
+                await self._ask(lookup)
             except SessionDown:
                 # The snapshot after the next login will tell what these would have.
                 self._pending.clear()
             except TimeoutError:
                 log.warning("a look-up had no answer")
             except ValueError:
-                log.warning("a look-up was dropped: its endpoint's name would not stay one AMI header")
+                log.warning("a look-up was dropped: its name would not stay one AMI header")
 
     async def _ask(self, lookup: Lookup) -> None:
         if lookup.technology == "PJSIP":
-            action = {"Action": "PJSIPShowEndpoint", "Endpoint": lookup.endpoint}
-            await self._session.ask_list(action, "EndpointDetailComplete")
+            if not (lookup.contact and await self._described(lookup.contact)):
+                self._unanswered.set()
         elif lookup.technology == "SIP":
             answer = await self._session.ask({"Action": "SIPshowpeer", "Peer": lookup.endpoint})
             if answer.ok:
                 self._session.hear(Message("Response", dict(answer.headers)))
+
+    async def _described(self, contact: str) -> bool:
+        # Not PJSIPShowEndpoint: its AuthDetail holds the phone's password in clear. Not DBGet: 16 cuts at 256 bytes.
+        action = {"Action": "DBGetTree", "Family": f"{_FAMILY}/{contact}"}
+        return (await self._session.ask_list(action, "DBGetTreeComplete")).events > 0
+
+    async def _list_when_unanswered(self) -> None:
+        # A contact is not in AstDB when it has gone meanwhile, or where sorcery keeps contacts elsewhere (realtime).
+        while True:
+            await self._unanswered.wait()
+            self._unanswered.clear()
+            try:
+                await _list(self._session, *_CONTACTS)
+            except SessionDown:
+                continue
+            except TimeoutError:
+                log.warning("a full list of contacts had no answer")
+            await asyncio.sleep(self._session.timing.relist_s)

@@ -40,6 +40,8 @@ class Timing:
     refused_s: float = 60.0
     #: A session that held this long starts its next back-off from the beginning.
     steady_s: float = 10.0
+    #: Between two full lists of contacts, where single look-ups tell nothing.
+    relist_s: float = 30.0
 
 
 class Session:
@@ -244,6 +246,7 @@ class Session:
             name = name_of(raw)
             if name in self._wanted:
                 message = parse(raw)
+                connection.count(message)
                 if self._filters.admit(message):
                     self.hear(message, at)
             else:

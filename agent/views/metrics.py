@@ -4,15 +4,22 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
 from prometheus_client import Counter as Total
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from agent.core.lanes import Lane
+from agent.core.lanes import LANE_OF, Lane
+from agent.core.normalise import FAILURES
 from agent.core.records import Blind, Emergency, Failure, Outcome, Record, Recording, RecordingState, SeenBy, Trigger
+
+# A second series for every counter, of which Prometheus makes nothing.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _RING_S = (0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 60)
 _COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
+
+#: Kinds that overload may shed.
+_SHEDDABLE = sorted(record.KIND for record, lane in LANE_OF.items() if lane is Lane.ORDINARY)
 
 #: Calls remembered so that a record written again is not counted again.
 _REMEMBERED = 10_000
@@ -35,7 +42,9 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The running agent as a scrape sees it; ``registered`` counts open spans by vendor."""
+    """The running agent as a scrape sees it; ``registered`` counts open spans by vendor,
+    ``recordings_running`` captures by trigger.
+    """
 
     version: str
     ready: bool
@@ -47,7 +56,7 @@ class Snapshot:
     observer_errors: int
     registered: dict[str, int]
     emergencies_in_progress: int
-    recordings_running: int
+    recordings_running: dict[str, int]
 
 
 class Metrics:
@@ -70,7 +79,7 @@ class Metrics:
         )
         self._emergencies = Total(
             "telephony_emergencies",
-            "Emergency calls that are over, rehearsals apart.",
+            "Emergency calls that are over.",
             ["outcome", "seen_by", "test"],
             registry=self._registry,
         )
@@ -100,11 +109,15 @@ class Metrics:
         )
         for lane in Lane:
             self._commit_s.labels(lane.name.lower())
-        # Outcomes exist from the first scrape on: an alert on their increase must see the zero before it.
+        # All exist from the first scrape on: an alert on their increase must see the zero before it.
         for outcome in (Outcome.ANSWERED, Outcome.ABANDONED, Outcome.FAILED):
-            for seen_by in (SeenBy.DIALPLAN, SeenBy.CALLS):
+            for seen_by in SeenBy:
                 self._emergencies.labels(outcome, seen_by, "false")
         self._recordings.labels(Trigger.NONE, "false", RecordingState.STOPPED)
+        for cause in sorted(set(FAILURES.values())):
+            self._failed.labels(cause)
+        for session in ("express", "bulk"):
+            self._blind_s.labels(session)
         self._registry.register(_AtScrape(snapshot))
 
     def text(self) -> bytes:
@@ -175,10 +188,10 @@ class _AtScrape:
         yield _gauge(
             "telephony_emergencies_in_progress", "Emergency calls up now.", [], [((), now.emergencies_in_progress)]
         )
-        yield _gauge("telephony_recordings_running", "Recordings running now.", [], [((), now.recordings_running)])
-        yield _total(
-            "telephony_records_shed", "Records lost to overload.", ["kind"], [((k,), n) for k, n in now.shed.items()]
-        )
+        running = [((trigger,), now.recordings_running.get(trigger, 0)) for trigger in Trigger]
+        yield _gauge("telephony_recordings_running", "Recordings running now.", ["trigger"], running)
+        shed = [((kind,), now.shed.get(kind, 0)) for kind in _SHEDDABLE]
+        yield _total("telephony_records_shed", "Records lost to overload.", ["kind"], shed)
         yield _total("telephony_store_errors", "Commits that the store refused.", [], [((), now.store_errors)])
         yield _total("telephony_view_errors", "Failures of a view or sink.", [], [((), now.observer_errors)])
         yield from _of_sessions(now.sessions)

@@ -139,6 +139,8 @@ async def test_a_call_that_ended_while_the_agent_was_away_is_closed_and_marked(
     after = await agent.one("emergency", outcome="answered")
     assert after["id"] == before["id"]
     assert after["blind"]
+    gaps = await agent.some("blind", 2, cause="killed", until_at=bool)
+    assert all(gap["from_at"] < gap["until_at"] for gap in gaps)
     # its end was not witnessed, so its length is not claimed
     assert after["talk_ms"] is None
     assert after["ring_ms"] == before["ring_ms"]

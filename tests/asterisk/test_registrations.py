@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.lab.agent import AgentProcess
 from tests.lab.asterisk import Asterisk
+from tests.lab.iax import register_iax
 from tests.lab.sip import Phone, Talk, Trunk
 
 YEALINK = "Yealink SIP-T46U 108.86.0.45 805e0c112233"
@@ -36,6 +37,14 @@ async def test_refreshes_are_counted_and_a_removal_ends_the_span(lab: Asterisk, 
     await phone.unregister()
     ended = await agent.one("registration", line="202", ended_at=bool)
     assert (ended["id"], ended["refreshes"]) == (span["id"], 2)
+
+
+async def test_an_expiry_ends_the_span(lab: Asterisk, agent: AgentProcess) -> None:
+    await Phone(lab, "203", user_agent=SNOM, local_ip="127.0.5.3").register(expires=2)
+    span = await agent.one("registration", line="203", vendor="snom")
+    assert span["ended_at"] is None
+    gone = await agent.one("registration", line="203", ended_at=bool)
+    assert gone["id"] == span["id"]
 
 
 async def test_over_tcp(lab: Asterisk, agent: AgentProcess) -> None:
@@ -145,10 +154,10 @@ async def test_an_asterisk_restart_is_survived_and_its_blind_time_kept(lab: Aste
     assert {gap["session"] for gap in gaps} == {"express", "bulk"}
 
 
-async def test_old_channel_drivers(version: str, lab: Asterisk, agent: AgentProcess) -> None:
+async def test_chan_sip(version: str, lab: Asterisk, agent: AgentProcess) -> None:
     """chan_sip left Asterisk after 20; where it is there, its peers are kept as well."""
     if version != "16":
-        assert "chan_sip" not in lab.installation.modules
+        assert "chan_sip.so" not in lab.installation.modules
         return
     phone = Phone(lab, "401", user_agent=SNOM, local_ip="127.0.5.8", server_port=lab.chan_sip_port)
     await phone.register()
@@ -156,3 +165,12 @@ async def test_old_channel_drivers(version: str, lab: Asterisk, agent: AgentProc
     assert span["ip"] == "127.0.5.8"
     await phone.unregister()
     await agent.one("registration", line="401", ended_at=bool)
+
+
+async def test_iax2(lab: Asterisk, agent: AgentProcess) -> None:
+    assert "chan_iax2.so" in lab.installation.modules
+    await register_iax(lab, "501", local_ip="127.0.5.9")
+    span = await agent.one("registration", line="501")
+    assert (span["ip"], span["vendor"], span["ended_at"]) == ("127.0.5.9", "unknown", None)
+    await register_iax(lab, "501", local_ip="127.0.5.9", refresh_s=0)
+    await agent.one("registration", line="501", ended_at=bool)

@@ -1,5 +1,6 @@
 """What the agent relies on from AMI, held against the fake and against real Asterisks alike."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
@@ -7,13 +8,17 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
+from agent.core.normalise import WANTED as ALL_WANTED
+from agent.core.normalise import Linker, normalise
 from agent.core.signals import Lookup
+from agent.core.wire import Message
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, Timing
 from tests.integration.ami_ear import Ear, running
 from tests.integration.fake_asterisk import SECRET, FakeAsterisk, event, list_of, response
 from tests.lab.ami import AmiSession
 from tests.lab.asterisk import Asterisk
 from tests.lab.provision import installation
+from tests.lab.sip import Phone
 
 WANTED = frozenset(
     {b"ContactStatusDetailComplete", b"CoreShowChannelsComplete", b"PeerlistComplete", b"UserEvent", b"FullyBooted"}
@@ -31,6 +36,8 @@ class Server:
     restart: Callable[[], Awaitable[None]]
     #: Makes Asterisk emit one UserEvent of this name, and others that nobody here wants.
     user_event: Callable[[str], Awaitable[None]]
+    #: Has phone 205 register, with this User-Agent.
+    register: Callable[[str], Awaitable[None]]
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -64,7 +71,12 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
             async def tell(name: str) -> None:
                 await fake.emit(event("SuccessfulAuth", Service="AMI"), event("UserEvent", UserEvent=name))
 
-            yield Server(port=fake.port, username="agent", secret=SECRET, restart=again, user_event=tell)
+            async def register(user_agent: str) -> None:
+                _register(fake, user_agent)
+
+            yield Server(
+                port=fake.port, username="agent", secret=SECRET, restart=again, user_event=tell, register=register
+            )
         return
     async with Asterisk(installation(kind, print)) as lab:
 
@@ -72,8 +84,30 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
             async with AmiSession("127.0.0.1", lab.ami_port, "check", lab.check_secret) as eyes:
                 await eyes.action("UserEvent", UserEvent=name)
 
+        async def sip(user_agent: str) -> None:
+            await Phone(lab, "205", user_agent=user_agent, local_ip="127.0.5.5").register()
+
         user, secret = lab.agent_user, lab.agent_secret
-        yield Server(port=lab.ami_port, username=user, secret=secret, restart=lab.restart, user_event=emit)
+        yield Server(
+            port=lab.ami_port, username=user, secret=secret, restart=lab.restart, user_event=emit, register=sip
+        )
+
+
+def _register(fake: FakeAsterisk, user_agent: str) -> None:
+    """What Asterisk 22 answered of one such phone, in its list and out of its database."""
+    uri = "sip:205@127.0.5.5:36572;transport=UDP"
+    contact, call_id, expires = "205;@5893dc6f842b68c1e56bd9746b27cd94", "81aec1564@127.0.5.5", "1795384368"
+    listed = {"AOR": "205", "URI": uri, "UserAgent": user_agent, "RegExpire": expires, "CallID": call_id}
+    listed |= {"ViaAddress": "127.0.5.5:36572", "EndpointName": "205", "ID": contact}
+    value = {"via_addr": "127.0.5.5", "via_port": "36572", "call_id": call_id, "endpoint": "205", "uri": uri}
+    value |= {"user_agent": user_agent, "expiration_time": expires}
+    stored = event("DBGetTreeResponse", Key=f"/registrar/contact/{contact}", Val=json.dumps(value))
+    fake.replies["PJSIPShowRegistrationInboundContactStatuses"] = lambda peer, action: list_of(
+        action, "ContactStatusDetailComplete", event("ContactStatusDetail", **listed)
+    )
+    fake.replies["DBGetTree"] = lambda peer, action: list_of(
+        action, "DBGetTreeComplete", *([stored] if contact in action["Family"] else [])
+    )
 
 
 @pytest.fixture
@@ -81,11 +115,11 @@ def ear() -> Ear:
     return Ear()
 
 
-def source_to(server: Server, ear: Ear, *, secret: str = "") -> AmiSource:
+def source_to(server: Server, ear: Ear, *, secret: str = "", wanted: frozenset[bytes] = WANTED) -> AmiSource:
     return AmiSource(
         address=Address(host="127.0.0.1", port=server.port),
         credentials=Credentials(username=server.username, secret=secret or server.secret),
-        wanted=WANTED,
+        wanted=wanted,
         listener=ear,
         clock=lambda: 0,
         timing=TIMING,
@@ -152,5 +186,31 @@ async def test_actions_that_asterisk_does_not_know_or_cannot_do_are_answered(ser
         assert (missing.ok, "Unable to retrieve" in missing.message) == (False, True)
         there = await source.bulk.ask_list(show | {"Endpoint": "201"}, "EndpointDetailComplete")
         assert there.ok
-        source.look_up(Lookup(technology="PJSIP", endpoint="201"))
         assert (await source.bulk.ask({"Action": "Ping"})).headers["Ping"] == "Pong"
+
+
+async def test_the_database_describes_one_contact_as_the_full_list_does(server: Server, ear: Ear) -> None:
+    # longer than the 256 bytes at which DBGet of Asterisk 16 cuts
+    await server.register('snomD785/10.1.184.14 "x" ' + 200 * "y")
+    source, link = source_to(server, ear, wanted=ALL_WANTED), Linker(b"key")
+    async with running(source.run()):
+        await ear.until(lambda: source.in_step)
+        (listed,) = ear.all("ContactStatusDetail")
+        source.look_up(Lookup(technology="PJSIP", endpoint="205", contact=listed.get("ID")))
+        await ear.until(lambda: bool(ear.all("DBGetTreeResponse")))
+        (stored,) = ear.all("DBGetTreeResponse")
+        assert normalise(stored, 0, link) == normalise(listed, 0, link) is not None
+        # a contact that nothing names is named as Asterisk itself names it
+        assert normalise(Message(listed.name, dict(listed.headers) | {"ID": ""}), 0, link) == normalise(stored, 0, link)
+        assert len(ear.all("ContactStatusDetailComplete")) == 1
+
+
+async def test_a_contact_that_is_not_in_the_database_is_told_by_a_full_list(server: Server, ear: Ear) -> None:
+    source = source_to(server, ear, wanted=ALL_WANTED)
+    async with running(source.run()):
+        await ear.until(lambda: source.in_step)
+        tree = {"Action": "DBGetTree", "Family": "registrar/contact/205;@gone"}
+        missing = await source.bulk.ask_list(tree, "DBGetTreeComplete")
+        assert (missing.ok, missing.events) == (True, 0)
+        source.look_up(Lookup(technology="PJSIP", endpoint="205", contact="205;@gone"))
+        await ear.until(lambda: len(ear.all("ContactStatusDetailComplete")) == 2)

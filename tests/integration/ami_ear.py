@@ -11,7 +11,12 @@ from agent.core.wire import Message
 from agent.sources.ami import Address, AmiSource, Credentials, Filters, Session, Timing
 from tests.integration.fake_asterisk import SECRET
 
-WANTED = frozenset({b"ContactStatus", b"ContactStatusDetail", b"ContactStatusDetailComplete", b"UserEvent", b"Hangup"})
+WANTED = frozenset(
+    {
+        *(b"ContactStatus", b"ContactStatusDetail", b"ContactStatusDetailComplete", b"DBGetTreeResponse"),
+        *(b"UserEvent", b"Hangup"),
+    }
+)
 SEED = 20261122
 PATIENCE_S = 20.0
 

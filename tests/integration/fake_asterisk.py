@@ -15,6 +15,7 @@ LISTS = {
     "IAXpeerlist": "PeerlistComplete",
     "CoreShowChannels": "CoreShowChannelsComplete",
     "PJSIPShowEndpoint": "EndpointDetailComplete",
+    "DBGetTree": "DBGetTreeComplete",
 }
 
 Action = dict[str, str]

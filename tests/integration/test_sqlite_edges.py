@@ -83,21 +83,26 @@ def shelf() -> Iterator[Path]:
 
 def as_nobody(attempt: Callable[[], object]) -> str:
     """`told`, by a user whom permissions do bind, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        open_and_close(Path(folder) / "store.db")  # Nobody may be unable to read the modules imported on the way.
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        failed = 1
         try:
             if os.geteuid() == 0:
                 os.setgroups([])
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
             os.write(writing, told(attempt).encode())
+            failed = 0
         finally:
-            os._exit(0)
+            os._exit(failed)
     os.close(writing)
     with os.fdopen(reading, "rb") as answer:
         text = answer.read().decode()
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
     return text
 
 
@@ -267,7 +272,7 @@ async def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
     with SqliteReader(path) as reader:
         assert reader.count("emergency") == 1
     await store.close()
-    assert path in tmp_path.iterdir()  # noqa: ASYNC240
+    assert path in tmp_path.iterdir()
 
 
 # Promises to the one whose data it is
@@ -285,7 +290,7 @@ async def test_what_was_deleted_or_dropped_is_in_no_file_after_a_checkpoint(tmp_
     await store.commit([replace(linked, links=())], durable=True)
     assert await store.delete_before("emergency", AT + 2) == 1
     assert await store.checkpoint()
-    for file in tmp_path.iterdir():  # noqa: ASYNC240
+    for file in tmp_path.iterdir():
         assert b"canary" not in file.read_bytes(), file
     await store.close()
 
@@ -303,6 +308,20 @@ async def test_no_log_holds_a_value_even_at_debug(tmp_path: Path, caplog: pytest
     assert "heard" in caplog.text
     assert "canary" not in caplog.text
     assert "canary" not in f"{refusal.value} {refusal.value.hint}"
+
+
+async def test_no_log_quotes_a_damaged_value(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path)
+    await store.commit([emergency("e", "canary-line")], durable=True)
+    await store.close()
+    path.write_bytes(path.read_bytes().replace(b"canary-line", b"canary-\xff\xff\xff\xff"))
+    caplog.set_level(logging.DEBUG)
+    store = await SqliteStore.open(path)
+    with pytest.raises(StoreError, match=r"is damaged$"):
+        await store.open_records()
+    await store.close()
+    assert "canary" not in caplog.text
 
 
 async def test_a_durable_commit_is_synced_and_an_ordinary_one_is_not_waited_for(tmp_path: Path) -> None:

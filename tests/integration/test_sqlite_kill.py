@@ -89,3 +89,25 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, seed: int) 
         for table in ("emergencies", "registrations"):
             for batch, count in batches(connection, table).items():
                 assert count == int(batch.partition("/")[2]), f"{table} {batch} is half written"
+
+
+BREAKING = """
+import asyncio, sys
+from pathlib import Path
+from agent.stores.sqlite import SqliteStore
+
+async def run():
+    global kept
+    kept = await SqliteStore.open(Path(sys.argv[1]))
+    raise RuntimeError("broken")
+
+asyncio.run(run())
+"""
+
+
+def test_an_agent_that_breaks_without_closing_its_store_ends(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", BREAKING, str(tmp_path / "store.db")]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert b"RuntimeError: broken" in done.stderr

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from agent.core.records import RECORDS, Record, document
+from agent.core.records import RECORDS, Record
 from agent.ports import StoreError
-from agent.stores.sqlite import SqliteReader, SqliteStore, rows
+from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.sqlite.migrate import APPLICATION_ID, MIGRATIONS, Migration, migrate
 from agent.stores.sqlite.statements import STATEMENTS
 
@@ -77,14 +77,6 @@ def test_the_columns_are_the_fields(record: type[Record]) -> None:
     assert [column[1] for column in columns] == [item.name for item in fields(record)]
     required = {item.name for item in fields(record) if "None" not in str(item.type)}
     assert {column[1] for column in columns if column[3]} == required
-
-
-def test_what_is_shown_as_a_time_is_stored_as_a_time() -> None:
-    for record in RECORDS:
-        numbers: dict[str, Any] = {item.name: () if item.name == "pauses" else 1 for item in fields(record)}
-        shown = document(record(**numbers))
-        times = {name for name, value in shown.items() if value == "1970-01-01T00:00:00.001Z"}
-        assert times == rows.INSTANTS & numbers.keys()
 
 
 def test_the_mark_in_the_file_is_the_one_looked_for() -> None:

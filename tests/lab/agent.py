@@ -30,14 +30,16 @@ class AgentError(Exception):
 
 
 class AgentProcess:
-    """One `telephony-agent run` with a configuration, a store and a log of its own.
+    """One `telephony-agent run` with a configuration, a store and a log of its own; `ami_port` if not the lab's.
 
     async with AgentProcess(lab) as agent:
         await phone.call("999")
         record = await agent.one("emergency", outcome="answered")
     """
 
-    def __init__(self, lab: Asterisk, *, folder: Path | None = None, settings: str = "") -> None:
+    def __init__(
+        self, lab: Asterisk, *, folder: Path | None = None, settings: str = "", ami: str = "", ami_port: int = 0
+    ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="telephony-agent-"))
         self.folder.mkdir(exist_ok=True)
         self.store = self.folder / "agent.sqlite"
@@ -47,7 +49,7 @@ class AgentProcess:
         secret.write_text(lab.agent_secret)
         secret.chmod(0o600)
         self.config.write_text(
-            f'[ami]\nport = {lab.ami_port}\nusername = "{lab.agent_user}"\nsecret_file = "{secret}"\n'
+            f'[ami]\nport = {ami_port or lab.ami_port}\nusername = "{lab.agent_user}"\nsecret_file = "{secret}"\n{ami}'
             f'[store]\nurl = "sqlite://{self.store}"\n'
             f'[http]\nlisten = "127.0.0.1:0"\n'
             f'[log]\nlevel = "debug"\n{settings}'

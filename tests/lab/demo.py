@@ -134,8 +134,10 @@ class _Screen:
             self._console.print(f"kept     {_line(record)}", highlight=False, soft_wrap=True)
 
     def _page(self, kept: dict[str, list[Record]]) -> RenderableType:
-        said = Text("\n".join(self._said), style="dim")
-        tables = [table(kind, records, title=f"{kind} (latest)") for kind, records in kept.items() if records]
+        said = Text("\n".join(list(self._said)[-max(3, self._console.height // 6) :]), style="dim")
+        tables = [
+            table(kind, records, title=f"{kind} (latest)", days=False) for kind, records in kept.items() if records
+        ]
         return Group(Text("on the wire", style="bold"), said, Text(), *tables, Text("Ctrl-C ends it", style="dim"))
 
 

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -14,9 +16,14 @@ Say = Callable[[str], None]
 
 DEBIAN_OF = {"22": "sid", "16": "bullseye"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-MIRROR = "http://deb.debian.org/debian"
-# Ubuntu's debootstrap comes without the keys of Debian
-DEBOOTSTRAP = {"/usr/sbin/debootstrap": "debootstrap", str(KEYRING): "debian-archive-keyring"}
+# where a machine that is not Debian's finds a mirror of Debian
+MIRRORS = Path("/usr/share/python-apt/templates/Debian.info")
+# Ubuntu's debootstrap comes without the keys and the mirror of Debian
+DEBOOTSTRAP = {
+    "/usr/sbin/debootstrap": "debootstrap",
+    str(KEYRING): "debian-archive-keyring",
+    str(MIRRORS): "python-apt-common",
+}
 _QUIET_S = 3.0
 
 
@@ -90,7 +97,7 @@ def _make(root: Path, suite: str, say: Say) -> None:
         f"--keyring={KEYRING}",
         suite,
         str(partial),
-        MIRROR,
+        *_mirror(),
     ]
     try:
         _run(command, f"Debian {suite} with Asterisk", say, dict(os.environ))
@@ -100,6 +107,18 @@ def _make(root: Path, suite: str, say: Say) -> None:
     shutil.rmtree(partial / "var" / "cache" / "apt" / "archives", ignore_errors=True)
     partial.rename(root)
     say(f"made in {time.monotonic() - started:.0f} s")
+
+
+def _mirror() -> list[str]:
+    """$DEBIAN_MIRROR; else nothing on Debian, whose debootstrap knows one; else what apt's own tools know."""
+    if mirror := os.environ.get("DEBIAN_MIRROR"):
+        return [mirror]
+    if "debian" in platform.freedesktop_os_release()["ID"]:
+        return []
+    found = re.search(r"^BaseURI: (\S+)", MIRRORS.read_text(), re.MULTILINE)
+    if found is None:
+        raise RootError("no mirror of Debian is known here: set DEBIAN_MIRROR to one")
+    return [found[1]]
 
 
 def _run(command: list[str], title: str, say: Say, environment: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ SCENARIOS = {
     "a phone registers behind a NAT: its address from the security event, its device from the description": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20:5060
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20:5060 CallID=reg-1 RegExpire=9 UserAgent={YEALINK}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20:5060 CallID=reg-1 expires=100 UserAgent={YEALINK}
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=Yealink model=T46U \
                 firmware=108 first_seen=0.002 last_seen=0.002
         """,
@@ -27,7 +27,7 @@ SCENARIOS = {
     "it refreshes under the same Call-ID": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         120.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=snom model=D785 \
@@ -36,11 +36,11 @@ SCENARIOS = {
     "it registers anew with a new Call-ID, of which Asterisk says nothing: the agent asks": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-2 from=203.0.113.7
         61.000 tick
         62.000 tick
-        62.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-2 RegExpire=9 UserAgent={SNOM}
+        62.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-2 expires=100 UserAgent={SNOM}
         120.000 SuccessfulAuth AccountID=201 SessionID=reg-2 from=203.0.113.7
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=snom model=D785 \
                 firmware=10 first_seen=0.002 last_seen=120 refreshes=2
@@ -48,7 +48,7 @@ SCENARIOS = {
     "the same contact from another address is another span": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=198.51.100.9
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=snom model=D785 \
                 firmware=10 first_seen=0.002 last_seen=0.002 ended_at=60
@@ -58,9 +58,9 @@ SCENARIOS = {
     "the same contact on another device is another span": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-2 from=203.0.113.7
-        60.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-2 RegExpire=9 UserAgent={YEALINK}
+        60.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-2 expires=100 UserAgent={YEALINK}
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=snom model=D785 \
                 firmware=10 first_seen=0.002 last_seen=0.002 ended_at=60.01
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=Yealink model=T46U \
@@ -69,7 +69,7 @@ SCENARIOS = {
     "it goes: the REGISTER that removes it is no refresh": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         90.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         90.003 ContactStatus ContactStatus=Removed aor=201 URI=sip:201@192.168.1.20
@@ -79,7 +79,7 @@ SCENARIOS = {
     "it expires: its last refresh was one": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         180.000 ContactStatus ContactStatus=Removed aor=201 URI=sip:201@192.168.1.20
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=snom model=D785 \
@@ -115,7 +115,7 @@ SCENARIOS = {
         0.000 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
         0.000 ContactStatus ContactStatus=NonQualified aor=202 URI=sip:202@192.168.1.21
         100.000 back
-        100.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        100.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         100.020 ContactStatusDetailComplete
         => registration line=201 ip=192.168.1.20 ip_source=contact transport=udp vendor=snom model=D785 \
                 firmware=10 first_seen=0 last_seen=0
@@ -125,7 +125,7 @@ SCENARIOS = {
     "a phone that registers while the list runs is not ended by it": f"""
         0.000 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
         100.000 back
-        100.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        100.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         100.015 ContactStatus ContactStatus=NonQualified aor=202 URI=sip:202@192.168.1.21
         100.020 ContactStatusDetailComplete
         => registration line=201 ip=192.168.1.20 ip_source=contact transport=udp vendor=snom model=D785 \
@@ -133,7 +133,7 @@ SCENARIOS = {
         => registration line=202 ip=192.168.1.21 ip_source=contact transport=udp vendor=unknown \
                 first_seen=100.015 last_seen=100.015
         """,
-    "a look-up of all contacts without a new login ends nothing": f"""
+    "a look-up of all contacts without a new login ends nothing": """
         0.000 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
         100.020 ContactStatusDetailComplete
         => registration line=201 ip=192.168.1.20 ip_source=contact transport=udp vendor=unknown \
@@ -149,9 +149,9 @@ SCENARIOS = {
     "the agent restarts: the span goes on, and a refresh finds it": f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20
-        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         50.000 restart
-        50.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}
+        50.010 ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}
         50.020 ContactStatusDetailComplete
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7
         => registration line=201 ip=203.0.113.7 ip_source=security transport=udp vendor=snom model=D785 \
@@ -236,7 +236,7 @@ def test_registrations(scenario: str) -> None:
 VOICES = {
     "request": "SuccessfulAuth AccountID=201 SessionID=reg-1 from=203.0.113.7",
     "contact": "ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@192.168.1.20",
-    "description": f"ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 RegExpire=9 UserAgent={SNOM}",
+    "description": f"ContactStatusDetail aor=201 URI=sip:201@192.168.1.20 CallID=reg-1 expires=100 UserAgent={SNOM}",
 }
 
 
@@ -264,7 +264,7 @@ def test_behind_a_proxy_the_phones_own_address_is_kept(via: str, contact: str, k
     agent = Agent(policy=SBC).play(f"""
         0.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=192.0.2.2
         0.002 ContactStatus ContactStatus=NonQualified aor=201 URI=sip:201@{contact}
-        0.010 ContactStatusDetail aor=201 URI=sip:201@{contact} CallID=reg-1 RegExpire=9 ViaAddress={via} UserAgent={SNOM}
+        0.010 ContactStatusDetail aor=201 URI=sip:201@{contact} CallID=reg-1 expires=100 ViaAddress={via}
         60.000 SuccessfulAuth AccountID=201 SessionID=reg-1 from=192.0.2.4
         """)
     (shown,) = agent.shown()

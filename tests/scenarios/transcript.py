@@ -1,4 +1,4 @@
-'''Scenarios: the transcript that a field engineer would send, beside the records expected of it.
+"""Scenarios: the transcript that a field engineer would send, beside the records expected of it.
 
 A scenario is text. A line is one AMI event, with only the headers that matter:
 
@@ -9,13 +9,14 @@ first the time in seconds, then the event's name, then its headers; quotes keep 
 length is written short: ``on=201#1`` is Channel, Uniqueid and Linkedid of PJSIP/201's first channel, ``on=202#3~1`` a
 channel that belongs to the call that channel 1 began, ``to=trunk-a#2`` the same as DestChannel and so on, and a value
 ``#1`` is the Uniqueid of channel 1. Any other technology is spelled out: ``on=DAHDI/i1/999#2``, ``on=Local/x@y;2#3~1``.
-``aor=201`` is AOR and EndpointName, ``from=203.0.113.7`` the RemoteAddress of a request over SIP and UDP.
+``aor=201`` is AOR and EndpointName, ``from=203.0.113.7`` the RemoteAddress of a request over SIP and UDP,
+``expires=60`` the RegExpire at second 60.
 
 A line whose second word is one of DIRECTIVES is not an event: time passes (``tick``), the bulk session comes back
 (``back``), the agent stops and starts again (``restart``), a session goes and comes (``lost express``,
 ``regained express``). A line that begins with ``=>`` is a record expected at the end, in the order in which they
 were first made: its kind, and every field that is not empty; instants are seconds of the scenario.
-'''
+"""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -118,6 +119,8 @@ def raw(name: str, headers: Iterable[str], at: int) -> bytes:
             pairs += _channel("Dest", value)
         elif key == "aor":
             pairs += [("AOR", value), ("EndpointName", value)]
+        elif key == "expires":
+            pairs.append(("RegExpire", str(NOON // 1000 + int(value))))
         elif key == "from":
             pairs += [("Service", "PJSIP"), ("RemoteAddress", f"IPV4/UDP/{value}/5060")]
         else:

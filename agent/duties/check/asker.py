@@ -43,9 +43,11 @@ class Pbx(Protocol):
 class Asker:
     """The main login, and what it may do; a file that it may not read is looked for in the folder."""
 
-    def __init__(self, pbx: Pbx, etc: Path | None, commands: frozenset[str]) -> None:
+    def __init__(self, pbx: Pbx, etc: Path | None, commands: frozenset[str], *, private: bool) -> None:
         self.pbx = pbx
         self.commands = commands
+        #: Nobody overhears: without it nothing is asked whose answer holds passwords, kept here or not.
+        self.private = private
         self._etc = etc
 
     def may(self, action: str) -> bool:
@@ -53,7 +55,7 @@ class Asker:
 
     async def sections(self, file: str, **which: str) -> list[Section] | None:
         """Sections of a file, over AMI those that ``which`` selects; None where it cannot be read."""
-        if self.may("GetConfig"):
+        if self.private and self.may("GetConfig"):
             answer = await self.pbx.ask({"Action": "GetConfig", "Filename": file, **which})
             if answer.ok:
                 return files.of_get_config(file, answer.headers)

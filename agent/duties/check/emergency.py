@@ -43,7 +43,8 @@ def _trunks(evidence: Evidence) -> Finding:
     known = {endpoint.name for endpoint in evidence.endpoints or () if endpoint.technology == "PJSIP"}
     strangers = [name for name in trunks if name not in known]
     if evidence.endpoints is not None and strangers:
-        text = f"{TRUNKS} names what is no PJSIP endpoint: {', '.join(map(repr, strangers))}; an emergency call cannot leave there"
+        names = ", ".join(map(repr, strangers))
+        text = f"{TRUNKS} names what is no PJSIP endpoint: {names}; an emergency call cannot leave there"
         return problem("emergency.trunks", text, _SETTING)
     if len(trunks) == 1:
         text = f"emergency calls have one trunk only, {trunks[0]}: when it fails, they fail"

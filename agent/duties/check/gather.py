@@ -46,7 +46,7 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
     """
     main = sight.logins[0].pbx
     assert main is not None
-    asker = Asker(main, sight.etc, await commands_of(main))
+    asker = Asker(main, sight.etc, await commands_of(main), private=sight.loopback or sight.tls)
     accounts = [await _account(login, asker) for login in sight.logins]
     skew_ms, within_ms = await _skew(main, clock_ms)
     endpoints = await endpoints_of(asker)

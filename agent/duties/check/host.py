@@ -4,10 +4,10 @@ import errno
 import getpass
 import os
 import socket
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPException
 from pathlib import Path
 
 from agent.duties.check.evidence import Evidence, Host
@@ -80,7 +80,7 @@ def _is_agent(host: str, port: int) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:
             return b"telephony_agent_" in answer.read(1 << 20)
-    except (OSError, ValueError):
+    except (OSError, HTTPException):
         return False
 
 

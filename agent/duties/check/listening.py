@@ -71,7 +71,10 @@ def _logins(evidence: Evidence) -> Iterator[Finding]:
 
 def _reach(evidence: Evidence) -> Iterator[Finding]:
     if not evidence.ami_loopback and not evidence.ami_tls:
-        text = "the agent speaks to Asterisk over a network without TLS: numbers, addresses and hashes pass in clear"
+        text = (
+            "the agent speaks to Asterisk over a network without TLS: numbers, addresses and SIP passwords pass in"
+            " clear, and this check asks for nothing that holds one, so that less could be seen"
+        )
         fix = "in manager.conf, under [general]: tlsenable=yes, tlsbindaddr=0.0.0.0:5039, tlscertfile=…; in agent.toml,"
         yield problem("ami.tls", text, f"{fix} under [ami]: tls = true and port = 5039")
     if evidence.general is None:

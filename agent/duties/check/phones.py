@@ -11,7 +11,7 @@ async def endpoints_of(asker: Asker) -> tuple[Endpoint, ...] | None:
     listers = {"PJSIPShowEndpoints": _pjsip_endpoints, "SIPpeers": _sip_peers, "IAXpeerlist": _iax_peers}
     usable = [lister for action, lister in listers.items() if asker.may(action)]
     # Without the right to list PJSIP's, there is no telling a PBX that has none from one that hides them.
-    if not asker.may("PJSIPShowEndpoints") and not asker.may("Filter"):
+    if not asker.private or not (asker.may("PJSIPShowEndpoints") or asker.may("Filter")):
         return None
     return tuple([endpoint for lister in usable for endpoint in await lister(asker)])
 

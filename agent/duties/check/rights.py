@@ -43,7 +43,8 @@ WRITE_EXCESS = {
     "user": ("UserEvent", "it can forge an emergency or an opt-in"),
     "message": ("MessageSend", "it sends texts"),
 }
-_GRAVE = frozenset(("dtmf", "all", "command", "originate", "config"))
+_READ_GRAVE = frozenset(("dtmf", "all"))
+_WRITE_GRAVE = frozenset(("all", "command", "originate", "config"))
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -104,7 +105,7 @@ def _read(account: Account) -> Iterator[Finding]:
     classes = granted(account.section.get("read")) if account.section is not None else None
     for name in sorted((classes or frozenset()) - set(READ)):
         why = READ_EXCESS.get(name, "no record needs it")
-        say = problem if name in _GRAVE else warning
+        say = problem if name in _READ_GRAVE else warning
         text = f"user '{account.name}' reads class {name}: {why}"
         yield say(f"rights.{account.name}.read.{name}", text, f"{_place(account)}{line}")
 
@@ -131,7 +132,7 @@ def _write(account: Account) -> Iterator[Finding]:
         yield ok(f"rights.{account.name}.write", f"user '{account.name}' may do what the agent needs")
     for name in _write_excess(account):
         text = f"user '{account.name}' has write class {name}: {WRITE_EXCESS[name][1]}"
-        yield (problem if name in _GRAVE else warning)(f"rights.{account.name}.write.{name}", text, fix)
+        yield (problem if name in _WRITE_GRAVE else warning)(f"rights.{account.name}.write.{name}", text, fix)
 
 
 def _write_excess(account: Account) -> list[str]:

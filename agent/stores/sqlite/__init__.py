@@ -52,7 +52,9 @@ class SqliteStore:
         """
         lock = await asyncio.to_thread(prepare, path, say)
         try:
-            database = await aiosqlite.connect(uri_of(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_S)
+            database = aiosqlite.connect(uri_of(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_S)
+            database._thread.daemon = True  # An agent that breaks without closing must end, to be started again.
+            await database
             try:
                 await database.executescript(_CONNECTION)
             except BaseException:
@@ -67,7 +69,7 @@ class SqliteStore:
         return cls(path, database, lock)
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
-        """Insert or replace ``records`` in one transaction; a cancelled commit still is whole or nothing.
+        """Insert or replace ``records`` in one transaction; cancelling whoever waits for it does not cancel it.
 
         ``durable``: the WAL is synced to the disk before this returns (``synchronous=FULL``).
 

@@ -55,6 +55,8 @@ def explained(error: sqlite3.Error | UnicodeDecodeError | OSError, path: Path) -
     if code is None:
         # The sqlite3 module's own errors have no code; in reading, it is text that is not UTF-8.
         return damaged(path) if isinstance(error, sqlite3.OperationalError) else _unknown(type(error).__name__, path)
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:
+        code = sqlite3.SQLITE_FULL  # The index of the WAL did not fit on the disk.
     known = _BY_CODE.get(code & 0xFF)  # The low byte is the primary code.
     return _told(known, path) if known else _unknown(error.sqlite_errorname, path)
 

@@ -8,12 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.records import RECORDS, Pause, Record
-
-#: Fields that count milliseconds since 1970 and are stored as text that sorts in the order of time.
-INSTANTS = frozenset(
-    ("first_seen", "last_seen", "ended_at", "started_at", "answered_at", "stopped_at", "hour", "from_at", "until_at")
-)
+from agent.core.records import INSTANTS, RECORDS, Pause, Record
 
 RECORD_OF_KIND: dict[str, type[Record]] = {record.KIND: record for record in RECORDS}
 

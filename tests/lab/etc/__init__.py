@@ -28,6 +28,7 @@ password={password}
 type=aor
 max_contacts=2
 remove_existing=yes
+minimum_expiration=1
 """
 
 _TRUNK = """[{name}]

@@ -1,0 +1,155 @@
+"""The command `check` beside real Asterisks, as they are and with one thing wrong each."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.agent import AgentProcess
+from tests.lab.asterisk import Asterisk
+from tests.lab.etc import PHONES, password
+from tests.lab.provision import installation
+
+Found = dict[str, dict[str, str]]
+
+EAGER = """
+[eager]
+exten => _9.,1,Dial(PJSIP/${EXTEN}@trunk-a)
+include => numbers
+
+[numbers]
+#include telephony-agent/emergency-numbers.conf
+"""
+USERS = """
+[template](!)
+secret=@SECRET@
+writetimeout=5000
+
+[no-security](template)
+read=system,call,user
+write=system,reporting
+
+[greedy](template)
+read=all
+write=all
+
+[mute](template)
+read=call,security,user
+write=
+"""
+
+
+@pytest.fixture
+async def lab(version: str) -> AsyncIterator[Asterisk]:
+    """A running Asterisk with users of several rights, and phone 209 in a context where `_9.` beats an included 999."""
+    lab = Asterisk(installation(version, print))
+    etc = lab.folder / "etc"
+    append(etc / "extensions.conf", EAGER)
+    append(etc / "manager.conf", USERS.replace("@SECRET@", lab.agent_secret))
+    pjsip = (etc / "pjsip.conf").read_text()
+    (etc / "pjsip.conf").write_text(
+        pjsip.replace("[209]\ntype=endpoint\ncontext=phones", "[209]\ntype=endpoint\ncontext=eager")
+    )
+    async with lab:
+        yield lab
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+async def check(lab: Asterisk, folder: Path, *options: str, **environment: str) -> tuple[int, str]:
+    """Exit code and all output of one run; no secret of this Asterisk stands in it."""
+    agent = AgentProcess(lab, folder=folder / "agent")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent", "check", "--config", str(agent.config), *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **environment},
+    )
+    out = (await process.communicate())[0].decode()
+    for secret in (lab.agent_secret, lab.check_secret, *map(password, PHONES)):
+        assert secret not in out
+    assert "Traceback" not in out
+    return process.returncode or 0, out
+
+
+async def findings(lab: Asterisk, folder: Path, *options: str, user: str = "agent") -> Found:
+    code, out = await check(lab, folder, "--json", *options, TELEPHONY_AGENT_AMI__USERNAME=user)
+    found: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+    assert code == any(finding["severity"] == "problem" for finding in found)
+    assert len({finding["id"] for finding in found}) == len(found)
+    return {finding["id"]: finding for finding in found}
+
+
+def wrong(found: Found) -> dict[str, str]:
+    return {id: finding["severity"] for id, finding in found.items() if finding["severity"] != "ok"}
+
+
+async def test_only_what_is_wrong_is_reported(lab: Asterisk, tmp_path: Path) -> None:
+    found = await findings(lab, tmp_path)
+    assert wrong(found) == {
+        "number.18000.unmodified": "problem",
+        "number.999.eager": "problem",
+        "number.999.unmodified": "warning",
+        "number.112.unmodified": "warning",
+        "number.112.eager": "warning",
+        "number.18000.eager": "warning",
+    }
+    assert "_9. of [eager] (it runs Dial) beats 999 of [numbers]" in found["number.999.eager"]["text"]
+    assert "nothing answers it" in found["number.18000.unmodified"]["text"]
+    assert "the PBX's own 999 of [unmodified] (it runs Dial)" in found["number.999.unmodified"]["text"]
+    assert [found[f"number.{number}.phones"]["severity"] for number in ("999", "112", "18000")] == ["ok"] * 3
+    form = "MatchCriteria" if lab.installation.version.startswith("22") else "a regular expression"
+    assert form in found["filter.agent"]["text"]
+
+
+async def test_every_right_that_is_missing_or_too_many(lab: Asterisk, tmp_path: Path) -> None:
+    usual = wrong(await findings(lab, tmp_path)).keys()
+    found = await findings(lab, tmp_path, user="no-security")
+    assert wrong(found).keys() - usual == {"rights.no-security.read.security", "registrations.refresh"}
+    assert "the IP address that the phone really registered from" in found["rights.no-security.read.security"]["text"]
+    greedy = wrong(await findings(lab, tmp_path, user="greedy"))
+    assert {id: greedy[id] for id in greedy.keys() - usual} == {
+        "rights.greedy.read.all": "problem",
+        "rights.greedy.write.all": "problem",
+    }
+
+
+async def test_without_a_write_class_the_files_are_read_and_the_rest_is_unknown(lab: Asterisk, tmp_path: Path) -> None:
+    blind = wrong(await findings(lab, tmp_path, user="mute"))
+    assert (blind["rights.mute.write.system"], blind["rights.mute.write.reporting"]) == ("problem", "problem")
+    assert (blind["rights.mute.read"], blind["numbers"], blind["filter.mute"]) == ("unknown", "unknown", "warning")
+    # A live event shows it, with no right to read the configuration.
+    assert "ami.timestampevents" not in blind
+    seeing = wrong(await findings(lab, tmp_path, "--asterisk-etc", str(lab.folder / "etc"), user="mute"))
+    assert seeing["rights.mute.read.system"] == "problem"
+    assert blind.keys() - seeing.keys() == {
+        *("rights.mute.read", "ami.writetimeout.mute", "ami.bindaddr", "recording.features"),
+    }
+
+
+async def test_the_running_agent_holds_its_http_address(lab: Asterisk, tmp_path: Path) -> None:
+    async with AgentProcess(lab, folder=tmp_path / "running") as agent:
+        listen = f"127.0.0.1:{agent.http_port}"
+        code, out = await check(lab, tmp_path, "--json", TELEPHONY_AGENT_HTTP__LISTEN=listen)
+    assert code == 1
+    assert f"the agent runs here already, at {listen}" in out
+
+
+async def test_a_wrong_password_and_another_port(lab: Asterisk, tmp_path: Path) -> None:
+    secret = tmp_path / "wrong"
+    secret.write_text("canary-wrong")
+    secret.chmod(0o600)
+    code, out = await check(lab, tmp_path, TELEPHONY_AGENT_AMI__SECRET_FILE=str(secret))
+    assert code == 4
+    assert "refused the login of user 'agent': wrong name, wrong secret" in out
+    assert "canary-wrong" not in out
+    code, out = await check(lab, tmp_path, TELEPHONY_AGENT_AMI__PORT=str(lab.sip_port))
+    assert code == 4
+    assert "is not Asterisk's Manager Interface" in out

@@ -1,0 +1,127 @@
+"""The lanes against a model: strict priority, the latest state only, nothing lost that was not counted."""
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from agent.core.lanes import LANE_OF, Lane, Lanes
+from agent.core.records import (
+    RECORDS,
+    Blind,
+    Emergency,
+    Failure,
+    IpSource,
+    Record,
+    Recording,
+    RecordingState,
+    Registration,
+    SeenBy,
+    Trigger,
+)
+
+LIMIT, BATCH = 4, 2
+
+SAMPLES: dict[type[Record], Record] = {
+    Emergency: Emergency(
+        id="", line="201", number="999", ip=None, vendor=None, model=None, started_at=0, seen_by=SeenBy.CALLS
+    ),
+    Recording: Recording(
+        id="", line="201", leg=None, trigger=Trigger.CODE, opted_in=True, state=RecordingState.OPTED_IN
+    ),
+    Registration: Registration(
+        id="",
+        line="201",
+        ip=None,
+        ip_source=IpSource.CONTACT,
+        transport=None,
+        vendor="snom",
+        model="",
+        firmware="",
+        first_seen=0,
+        last_seen=0,
+        refreshes=0,
+    ),
+    Failure: Failure(id="", hour=0, cause="overload", count=1),
+    Blind: Blind(id="", session="bulk", cause="closed", from_at=0),
+}
+
+
+def record(kind: type[Record], number: int) -> Record:
+    """Record ``number`` of its kind; every call gives a new object, as a later state would be."""
+    return replace(SAMPLES[kind], id=f"{kind.KIND}-{number}")
+
+
+def test_every_kind_has_a_lane_and_emergencies_have_their_own() -> None:
+    assert set(LANE_OF) == set(RECORDS) == set(SAMPLES)
+    assert [kind for kind, lane in LANE_OF.items() if lane is Lane.EMERGENCY] == [Emergency]
+    assert min(Lane) is Lane.EMERGENCY
+
+
+class LanesMachine(RuleBasedStateMachine):
+    """Everything that can be done to the lanes, beside the simplest thing that could be right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes = Lanes(ordinary_limit=LIMIT)
+        self.waiting: dict[str, Record] = {}
+        self.taken: list[Record] = []
+        self.shed: Counter[str] = Counter()
+
+    @rule(kind=st.sampled_from(RECORDS), number=st.integers(0, 6))
+    def put(self, kind: type[Record], number: int) -> None:
+        one = record(kind, number)
+        self.lanes.put(one)
+        full = sum(LANE_OF[type(other)] is Lane.ORDINARY for other in self.waiting.values()) >= LIMIT
+        if LANE_OF[kind] is Lane.ORDINARY and full and one.id not in self.waiting:
+            self.shed[kind.KIND] += 1
+        else:
+            self.waiting[one.id] = one
+
+    @rule()
+    def take(self) -> None:
+        work = self.lanes.take(BATCH)
+        if work is None:
+            assert not self.waiting
+            return
+        lane, records = work
+        assert lane == min(LANE_OF[type(one)] for one in self.waiting.values())
+        of_lane = [one for one in self.waiting.values() if LANE_OF[type(one)] is lane]
+        assert len(records) == (min(BATCH, len(of_lane)) if lane is Lane.ORDINARY else len(of_lane))
+        for one in records:
+            assert self.waiting.pop(one.id) is one, "the latest state, once"
+        self.taken = records
+
+    @rule()
+    def put_back(self) -> None:
+        self.lanes.put_back(self.taken)
+        for one in self.taken:
+            self.waiting.setdefault(one.id, one)
+        self.taken = []
+
+    @invariant()
+    def agree(self) -> None:
+        assert self.lanes.shed == self.shed
+        assert set(self.shed) <= {Registration.KIND, Failure.KIND}
+        for lane in Lane:
+            assert self.lanes.depth(lane) == sum(LANE_OF[type(one)] is lane for one in self.waiting.values())
+        assert self.lanes.depth(Lane.ORDINARY) <= LIMIT + BATCH
+
+
+TestLanes = LanesMachine.TestCase
+
+
+@given(st.integers(0, 20))
+def test_a_flood_of_ordinary_records_sheds_no_emergency(emergencies: int) -> None:
+    lanes = Lanes(ordinary_limit=3)
+    for number in range(50):
+        lanes.put(record(Registration, number))
+        if number < emergencies:
+            lanes.put(record(Emergency, number))
+    assert lanes.shed == {"registration": 47}
+    assert lanes.depth(Lane.EMERGENCY) == emergencies
+    work = lanes.take()
+    assert work is not None
+    assert work[0] is (Lane.EMERGENCY if emergencies else Lane.ORDINARY)

@@ -1,0 +1,75 @@
+"""Much traffic, then time: the engine holds nothing of what is over."""
+
+from itertools import count
+
+import pytest
+
+from agent.core.book import LINGER_MS
+from agent.core.engine import Engine
+from tests.scenarios.transcript import NOON, Agent
+
+CALL = """
+    {t}.000 SuccessfulAuth AccountID=201 SessionID=invite-{n} from=203.0.113.7
+    {t}.001 Newchannel on=201#{n}1 Exten=999
+    {t}.002 UserEvent on=201#{n}1 UserEvent=Emergency Stage=Dialled Call=#{n}1 Number=999
+    {t}.003 DialBegin on=201#{n}1 to=trunk-a#{n}2~{n}1 DialString=999@trunk-a
+    {t}.004 DialEnd on=201#{n}1 to=trunk-a#{n}2~{n}1 DialStatus=ANSWER
+    {t}.005 UserEvent on=201#{n}1 UserEvent=Recording Action=OptIn Trigger=code Call=#{n}1
+    {t}.006 MixMonitorStart on=201#{n}1
+    {t}.007 MixMonitorStop on=201#{n}1
+    {t}.008 UserEvent on=201#{n}1 UserEvent=Recording Action=OptOut Trigger=code Call=#{n}1
+    {t}.009 UserEvent on=201#{n}1 UserEvent=Recording Action=OptIn Trigger=button Call=#{n}1
+    {t}.010 MixMonitorStart on=trunk-a#{n}2~{n}1
+    {t}.011 Hangup on=trunk-a#{n}2~{n}1
+    {t}.012 Hangup on=201#{n}1
+    """
+PHONE = """
+    {t}.000 SuccessfulAuth AccountID=3{n} SessionID=reg-{n} from=203.0.113.7
+    {t}.001 ContactStatus ContactStatus=NonQualified aor=3{n} URI=sip:3{n}@192.168.1.20
+    {t}.002 ContactStatusDetail aor=3{n} URI=sip:3{n}@192.168.1.20 CallID=reg-{n} expires=60 UserAgent=snomD785/10.1
+    {t}.003 SuccessfulAuth AccountID=3{n} SessionID=again-{n} from=203.0.113.7
+    {t}.004 SuccessfulAuth AccountID=3{n} SessionID=reg-{n} from=203.0.113.7
+    {t}.005 ContactStatus ContactStatus=Removed aor=3{n} URI=sip:3{n}@192.168.1.20
+    {t}.006 InvalidAccountID Service=PJSIP AccountID=x{n}
+    """
+
+
+def sizes(engine: Engine) -> dict[str, int]:
+    """Every container of every part of the engine, found and not listed."""
+    found: dict[str, int] = {}
+    for part in (engine, engine.registrar, engine.desk, engine.desk.book, engine.tapes, engine.tapes.book):
+        for name in part.__slots__:
+            if hasattr(value := getattr(part, name), "__len__"):
+                found[f"{type(part).__name__}.{name}"] = len(value)
+    return found
+
+
+@pytest.mark.parametrize("traffic", [CALL, PHONE], ids=["calls", "phones"])
+def test_the_books_are_empty_afterwards(traffic: str) -> None:
+    agent = Agent()
+    for n, t in zip(range(100, 400), count(), strict=False):
+        agent.play(traffic.format(n=n, t=t))
+        agent.engine.tick(NOON + t * 1000)
+    assert len(agent.records) >= 300
+    assert max(sizes(agent.engine).values()) > 10, "it knew of them"
+    for later in (0, 1_000, LINGER_MS + 1_000, 2 * LINGER_MS):
+        agent.engine.tick(NOON + 300_000 + later)
+    left = {name: size for name, size in sizes(agent.engine).items() if size}
+    # One counter a cause of failure, and the last authentication of a line that placed calls without registering.
+    assert left.pop("Engine._failures", 0) <= 1
+    assert left.pop("Registrar._last_of_line", 0) <= 1
+    assert left == {}
+
+
+def test_a_live_list_that_never_ends_is_forgotten_at_the_next_login() -> None:
+    agent = Agent().play("0 CoreShowChannel on=201#1 Exten=202 Duration=00:00:01")
+    agent.play("1 back")
+    assert not any(sizes(agent.engine).values())
+
+
+def test_strangers_requests_are_bounded() -> None:
+    agent = Agent()
+    for n in range(300):
+        agent.play(f"0 SuccessfulAuth AccountID=201 SessionID=call-{n} from=203.0.113.7")
+    agent.play("120 tick")
+    assert max(sizes(agent.engine).values()) <= 1

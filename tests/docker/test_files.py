@@ -1,0 +1,158 @@
+"""The files under docker/ keep what they promise: nothing beyond this machine, no secret inside, least rights."""
+
+import os
+import re
+import stat
+import subprocess
+from configparser import ConfigParser
+from ipaddress import ip_network
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
+COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PHONES = ("201", "202", "203")
+
+
+def settings(path: Path, section: str) -> dict[str, str]:
+    """The settings of one section of an Asterisk file."""
+    text = path.read_text().partition(f"[{section}]")[2].partition("\n[")[0]
+    lines = [line.partition("=") for line in text.splitlines() if line and not line.startswith((";", "#"))]
+    return {key.strip(): value.strip() for key, _, value in lines}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert "privileged" not in service
+    assert "cap_add" not in service
+    assert service.get("network_mode") != "host"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_published_on_loopback_alone(name: str) -> None:
+    assert all(re.match(r"127\.0\.0\.1:\d+:\d+(/udp)?$", port) for port in SERVICES[name].get("ports", ()))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_secret_stands_in_the_environment(name: str) -> None:
+    for key, value in SERVICES[name].get("environment", {}).items():
+        if re.search("SECRET|PASSWORD|TOKEN", key):
+            assert key.endswith("__FILE")
+            assert value.startswith("/run/secrets/")
+
+
+def test_every_secret_is_made_at_random_and_out_of_others_reach(tmp_path: Path) -> None:
+    copytree(DOCKER, tmp_path / "docker", ignore=lambda folder, names: _made(Path(folder), names))
+    for _ in range(2):
+        subprocess.run([tmp_path / "docker" / "secrets.sh"], check=True)
+    folder = tmp_path / "docker" / "secrets"
+    made = {path.name: path for path in folder.iterdir() if path.name not in ("README", ".gitignore")}
+
+    assert set(made) == set(COMPOSE["secrets"])
+    assert {DOCKER / secret["file"] for secret in COMPOSE["secrets"].values()} == {
+        DOCKER / "secrets" / name for name in made
+    }
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    values = {name: path.read_text().strip().rpartition("=")[2] for name, path in made.items()}
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in values.values())
+    assert values["ami-secret"] == values["asterisk-manager"]
+    assert len(set(values.values())) == 3
+
+
+def _made(folder: Path, names: list[str]) -> list[str]:
+    return [name for name in names if folder.name == "secrets" and name not in ("README", ".gitignore")]
+
+
+def test_no_made_secret_is_committed() -> None:
+    assert (DOCKER / "secrets" / ".gitignore").read_text().split() == ["*", "!.gitignore", "!README"]
+
+
+def test_a_second_run_keeps_the_secrets(tmp_path: Path) -> None:
+    copytree(DOCKER, tmp_path / "docker", ignore=lambda folder, names: _made(Path(folder), names))
+    runs = []
+    for _ in range(2):
+        subprocess.run([tmp_path / "docker" / "secrets.sh"], check=True)
+        runs.append({path.name: path.read_text() for path in (tmp_path / "docker" / "secrets").iterdir()})
+
+    assert runs[0] == runs[1]
+
+
+def test_the_agents_login_has_the_rights_of_the_example() -> None:
+    own = settings(DOCKER / "asterisk" / "etc" / "manager.conf", "agent")
+    example = settings(ROOT / "dialplan" / "manager.conf.example", "agent")
+
+    assert {key: own[key] for key in ("read", "write", "deny", "writetimeout")} == {
+        key: example[key] for key in ("read", "write", "deny", "writetimeout")
+    }
+
+
+def test_only_the_agents_network_may_log_in() -> None:
+    network = COMPOSE["networks"]["ami"]
+    permitted = settings(DOCKER / "asterisk" / "etc" / "manager.conf", "agent")["permit"]
+
+    assert network["internal"] is True
+    assert ip_network(permitted) == ip_network(network["ipam"]["config"][0]["subnet"])
+    assert {name for name, service in SERVICES.items() if "ami" in service["networks"]} == {"asterisk", "agent"}
+
+
+def test_a_phone_has_no_password_but_the_made_one() -> None:
+    text = (DOCKER / "asterisk" / "etc" / "pjsip.conf").read_text()
+
+    assert "password=" not in text
+    assert text.count("#include /run/secrets/asterisk-phones") == 1
+    assert all(f"[{phone}](phone-auth)" in text for phone in PHONES)
+
+
+def test_every_dialplan_file_that_is_included_is_there() -> None:
+    text = "".join(path.read_text() for path in (DOCKER / "asterisk" / "etc").iterdir())
+    included = set(re.findall(r"#include /dialplan/(\S+)", text))
+
+    assert included == {"emergency.conf", "emergency-numbers.conf", "recording.conf", "features-recording.conf"}
+    assert all((ROOT / "dialplan" / name).is_file() for name in included)
+
+
+def test_the_unit_gives_the_agent_its_secret_as_a_credential_and_its_store_a_folder() -> None:
+    unit = ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(DOCKER / "telephony-agent.service")
+    service = unit["Service"]
+
+    assert service["LoadCredential"].startswith("ami-secret:")
+    assert service["StateDirectory"] == "telephony-agent"
+    assert service["Restart"] == "always"
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert "Requires" not in unit["Unit"]
+    assert "BindsTo" not in unit["Unit"]
+
+
+def test_the_image_runs_as_nobody_and_is_told_to_stop_in_order() -> None:
+    final = (DOCKER / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+
+    assert re.search(r"^USER (?!0)\d+:\d+$", final, re.MULTILINE)
+    assert "STOPSIGNAL SIGTERM" in final
+    assert "HEALTHCHECK" in final
+    assert "pip" not in final.replace("--pip", "")
+
+
+def test_nothing_but_the_agent_enters_its_image() -> None:
+    kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+
+    assert kept[0] == "*"
+    assert {line[1:] for line in kept if line.startswith("!")} == {
+        "agent",
+        "pyproject.toml",
+        "README.md",
+        "requirements.lock",
+    }
+    assert os.access(DOCKER / "secrets.sh", os.X_OK)

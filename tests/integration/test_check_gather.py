@@ -1,0 +1,103 @@
+"""What the check asks Asterisk, and what of the answers it keeps."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.core.wire import Message
+from agent.duties.check import Evidence, Login, Sight, findings, gather
+from agent.duties.check.evidence import Host
+from agent.sources.ami import Answer
+
+CANARY = "canary-71be"
+NOW_MS = 1_795_382_756_000
+
+#: Actions whose answer holds passwords, seen on Asterisk 16 and 22: GetConfig all of a file, PJSIPShowEndpoint those
+#: of the endpoint (AuthDetail).
+TELLING = {"GetConfig", "GetConfigJSON", "PJSIPShowEndpoint", "PJSIPShowAuths"}
+#: Nothing else: whatever a check asks must change nothing.
+HARMLESS = TELLING | {
+    *("ListCommands", "Ping", "Filter", "ShowDialPlan", "Getvar", "ModuleCheck", "TelephonyAgentCheck"),
+    *("PJSIPShowEndpoints", "SIPpeers", "SIPshowpeer", "IAXpeerlist"),
+}
+MAY = TELLING | {"Filter", "ShowDialPlan", "Getvar", "ModuleCheck", "PJSIPShowEndpoints", "SIPpeers", "IAXpeerlist"}
+EVENTS = {
+    "PJSIPShowEndpoints": [Message("EndpointList", {"ObjectName": "201", "Auths": "201", "Contacts": CANARY})],
+    "PJSIPShowEndpoint": [Message("EndpointDetail", {"Context": "phones", "Callerid": CANARY, "SetVar": CANARY})],
+    "SIPpeers": [Message("PeerEntry", {"ObjectName": "401/401", "Dynamic": "yes", "Description": CANARY})],
+    "IAXpeerlist": [Message("PeerEntry", {"ObjectName": "501", "Dynamic": "no"})],
+    "ShowDialPlan": [
+        Message(
+            "ListDialplan",
+            {"Context": "phones", "Extension": "_9.", "Application": "Dial", "AppData": f"IAX2/u:{CANARY}@trunk"},
+        )
+    ],
+}
+ANSWERS = {
+    "ListCommands": dict.fromkeys(MAY, "What it does.  (Priv: system,all)") | {"ActionID": CANARY},
+    "Ping": {"Timestamp": f"{(NOW_MS + 4000) / 1000:.6f}"},
+    "GetConfig": {"Category-000000": "agent", "Line-000000-000000": f"secret={CANARY}"},
+    "SIPshowpeer": {"Context": "phones", "Callerid": CANARY},
+    "Getvar": {"Value": "trunk-a"},
+}
+
+
+class Pbx:
+    """A login that answers from the tables above, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def ask(self, action: Mapping[str, str]) -> Answer:
+        self.asked.append(action["Action"])
+        return Answer(ok=True, headers=ANSWERS.get(action["Action"], {}))
+
+    async def ask_list(
+        self, action: Mapping[str, str], complete: str, items: frozenset[str]
+    ) -> tuple[Answer, list[Message]]:
+        answer = await self.ask(action)
+        return answer, [event for event in EVENTS[action["Action"]] if event.name in items]
+
+    async def heard(self, name: str) -> Message | None:
+        return None
+
+
+async def seen(pbx: Pbx, *, loopback: bool = True, tls: bool = False, etc: Path | None = None) -> Evidence:
+    login = Login(name="agent", sessions=("express", "bulk"), pbx=pbx)
+    host = Host(store="/x")
+    sight = Sight(logins=[login], etc=etc, numbers=("999",), loopback=loopback, tls=tls, host=host)
+    return await gather(sight, lambda: NOW_MS)
+
+
+async def test_nothing_is_asked_that_changes_anything() -> None:
+    pbx = Pbx()
+    await seen(pbx)
+    assert set(pbx.asked) <= HARMLESS
+    assert pbx.asked[-1] == "Filter"
+
+
+async def test_what_is_kept_holds_no_personal_value_and_no_password() -> None:
+    evidence = await seen(Pbx())
+    assert CANARY not in repr(evidence)
+    assert not [finding for finding in findings(evidence) if CANARY in f"{finding.text}{finding.fix}"]
+    assert evidence.routes is not None
+    assert [step.application for step in evidence.routes["phones", "999"].steps] == ["Dial"]
+    assert evidence.endpoints is not None
+    assert [(each.technology, each.name, each.context) for each in evidence.endpoints] == [
+        ("PJSIP", "201", "phones"),
+        ("SIP", "401", "phones"),
+    ]
+
+
+async def test_over_a_network_in_clear_no_password_is_asked_for() -> None:
+    pbx = Pbx()
+    evidence = await seen(pbx, loopback=False)
+    assert not TELLING & set(pbx.asked)
+    assert (evidence.endpoints, evidence.general, evidence.pjsip) == (None, None, None)
+    safe = Pbx()
+    assert (await seen(safe, loopback=False, tls=True)).endpoints
+    assert "GetConfig" in safe.asked
+
+
+async def test_the_clocks_are_compared() -> None:
+    evidence = await seen(Pbx())
+    assert (evidence.skew_ms, evidence.skew_within_ms) == (4000, 0)
