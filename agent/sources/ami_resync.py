@@ -31,9 +31,12 @@ _FAMILY: Final = "registrar/contact"
 async def resync(session: Session) -> bool:
     """Ask for every registration and channel; the events are heard as they come. True when all of it was told.
 
+    A FullyBooted is heard before the lists and never within one, where it would make them close what they had named.
+
     Raises:
         SessionDown, TimeoutError: as Session.ask_list.
     """
+    session.hear(Message("FullyBooted", {}))
     whole = True
     for action, complete in SNAPSHOT:
         whole = await _list(session, action, complete) and whole

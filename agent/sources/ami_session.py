@@ -244,7 +244,7 @@ class Session:
         for raw in framer.feed(chunk):
             self.received_messages += 1
             name = name_of(raw)
-            if name in self._wanted:
+            if name in self._wanted and name not in OWN_EVENTS:
                 message = parse(raw)
                 connection.count(message)
                 if self._filters.admit(message):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.normalise import READERS, WANTED, Linker, ip_of_host_port, line_of, normalise
+from agent.core.normalise import READERS, WANTED, Linker, normalise
+from agent.core.normalise.identity import ip_of_host_port, line_of
 from agent.core.numbers import emergency_number, number_of_dial_string
 from agent.core.policy import Policy
 from agent.core.signals import ContactHeard, EmergencyStage, LiveChannel

@@ -58,7 +58,24 @@ async def test_the_snapshot_is_heard_between_regained_and_in_step(fake: FakeAste
         again = await source.bulk.ask_list({"Action": CONTACTS}, "ContactStatusDetailComplete")
         assert again.events == 3
     assert heard == ["201", "202", "203"]
-    assert ear.names()[:4] == ["ContactStatusDetail"] * 3 + ["ContactStatusDetailComplete"]
+    assert ear.names()[:5] == ["FullyBooted", *["ContactStatusDetail"] * 3, "ContactStatusDetailComplete"]
+
+
+async def test_fully_booted_in_the_middle_of_a_list_waits_for_the_next(fake: FakeAsterisk, ear: Ear) -> None:
+    """Within the list it would make the list's end close what the list had named before."""
+
+    def booting(peer: Peer, action: Action) -> list[bytes]:
+        first, *rest = list_of(
+            action, "ContactStatusDetailComplete", *(event("ContactStatusDetail", AOR=str(n)) for n in range(201, 204))
+        )
+        return [first, event("FullyBooted"), *rest] if len(peer.asked(CONTACTS)) == 1 else [first, *rest]
+
+    fake.replies[CONTACTS] = booting
+    source = source_to(fake.port, ear)
+    async with running(source.run()):
+        await ear.until(lambda: source.in_step)
+    whole = ["FullyBooted", *["ContactStatusDetail"] * 3, "ContactStatusDetailComplete"]
+    assert ear.names() == whole * 2
 
 
 async def test_an_empty_list_answered_by_an_error_still_closes_what_is_gone(fake: FakeAsterisk, ear: Ear) -> None:
@@ -66,7 +83,7 @@ async def test_an_empty_list_answered_by_an_error_still_closes_what_is_gone(fake
     source = source_to(fake.port, ear)
     async with running(source.run()):
         await ear.until(lambda: source.in_step)
-    assert ear.names() == ["ContactStatusDetailComplete"]
+    assert ear.names() == ["FullyBooted", "ContactStatusDetailComplete"]
 
 
 async def test_a_snapshot_that_rights_forbid_is_never_in_step(fake: FakeAsterisk, ear: Ear) -> None:
@@ -77,7 +94,7 @@ async def test_a_snapshot_that_rights_forbid_is_never_in_step(fake: FakeAsterisk
         await source.bulk.ask({"Action": "Ping"})
         await ear.until(lambda: source.express.state.value == "in_step")
         assert (source.bulk.state.value, source.in_step) == ("logged_in", False)
-    assert ear.names() == []
+    assert ear.names() == ["FullyBooted"]
 
 
 async def test_in_step_again_after_a_restart(fake: FakeAsterisk, ear: Ear) -> None:

@@ -1,82 +1,27 @@
-"""AMI messages to signals: one small function an event, and the only place that knows AMI's header names."""
+"""Who registers: contacts, peers, authentications."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import blake2b, md5
-from ipaddress import ip_address
+from hashlib import md5
 
 from agent.core.instants import from_epoch
-from agent.core.numbers import number_of_dial_string
-from agent.core.records import Trigger
+from agent.core.normalise.identity import NAME_LIMIT, Linker, Reader, ip_of, ip_of_host_port
 from agent.core.signals import (
-    Ask,
     AttemptFailed,
     Authenticated,
     Booted,
-    Capture,
-    CaptureChanged,
-    ChannelDown,
-    ChannelUp,
     ContactDescribed,
     ContactHeard,
     ContactsListed,
-    DialBegun,
-    DialEnded,
-    EmergencyStage,
-    LiveChannel,
-    LiveChannelsListed,
     PeerDescribed,
     PeerHeard,
     PeersListed,
-    RecordingAsked,
     Signal,
-    Stage,
 )
 from agent.core.wire import Message
-
-#: Longer values of these headers are no honest PBX's; they are cut before anything is made of them.
-_LINE_LIMIT = 80
 
 #: Where Asterisk's own database keeps the PJSIP contacts (sorcery's default for them), and how long one may be.
 _CONTACTS_KEY = "/registrar/contact/"
 _CONTACT_LIMIT = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Linker:
-    """Turns Asterisk's identifiers into keyed hashes, so that none of them is ever kept (BLAKE2b, 128 bits)."""
-
-    key: bytes
-
-    def __call__(self, identifier: str) -> str:
-        return blake2b(identifier.encode("utf-8", "backslashreplace"), key=self.key, digest_size=16).hexdigest()
-
-
-def line_of(channel: str) -> str | None:
-    """The endpoint, peer or trunk in a channel's name.
-
-    ``PJSIP/201-0000001a`` gives ``201``, ``DAHDI/i1/999-2`` gives ``i1`` (never the number), ``Local/…`` gives None.
-    """
-    technology, slash, rest = channel.partition("/")
-    if not slash or technology == "Local":
-        return None
-    return rest.rpartition("-")[0].partition("/")[0][:_LINE_LIMIT] or None
-
-
-def ip_of(text: str) -> str | None:
-    """The canonical form of an address, or None."""
-    try:
-        return str(ip_address(text.strip("[]")))
-    except ValueError:
-        return None
-
-
-def ip_of_host_port(text: str) -> str | None:
-    """The address in ``203.0.113.7:5060``, ``[2001:db8::1]:5060``, ``203.0.113.7`` or ``2001:db8::1``."""
-    if text.startswith("["):
-        return ip_of(text[1:].partition("]")[0])
-    return ip_of(text) or ip_of(text.rpartition(":")[0])
 
 
 def _ip_and_transport_of_uri(uri: str) -> tuple[str | None, str | None]:
@@ -89,9 +34,6 @@ def _ip_and_transport_of_uri(uri: str) -> tuple[str | None, str | None]:
         if name.lower() == "transport" and value.isascii() and value.isalpha() and len(value) <= 4:
             transport = value.lower()
     return ip_of_host_port(hostport), transport
-
-
-_Reader = Callable[[Message, int, Linker], Signal | None]
 
 
 def _booted(message: Message, at: int, link: Linker) -> Signal:
@@ -114,7 +56,7 @@ def _contact_status(message: Message, at: int, link: Linker) -> Signal | None:
     ip, transport = _ip_and_transport_of_uri(uri)
     return ContactHeard(
         at=at,
-        line=(line or aor)[:_LINE_LIMIT],
+        line=(line or aor)[:NAME_LIMIT],
         contact=_contact_key(link, aor, uri),
         contact_id=_contact_id(aor, uri),
         ip=ip,
@@ -133,7 +75,7 @@ def _contact_status_detail(message: Message, at: int, link: Linker) -> Signal | 
     ip, transport = _ip_and_transport_of_uri(uri)
     return ContactDescribed(
         at=at,
-        line=(line or aor)[:_LINE_LIMIT],
+        line=(line or aor)[:NAME_LIMIT],
         contact=_contact_key(link, aor, uri),
         contact_id=message.get("ID") or _contact_id(aor, uri),
         ip=ip,
@@ -197,7 +139,7 @@ def _successful_auth(message: Message, at: int, link: Linker) -> Signal | None:
         return None
     return Authenticated(
         at=at,
-        line=line[:_LINE_LIMIT],
+        line=line[:NAME_LIMIT],
         call_id=message.get("SessionID"),
         ip=ip,
         transport=transport.lower()[:4],
@@ -235,7 +177,7 @@ def _peer_status(message: Message, at: int, link: Linker) -> Signal | None:
     return PeerHeard(
         at=at,
         technology=technology,
-        line=name[:_LINE_LIMIT],
+        line=name[:NAME_LIMIT],
         contact=link(f"{technology}\n{name}"),
         ip=ip_of_host_port(message.get("Address")),
         gone=status == "Unregistered",
@@ -251,7 +193,7 @@ def _peer_entry(message: Message, at: int, link: Linker) -> Signal | None:
     return PeerHeard(
         at=at,
         technology=technology,
-        line=name[:_LINE_LIMIT],
+        line=name[:NAME_LIMIT],
         contact=link(f"{technology}\n{name}"),
         ip=ip,
         gone=ip is None or ip == "0.0.0.0",  # noqa: S104  (IAXpeerlist writes it for "none")
@@ -272,139 +214,7 @@ def _response(message: Message, at: int, link: Linker) -> Signal | None:
     )
 
 
-def _new_channel(message: Message, at: int, link: Linker) -> Signal:
-    return ChannelUp(
-        at=at,
-        channel=link(message.get("Uniqueid")),
-        linked=link(message.get("Linkedid")),
-        line=line_of(message.get("Channel")),
-        number=message.get("Exten"),
-    )
-
-
-def _hangup(message: Message, at: int, link: Linker) -> Signal:
-    return ChannelDown(
-        at=at,
-        channel=link(message.get("Uniqueid")),
-        linked=link(message.get("Linkedid")),
-        line=line_of(message.get("Channel")),
-    )
-
-
-def _dial_begin(message: Message, at: int, link: Linker) -> Signal:
-    return DialBegun(
-        at=at,
-        # A call that the PBX itself places has no caller: its leg stands for both.
-        channel=link(message.get("Uniqueid") or message.get("DestUniqueid")),
-        linked=link(message.get("Linkedid") or message.get("DestLinkedid")),
-        line=line_of(message.get("Channel")),
-        dest=link(message.get("DestUniqueid")),
-        trunk=line_of(message.get("DestChannel")),
-        number=number_of_dial_string(message.get("DialString")),
-    )
-
-
-def _dial_end(message: Message, at: int, link: Linker) -> Signal:
-    return DialEnded(
-        at=at,
-        channel=link(message.get("Uniqueid")),
-        linked=link(message.get("Linkedid") or message.get("DestLinkedid")),
-        line=line_of(message.get("Channel")),
-        dest=link(message.get("DestUniqueid")),
-        trunk=line_of(message.get("DestChannel")),
-        status=message.get("DialStatus"),
-    )
-
-
-def _live_channel(message: Message, at: int, link: Linker) -> Signal:
-    return LiveChannel(
-        at=at,
-        channel=link(message.get("Uniqueid")),
-        linked=link(message.get("Linkedid")),
-        line=line_of(message.get("Channel")),
-        number=message.get("Exten"),
-        began_at=at - _duration_ms(message.get("Duration")),
-        bridged=bool(message.get("BridgeId")),
-    )
-
-
-def _duration_ms(text: str) -> int:
-    """``00:01:05`` in ms; 0 where it cannot be read."""
-    parts = text.split(":")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
-        return 0
-    hours, minutes, seconds = map(int, parts)
-    return ((hours * 60 + minutes) * 60 + seconds) * 1000
-
-
-def _live_channels_listed(message: Message, at: int, link: Linker) -> Signal:
-    return LiveChannelsListed(at=at)
-
-
-def _user_event(message: Message, at: int, link: Linker) -> Signal | None:
-    subject = message.get("UserEvent")
-    if subject == "Emergency":
-        return _emergency(message, at, link)
-    if subject == "Recording":
-        return _recording(message, at, link)
-    return None
-
-
-_STAGES = frozenset(Stage)
-_ASKS = frozenset(Ask)
-
-
-def _emergency(message: Message, at: int, link: Linker) -> Signal:
-    stage, attempt = message.get("Stage"), message.get("Attempt")
-    return EmergencyStage(
-        at=at,
-        channel=link(message.get("Uniqueid")),
-        linked=link(message.get("Linkedid")),
-        line=line_of(message.get("Channel")),
-        stage=Stage(stage) if stage in _STAGES else Stage.STRANGE,
-        call=link(message.get("Call") or message.get("Linkedid")),
-        number=message.get("Number"),
-        trunk=message.get("Trunk")[:_LINE_LIMIT] or None,
-        attempt=int(attempt) if attempt.isascii() and attempt.isdigit() and len(attempt) < 4 else 0,
-        test=message.get("Test") == "1",
-    )
-
-
-def _recording(message: Message, at: int, link: Linker) -> Signal | None:
-    ask, trigger = message.get("Action"), message.get("Trigger")
-    if ask not in _ASKS or trigger not in _TRIGGERS:
-        return None
-    return RecordingAsked(
-        at=at,
-        channel=link(message.get("Uniqueid")),
-        linked=link(message.get("Linkedid")),
-        line=line_of(message.get("Channel")),
-        ask=Ask(ask),
-        trigger=Trigger(trigger),
-    )
-
-
-_TRIGGERS = frozenset(Trigger) - {Trigger.NONE}
-
-
-def _mix_monitor(message: Message, at: int, link: Linker) -> Signal | None:
-    if message.name == "MixMonitorMute":
-        # With one direction muted the other one is captured still.
-        if message.get("Direction") in ("read", "write"):
-            return None
-        capture = Capture.MUTED if message.get("State") == "1" else Capture.UNMUTED
-    else:
-        capture = Capture.STARTED if message.name == "MixMonitorStart" else Capture.STOPPED
-    return CaptureChanged(
-        at=at,
-        channel=link(message.get("Uniqueid")),
-        linked=link(message.get("Linkedid")),
-        line=line_of(message.get("Channel")),
-        capture=capture,
-    )
-
-
-READERS: dict[str, _Reader] = {
+READERS: dict[str, Reader] = {
     "FullyBooted": _booted,
     "ContactStatus": _contact_status,
     "ContactStatusDetail": _contact_status_detail,
@@ -416,28 +226,4 @@ READERS: dict[str, _Reader] = {
     "PeerEntry": _peer_entry,
     "PeerlistComplete": _peers_listed,
     "Response": _response,
-    "Newchannel": _new_channel,
-    "DialBegin": _dial_begin,
-    "DialEnd": _dial_end,
-    "Hangup": _hangup,
-    "CoreShowChannel": _live_channel,
-    "CoreShowChannelsComplete": _live_channels_listed,
-    "UserEvent": _user_event,
-    "MixMonitorStart": _mix_monitor,
-    "MixMonitorStop": _mix_monitor,
-    "MixMonitorMute": _mix_monitor,
 }
-
-#: The first lines that are worth parsing; everything else is skipped unread.
-WANTED = frozenset(name.encode() for name in READERS)
-
-
-def normalise(message: Message, at: int, link: Linker) -> Signal | None:
-    """The signal in ``message``, or None where it holds none.
-
-    Its time is the event's own ``Timestamp`` (``timestampevents=yes``), else ``at``, the arrival in ms.
-    """
-    reader = READERS.get(message.name)
-    if reader is None:
-        return None
-    return reader(message, from_epoch(message.get("Timestamp")) or at, link)

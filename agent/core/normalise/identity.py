@@ -1,0 +1,70 @@
+"""Who and where, out of AMI's headers: channels as keyed hashes, lines, addresses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from ipaddress import ip_address
+from typing import TypedDict
+
+from agent.core.signals import Signal
+from agent.core.wire import Message
+
+#: Longer names of lines and trunks are no honest PBX's; they are cut before anything is made of them.
+NAME_LIMIT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Linker:
+    """Turns Asterisk's identifiers into keyed hashes, so that none of them is ever kept (BLAKE2b, 128 bits)."""
+
+    key: bytes
+
+    def __call__(self, identifier: str) -> str:
+        return blake2b(identifier.encode("utf-8", "backslashreplace"), key=self.key, digest_size=16).hexdigest()
+
+
+#: Makes a signal of one kind of message that came at an instant (ms); None where it holds none.
+Reader = Callable[[Message, int, Linker], Signal | None]
+
+
+class OnChannel(TypedDict):
+    """The fields that every signal of a channel has."""
+
+    channel: str
+    linked: str
+    line: str | None
+
+
+def on_channel(message: Message, link: Linker) -> OnChannel:
+    """They, from the channel's snapshot that Asterisk puts into each of its events."""
+    return {
+        "channel": link(message.get("Uniqueid")),
+        "linked": link(message.get("Linkedid")),
+        "line": line_of(message.get("Channel")),
+    }
+
+
+def line_of(channel: str) -> str | None:
+    """The endpoint, peer or trunk in a channel's name.
+
+    ``PJSIP/201-0000001a`` gives ``201``, ``DAHDI/i1/999-2`` gives ``i1`` (never the number), ``Local/…`` gives None.
+    """
+    technology, slash, rest = channel.partition("/")
+    if not slash or technology == "Local":
+        return None
+    return rest.rpartition("-")[0].partition("/")[0][:NAME_LIMIT] or None
+
+
+def ip_of(text: str) -> str | None:
+    """The canonical form of an address, or None."""
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        return None
+
+
+def ip_of_host_port(text: str) -> str | None:
+    """The address in ``203.0.113.7:5060``, ``[2001:db8::1]:5060``, ``203.0.113.7`` or ``2001:db8::1``."""
+    if text.startswith("["):
+        return ip_of(text[1:].partition("]")[0])
+    return ip_of(text) or ip_of(text.rpartition(":")[0])
