@@ -6,6 +6,9 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
+# tests at once; those on a real Asterisk mostly wait for people to talk
+JOBS ?= 2
+ASTERISKS ?= 4
 BIN := $(VENV)/bin
 CONFIG ?= $(wildcard agent.toml)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/telephony-agent
@@ -55,10 +58,10 @@ contracts: $(VENV)/.ready ## imports point one way
 	lint-imports
 
 unit: $(VENV)/.ready tools ## everything that needs no Asterisk
-	pytest -m "not asterisk"
+	pytest -m "not asterisk" -n $(JOBS)
 
 asterisk: $(VENV)/.ready provision ## from SIP on the wire to the stored row, on Asterisk 22 and 16
-	pytest -m asterisk
+	pytest -m asterisk -n $(ASTERISKS)
 
 provision: $(VENV)/.ready ## Asterisk 22 and 16 in the user's cache folder
 	@python -m tests.lab.provision 22 16

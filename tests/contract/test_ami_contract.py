@@ -132,7 +132,7 @@ async def test_both_sessions_come_up_filtered_and_in_step(server: Server, ear: E
         await ear.until(lambda: source.in_step)
         assert all(session.filtered for session in source.sessions)
         assert source.bulk.startup == source.express.startup != ""
-        assert ear.names()[0] == "ContactStatusDetailComplete"
+        assert ear.names()[:2] == ["FullyBooted", "ContactStatusDetailComplete"]
         assert ear.names()[-1] == "CoreShowChannelsComplete"
         before = sum(session.received_messages for session in source.sessions)
         await ear.until(lambda: all(session.received_messages for session in source.sessions))
