@@ -8,9 +8,9 @@ import signal
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -26,7 +26,7 @@ from agent.duties import check as checking
 from agent.duties import retention
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
-from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, State, Timing
+from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, State, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import replay
 from agent.stores.sqlite import SqliteStore
@@ -35,7 +35,11 @@ from agent.views.metrics import Metrics, SessionState, Snapshot
 
 log = structlog.get_logger()
 
+#: What ends a start: only the operator can mend it.
+FATAL = (LoginRefused, NotAmi, TlsRefused)
+
 TICK_S = 1.0
+RESTART_S = 1.0
 HTTP_RETRY_S = 5.0
 ASTERISK_ETC = Path("/etc/asterisk")
 
@@ -130,22 +134,25 @@ class Agent:
         )
 
     async def _live(self, store: SqliteStore, pipeline: Pipeline, source: AmiSource, metrics: Metrics) -> None:
+        parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "source": source.run,
+            "pipeline": pipeline.run,
+            "ticks": lambda: self._ticks(pipeline),
+            "retention": lambda: retention.run(store, self._config.retention.days, now_ms),
+            "http": lambda: self._http(pipeline, source, metrics),
+        }
         stopping = asyncio.create_task(_set(self._stop))
-        running = asyncio.create_task(source.run())
-        others = [
-            asyncio.create_task(pipeline.run()),
-            asyncio.create_task(self._ticks(pipeline)),
-            asyncio.create_task(retention.run(store, self._config.retention.days, now_ms)),
-            asyncio.create_task(self._http(pipeline, source, metrics)),
-        ]
+        tasks = [asyncio.create_task(kept_up(name, part, pipeline.failures)) for name, part in parts.items()]
         try:
-            done, _ = await asyncio.wait([stopping, running, *others], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping")
-            for task in done - {stopping}:
+            for task in done:
                 task.result()
         finally:
-            await _cancelled([stopping, running, *others])
-            await pipeline.drain()
+            await _cancelled([stopping, *tasks])
+            left = await pipeline.drain()
+        if left:
+            raise StoreError(f"{len(left)} records could not be stored before the stop", "see the log for the reason")
 
     async def _ticks(self, pipeline: Pipeline) -> None:
         while True:
@@ -170,6 +177,23 @@ class Agent:
                 continue
             log.info("http", port=listening.getsockname()[1])
             await api.Http(app, listening).run()
+
+
+async def kept_up(name: str, part: Callable[[], Coroutine[Any, Any, None]], failures: Counter[str]) -> None:
+    """Run one part of the agent for ever: what breaks in it is counted, and costs the other parts nothing.
+
+    Raises:
+        LoginRefused, NotAmi, TlsRefused: it could not start.
+    """
+    while True:
+        try:
+            await part()
+        except FATAL:
+            raise
+        except Exception:  # the one broad catch at the top of each task
+            failures[name] += 1
+            log.exception("part_failed", part=name)
+        await asyncio.sleep(RESTART_S)
 
 
 async def _set(event: asyncio.Event) -> None:
@@ -232,7 +256,7 @@ def snapshot(source: AmiSource, pipeline: Pipeline) -> Snapshot:
         lane_depths={lane: pipeline.lanes.depth(lane) for lane in Lane},
         shed=dict(pipeline.lanes.shed),
         store_errors=pipeline.store_errors,
-        observer_errors=pipeline.observer_errors.total(),
+        failures=pipeline.failures.total(),
         registered=Counter(span.device.vendor for span in engine.registrar.spans.values()),
         emergencies_in_progress=sum(call.ended_at is None for call in calls),
         recordings_running=Counter(tape.trigger for tape in tapes if tape.state is RecordingState.RECORDING),

@@ -34,7 +34,8 @@ class Pipeline:
         self.ask = ask
         self.observers: list[Observer] = []
         self.store_errors = 0
-        self.observer_errors: Counter[str] = Counter()
+        #: Of observers, and of whatever else must not touch the lanes when it breaks.
+        self.failures: Counter[str] = Counter()
         self.storing = True
         self._store = store
         self._wake = asyncio.Event()
@@ -147,7 +148,7 @@ class Pipeline:
             try:
                 observer(lane, records, seconds)
             except Exception:  # an edge that breaks is counted, never an outage of the lanes
-                self.observer_errors[type(observer).__name__] += 1
+                self.failures[type(observer).__name__] += 1
                 log.exception("observer_failed", observer=type(observer).__name__)
 
     async def _woken_by_an_emergency(self, refused: int) -> None:

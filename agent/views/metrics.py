@@ -53,7 +53,7 @@ class Snapshot:
     lane_depths: dict[Lane, int]
     shed: dict[str, int]
     store_errors: int
-    observer_errors: int
+    failures: int
     registered: dict[str, int]
     emergencies_in_progress: int
     recordings_running: dict[str, int]
@@ -193,7 +193,7 @@ class _AtScrape:
         shed = [((kind,), now.shed.get(kind, 0)) for kind in _SHEDDABLE]
         yield _total("telephony_records_shed", "Records lost to overload.", ["kind"], shed)
         yield _total("telephony_store_errors", "Commits that the store refused.", [], [((), now.store_errors)])
-        yield _total("telephony_view_errors", "Failures of a view or sink.", [], [((), now.observer_errors)])
+        yield _total("telephony_part_failures", "Failures of a view, sink or duty.", [], [((), now.failures)])
         yield from _of_sessions(now.sessions)
 
 

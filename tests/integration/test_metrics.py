@@ -52,7 +52,7 @@ def snapshot() -> Snapshot:
         lane_depths={lane: lane.value for lane in Lane},
         shed={"registration": 3},
         store_errors=4,
-        observer_errors=5,
+        failures=5,
         registered={"snom": 6},
         emergencies_in_progress=1,
         recordings_running={"button": 2},
@@ -81,7 +81,7 @@ def test_the_gauges_are_the_snapshots() -> None:
     assert found["telephony_lane_depth", ("ordinary",)] == Lane.ORDINARY.value
     assert found["telephony_records_shed_total", ("registration",)] == 3
     assert found["telephony_store_errors_total", ()] == 4
-    assert found["telephony_view_errors_total", ()] == 5
+    assert found["telephony_part_failures_total", ()] == 5
     assert found["telephony_registrations", ("snom",)] == 6
     assert found["telephony_ami_messages_total", ("bulk",)] == 7
     assert found["telephony_ami_reconnects_total", ("bulk",)] == 2

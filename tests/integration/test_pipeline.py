@@ -290,7 +290,7 @@ async def test_an_observer_that_breaks_is_counted_and_the_next_is_told(bench: Be
     bench.emergency(1)
     assert await bench.pipeline.drain() == []
     assert bench.told == ["id-0"]
-    assert bench.pipeline.observer_errors.total() == 1
+    assert bench.pipeline.failures.total() == 1
 
 
 @pytest.mark.parametrize("refused_first", [False, True], ids=["in the batch", "one by one"])

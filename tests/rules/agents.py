@@ -62,7 +62,7 @@ class MadeUpAgent:
             lane_depths=dict.fromkeys(Lane, 5000 * trouble),
             shed={"registration": 100 * trouble, "failure": 0},
             store_errors=trouble,
-            observer_errors=trouble,
+            failures=trouble,
             registered={"Yealink": 12, "snom": 3, "other": 1},
             emergencies_in_progress=int(self.ill),
             recordings_running={"button": 1, "none": int(self.ill)},
