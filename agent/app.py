@@ -17,21 +17,21 @@ import structlog
 from agent import __version__
 from agent.config import Config
 from agent.core.engine import Engine
-from agent.core.lanes import Lane
 from agent.core.normalise import WANTED, Linker
-from agent.core.records import Record, RecordingState
+from agent.core.records import Record
 from agent.core.signals import Lookup
 from agent.core.wire import Message
 from agent.duties import check as checking
 from agent.duties import retention
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
-from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, State, Timing, TlsRefused
+from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import replay
+from agent.status import readiness, snapshot
 from agent.stores.sqlite import SqliteStore
 from agent.views import api
-from agent.views.metrics import Metrics, SessionState, Snapshot
+from agent.views.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -223,44 +223,6 @@ def credentials(config: Config, session: Literal["express", "bulk"]) -> Credenti
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """A client context that verifies Asterisk's certificate and name, always."""
     return ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
-
-
-def readiness(source: AmiSource, pipeline: Pipeline) -> dict[str, bool]:
-    """The conditions of ``/readyz``."""
-    sessions = {session.name: session.state is State.IN_STEP for session in source.sessions}
-    return {"store": pipeline.storing, **sessions, "same_asterisk": source.in_step or not all(sessions.values())}
-
-
-def snapshot(source: AmiSource, pipeline: Pipeline) -> Snapshot:
-    """What a scrape shows of the running agent."""
-    engine = pipeline.engine
-    calls, tapes = engine.desk.book.states.values(), engine.tapes.book.states.values()
-    return Snapshot(
-        version=__version__,
-        ready=all(readiness(source, pipeline).values()),
-        storing=pipeline.storing,
-        sessions=[
-            SessionState(
-                name=session.name,
-                in_step=session.state is State.IN_STEP,
-                filtered=session.filtered,
-                messages=session.received_messages,
-                wanted=session.wanted_messages,
-                bytes=session.received_bytes,
-                oversized=session.oversized,
-                faults=session.faults,
-                reconnects=session.reconnects,
-            )
-            for session in source.sessions
-        ],
-        lane_depths={lane: pipeline.lanes.depth(lane) for lane in Lane},
-        shed=dict(pipeline.lanes.shed),
-        store_errors=pipeline.store_errors,
-        failures=pipeline.failures.total(),
-        registered=Counter(span.device.vendor for span in engine.registrar.spans.values()),
-        emergencies_in_progress=sum(call.ended_at is None for call in calls),
-        recordings_running=Counter(tape.trigger for tape in tapes if tape.state is RecordingState.RECORDING),
-    )
 
 
 def replayed(config: Config, chunks: Iterable[bytes], *, source: str) -> list[Record]:

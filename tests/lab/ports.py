@@ -1,19 +1,28 @@
 """Free ports of the loopback interface."""
 
+import contextlib
 import random
 import socket
 from contextlib import closing
 
 RTP_PORTS = 400
+# both below the range that the kernel hands out by itself (32768 and up, on Linux)
+RTP, SIGNALLING = (12000, 20000), (20000, 32000)
 _chooser = random.SystemRandom()
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
-    """A port that nothing on `host` uses now; the kernel seldom hands the same one out twice in a row."""
-    with closing(socket.socket(socket.AF_INET, kind)) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nothing on `host` uses now, and that the kernel gives to nobody who does not ask for it by number.
+
+    One of the kernel's own choice could go to any other socket before it is taken into use here.
+    Raises OSError when there is none among a hundred tries.
+    """
+    for _ in range(100):
+        port = _chooser.randrange(*SIGNALLING)
+        with closing(socket.socket(socket.AF_INET, kind)) as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise OSError(f"no port of {host} is free")
 
 
 def free_sip_port() -> int:
@@ -33,8 +42,8 @@ def free_sip_port() -> int:
 
 
 def rtp_start() -> int:
-    """The first of RTP_PORTS ports, chosen at random below the range that the kernel hands out by itself."""
-    return _chooser.randrange(12000, 32000 - RTP_PORTS, 2)
+    """The first of RTP_PORTS ports, chosen at random; Asterisk passes over what is in use."""
+    return _chooser.randrange(RTP[0], RTP[1] - RTP_PORTS, 2)
 
 
 def udp_is_bound(host: str, port: int) -> bool:
