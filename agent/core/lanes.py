@@ -23,8 +23,7 @@ LANE_OF: dict[type[Record], Lane] = {
     Failure: Lane.ORDINARY,
 }
 
-#: Rows in one ordinary transaction at the most: an emergency waits for one of them (about 85 µs a row on two shared
-#: cores, so 5 ms; 256 rows cost it 23 ms).
+#: Rows in one ordinary transaction at the most: an emergency waits for one of them (README, Decisions).
 BATCH = 64
 
 
