@@ -28,10 +28,11 @@ PROBLEMS, USAGE, STORE, ASTERISK, INPUT = 1, 2, 3, 4, 5
 
 _CONFIG_PLACES = (Path("agent.toml"), Path("/etc/telephony-agent/agent.toml"))
 _CHUNK = 1 << 16
+#: Columns of a table that goes to a file or another program, where nothing is to be folded.
+_PIPED_WIDTH = 240
 
 cli = typer.Typer(
     name="telephony-agent",
-    help="Hears phones register, 999 calls and opt-in recordings beside an Asterisk, and keeps only what it must.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,10 +69,17 @@ _KIND = {
 }
 
 
+@cli.callback()
+def everywhere(context: typer.Context, config: ConfigPath = None) -> None:
+    """Hears phones register, 999 calls and opt-in recordings beside an Asterisk, and keeps only what it must."""
+    # --config may stand before the command as well as after it.
+    context.obj = config
+
+
 @cli.command()
-def run(config: ConfigPath = None) -> None:
+def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the agent until SIGTERM or Ctrl-C."""
-    settings = _settings(config)
+    settings = _settings(context, config)
     log.configure(settings.log.level, settings.log.format)
     try:
         asyncio.run(app.run(settings))
@@ -83,6 +91,7 @@ def run(config: ConfigPath = None) -> None:
 
 @cli.command()
 def check(
+    context: typer.Context,
     asterisk_etc: Annotated[
         Path | None,
         typer.Option(
@@ -94,7 +103,7 @@ def check(
     config: ConfigPath = None,
 ) -> None:
     """Tell what is wrong on the PBX, worst first; exit code 1 if there is a problem."""
-    settings = _settings(config)
+    settings = _settings(context, config)
     log.configure("error", settings.log.format)
     try:
         found = asyncio.run(app.check(settings, asterisk_etc))
@@ -110,12 +119,13 @@ def check(
 
 @cli.command()
 def replay(
+    context: typer.Context,
     file: Annotated[str, typer.Argument(help="The raw bytes of an AMI session; - for standard input.")],
     json: Json = False,
     config: ConfigPath = None,
 ) -> None:
     """Print the records that the agent would store of a captured AMI session."""
-    settings = _settings(config, secrets_required=False)
+    settings = _settings(context, config, secrets_required=False)
     try:
         records = app.replayed(settings, _chunks(file), source="standard input" if file == "-" else file)
     except NotACapture as error:
@@ -127,6 +137,7 @@ def replay(
 
 @cli.command(name="list")
 def list_(
+    context: typer.Context,
     what: Annotated[Listed, typer.Argument(help="What to list.")],
     since: Annotated[
         str | None,
@@ -142,7 +153,7 @@ def list_(
     config: ConfigPath = None,
 ) -> None:
     """List what is stored, oldest first."""
-    settings = _settings(config, secrets_required=False)
+    settings = _settings(context, config, secrets_required=False)
     begin = _instant(since)
     try:
         with SqliteReader(settings.store.path) as reader:
@@ -160,9 +171,9 @@ def list_(
 
 
 @cli.command()
-def migrate(config: ConfigPath = None) -> None:
+def migrate(context: typer.Context, config: ConfigPath = None) -> None:
     """Bring the store to this version's schema; the agent does it at every start as well."""
-    settings = _settings(config, secrets_required=False)
+    settings = _settings(context, config, secrets_required=False)
 
     async def work() -> None:
         store = await SqliteStore.open(settings.store.path, say=lambda text: typer.echo(text, err=True))
@@ -186,7 +197,9 @@ def main() -> None:
     cli()
 
 
-def _settings(path: Path | None, *, secrets_required: bool = True) -> Config:
+def _settings(context: typer.Context, path: Path | None, *, secrets_required: bool = True) -> Config:
+    if path is None:
+        path = context.obj
     if path is None:
         path = next((place for place in _CONFIG_PLACES if place.exists()), None)
     try:
@@ -221,7 +234,7 @@ def _show(records: list[Record], *, json: bool) -> None:
         for record in records:
             print(shown.json_line(record))  # noqa: T201
     else:
-        shown.print_tables(Console(), records)
+        shown.print_tables(Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH), records)
 
 
 def _fail(code: int, sentence: str, hint: str = "") -> NoReturn:

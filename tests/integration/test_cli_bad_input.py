@@ -177,3 +177,19 @@ def test_options_come_from_the_environment_too(config: Path) -> None:
     environ = {"TELEPHONY_AGENT_CONFIG": str(config), "TELEPHONY_AGENT_JSON": "1"}
     done = telephony_agent("list", "emergencies", cwd=elsewhere, **environ)
     assert '"outcome": "answered"' in done.stdout
+
+
+def test_the_configuration_may_be_named_before_the_command_or_after(config: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for words in (("--config", str(config), "list", "emergencies"), ("list", "emergencies", "-c", str(config))):
+        done = telephony_agent(*words, cwd=elsewhere)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "answered" in done.stdout
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    help_text = telephony_agent("--help", cwd=tmp_path).stdout
+    for command in ("run", "check", "replay", "list", "migrate", "version"):
+        assert command in help_text
+        assert "--config" in telephony_agent(command, "--help", cwd=tmp_path).stdout
