@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(CACHE)/tools:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 
-.PHONY: help setup run test lint types contracts unit asterisk provision tools lock audit clean
+.PHONY: help setup run test lint types contracts unit asterisk provision tools lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12

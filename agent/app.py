@@ -27,7 +27,7 @@ from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
-from agent.sources.replay import replay
+from agent.sources.replay import Summary, replay
 from agent.status import readiness, snapshot
 from agent.stores.sqlite import SqliteStore
 from agent.views import api
@@ -225,15 +225,15 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
 
 
-def replayed(config: Config, chunks: Iterable[bytes], *, source: str) -> list[Record]:
-    """The records that the agent would store of a captured session: each once, in its last state.
+def replayed(config: Config, chunks: Iterable[bytes], *, source: str) -> tuple[list[Record], Summary]:
+    """The records that the agent would store of a captured session, each once, in its last state; what was read.
 
     Raises:
         NotACapture: ``source`` holds no AMI message.
     """
     ear = _Ear(Engine(policy=config.policy(), link=Linker(secrets.token_bytes(32)), new_id=new_id))
-    replay(chunks, WANTED, ear, source=source)
-    return list(ear.records.values())
+    summary = replay(chunks, WANTED, ear, source=source)
+    return list(ear.records.values()), summary
 
 
 class _Ear:

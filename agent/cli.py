@@ -1,6 +1,7 @@
 """The commands; no logic."""
 
 import asyncio
+import io
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -84,8 +86,10 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
     try:
         asyncio.run(app.run(settings))
     except (LoginRefused, NotAmi, TlsRefused) as error:
+        structlog.get_logger().error("ended", reason=str(error))
         _fail(ASTERISK, str(error))
     except StoreError as error:
+        structlog.get_logger().error("ended", reason=str(error), hint=error.hint)
         _fail(STORE, str(error), error.hint)
 
 
@@ -127,11 +131,15 @@ def replay(
     """Print the records that the agent would store of a captured AMI session."""
     settings = _settings(context, config, secrets_required=False)
     try:
-        records = app.replayed(settings, _chunks(file), source="standard input" if file == "-" else file)
+        records, summary = app.replayed(settings, _chunks(file), source="standard input" if file == "-" else file)
     except NotACapture as error:
         _fail(INPUT, str(error))
     except OSError as error:
         _fail(INPUT, f"{file} cannot be read: {error.strerror}")
+    if summary.untimed:
+        typer.echo("no event has a Timestamp (timestampevents=yes in manager.conf): times begin at 1970", err=True)
+    if summary.oversized:
+        typer.echo(f"{summary.oversized} messages of more than 1 MiB were dropped", err=True)
     _show(records, json=json or not sys.stdout.isatty())
 
 
@@ -194,6 +202,10 @@ def version(json: Json = False, config: ConfigPath = None) -> None:  # noqa: ARG
 
 def main() -> None:
     """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        # A locale that cannot show a letter gets its number, and no traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli()
 
 
@@ -222,7 +234,7 @@ def _instant(text: str | None) -> int | None:
     if text is None:
         return None
     if relative := re.fullmatch(r"(\d{1,6})([mhd])", text):
-        return app.now_ms() - int(relative[1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[relative[2]]
+        return max(0, app.now_ms() - int(relative[1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[relative[2]])
     try:
         return from_rfc3339(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text)
     except ValueError:

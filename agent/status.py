@@ -13,7 +13,9 @@ from agent.views.metrics import SessionState, Snapshot
 def readiness(source: AmiSource, pipeline: Pipeline) -> dict[str, bool]:
     """The conditions of ``/readyz``."""
     sessions = {session.name: session.state is State.IN_STEP for session in source.sessions}
-    return {"store": pipeline.storing, **sessions, "same_asterisk": source.in_step or not all(sessions.values())}
+    conditions = {"store": pipeline.storing, **sessions}
+    # Which Asterisk each of them reached is known once both are in.
+    return conditions | ({"same_asterisk": source.in_step} if all(sessions.values()) else {})
 
 
 def snapshot(source: AmiSource, pipeline: Pipeline) -> Snapshot:

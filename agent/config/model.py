@@ -68,10 +68,10 @@ class Ami(Section):
 
     host: Annotated[
         str,
-        matching(r"[!-~]{1,253}"),
+        matching(r"(?!\[)[!-~]{1,253}"),
         Key(
             meaning="Where Asterisk's manager interface listens.",
-            takes="a host name or an IP address",
+            takes="a host name or an IP address, one of version 6 without brackets",
             example='"127.0.0.1"',
         ),
     ] = "127.0.0.1"

@@ -84,7 +84,8 @@ class Desk:
             if not isinstance(signal, EmergencyStage | ChannelUp | DialBegun | LiveChannel):
                 return
             call = emergency.begin(signal, id=self.new_id(), number=number, caller=caller)
-        after = self._located(emergency.step(call, signal), signal)
+        invited = isinstance(signal, ChannelUp) and signal.channel == call.caller
+        after = self._located(emergency.step(call, signal), signal.at, invited=invited)
         self.book.put(after.id, after, *_channels(after, signal))
         if after is before:
             return
@@ -96,16 +97,23 @@ class Desk:
         if before is None or record != emergency.minimise(before):
             yield record
 
-    def _located(self, call: Call, signal: Signal) -> Call:
+    def described(self, line: str, at: int) -> Iterator[Emergency]:
+        """The device of ``line`` became known: calls of it that were told without are told with it."""
+        for call in [call for call in self.book.states.values() if call.line == line and call.vendor is None]:
+            located = self._located(call, at, invited=False)
+            if located is not call:
+                self.book.states[call.id] = located
+                yield emergency.minimise(located)
+
+    def _located(self, call: Call, at: int, *, invited: bool) -> Call:
         """With the address and device of the registration, which the slower session may tell after the call.
 
         The caller's Newchannel follows its INVITE's authentication on the same session: that is the moment to tell
         which of a line's phones calls, and what was supposed before gives way to it.
         """
-        invited = isinstance(signal, ChannelUp) and signal.channel == call.caller
         if call.line is None or (not invited and call.ip is not None and call.vendor is not None):
             return call
-        here = self.whereabouts(call.line, signal.at, None if invited else call.ip)
+        here = self.whereabouts(call.line, at, None if invited else call.ip)
         if invited and here.ip is not None:
             located = replace(call, ip=here.ip, vendor=here.vendor, model=here.model)
         else:

@@ -60,7 +60,10 @@ class Engine:
             yield from self.desk.hear(signal)
             yield from self.tapes.hear(signal)
             if not isinstance(signal, OnChannel):
-                yield from self.registrar.hear(signal)
+                for output in self.registrar.hear(signal):
+                    yield output
+                    if isinstance(output, Registration) and output.ended_at is None:
+                        yield from self.desk.described(output.line, signal.at)
 
     def tick(self, at: int) -> list[Output]:
         """Time passed; call it about once a second."""

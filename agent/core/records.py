@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 
 class SeenBy(StrEnum):
-    """What told of an emergency: our dialplan's events, plain call events, or the AstDB journal."""
+    """What told of an emergency: our dialplan's events, plain call events, or (reserved) a journal in AstDB."""
 
     DIALPLAN = "dialplan"
     CALLS = "calls"

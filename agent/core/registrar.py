@@ -27,6 +27,9 @@ _JOIN_MS = 5000
 #: its registration anew; only after this time is Asterisk asked which.
 _ASK_AFTER_MS = 2000
 
+#: How often a peer that told no device is asked about again, a tick apart.
+_ASK_AGAIN = 3
+
 #: Expiries are listed to the second: only a step of more than this shows that a contact was registered again.
 _EXPIRY_STEP_MS = 1000
 
@@ -52,6 +55,7 @@ class Proofs:
     refreshed_at: int | None = None
     expires_at: int | None = None
     lasts_ms: int | None = None
+    asked_again: int = 0
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class Registrar:
     _last_of_line: dict[str, Authenticated] = field(default_factory=dict)
     _unexplained: dict[str, Authenticated] = field(default_factory=dict)
     _asked: dict[str, Authenticated] = field(default_factory=dict)
+    _nameless: dict[str, str] = field(default_factory=dict)
     _proved: set[str] = field(default_factory=set)
     _listed_technologies: set[str] = field(default_factory=set)
 
@@ -211,6 +216,11 @@ class Registrar:
         if span is None:
             return
         device = identify(signal.user_agent)
+        proofs = self._proofs[span.contact]
+        if device.vendor == UNKNOWN and proofs.asked_again < _ASK_AGAIN:
+            # chan_sip tells of a registration before it has written the device down (seen on Asterisk 16).
+            proofs.asked_again += 1
+            self._nameless[span.contact] = span.line
         same = registration.merged(span, origin=span.origin, device=device, at=span.last_seen)
         if same is None:
             yield from self._succeeded(span, span.origin, device, signal.at)
@@ -229,6 +239,9 @@ class Registrar:
             if at - request.at >= _ASK_AFTER_MS:
                 self._asked[line] = self._unexplained.pop(line)
                 yield from self._questions(line)
+        for line in self._nameless.values():
+            yield Lookup(technology="SIP", endpoint=line)
+        self._nameless.clear()
         for line, request in list(self._asked.items()):
             if at - request.at >= _FORGET_MS:
                 del self._asked[line]

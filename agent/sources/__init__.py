@@ -1,1 +1,1 @@
-"""Where messages come from: Asterisk over AMI, its own database, or a captured byte stream."""
+"""Where messages come from: Asterisk over AMI, or a captured byte stream."""

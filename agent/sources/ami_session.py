@@ -16,6 +16,24 @@ from agent.sources.ami_login import Address, Credentials, LoginRefused, TlsRefus
 log = logging.getLogger(__name__)
 
 
+_CAUSES = {
+    "ConnectionRefusedError": "nothing listens there",
+    "ConnectionResetError": "the connection was reset",
+    "gaierror": "no such host",
+    "TimeoutError": "no answer",
+    "OSError": "no way there",
+    "SessionDown": "the connection ended",
+    "LoginRefused": "the login is refused: wrong name, wrong secret or an address that manager.conf does not permit",
+    "NotAmi": "what answers there is not AMI",
+    "TlsRefused": "the TLS handshake failed",
+    "silent": "it fell silent",
+    "stalled": "it did not answer the snapshot in time",
+    "closed": "Asterisk closed the connection",
+    "reset": "the connection was reset",
+    "shutdown": "Asterisk is shutting down",
+}
+
+
 class State(Enum):
     """How far a session has got."""
 
@@ -36,12 +54,18 @@ class Timing:
     ping_after_s: float = 3.0
     ping_timeout_s: float = 5.0
     backoff_first_s: float = 0.2
-    backoff_last_s: float = 30.0
+    #: Short: while the agent is away nobody hears a 999, and an attempt costs Asterisk nothing.
+    backoff_last_s: float = 3.0
     refused_s: float = 60.0
     #: A session that held this long starts its next back-off from the beginning.
     steady_s: float = 10.0
     #: Between two full lists of contacts, where single look-ups tell nothing.
     relist_s: float = 30.0
+
+
+def _plain(cause: str) -> str:
+    """A cause in the operator's words."""
+    return _CAUSES.get(cause, cause)
 
 
 class Session:
@@ -110,7 +134,9 @@ class Session:
                 self.state = State.DOWN
             tries = 0 if loop.time() - began > self.timing.steady_s else tries + 1
             pause = pause or self._backoff_s(tries)
-            log.warning("AMI session %s is down: %s; next try in %.1f s", self.name, cause, pause)
+            log.warning(
+                "AMI session %s at %s is down: %s; next try in %.1f s", self.name, self._address, _plain(cause), pause
+            )
             await asyncio.sleep(pause)
 
     async def ask(self, action: Mapping[str, str], timeout_s: float | None = None) -> Answer:

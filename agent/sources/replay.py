@@ -16,11 +16,12 @@ class NotACapture(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How many messages the bytes held: all, those handed on, and those dropped for their size."""
+    """How many messages the bytes held: all, those handed on, those dropped for their size; whether its events had no time."""
 
     messages: int
     wanted: int
     oversized: int
+    untimed: bool
 
 
 def replay(chunks: Iterable[bytes], wanted: Container[bytes], listener: Listener, *, source: str = "input") -> Summary:
@@ -32,7 +33,7 @@ def replay(chunks: Iterable[bytes], wanted: Container[bytes], listener: Listener
         NotACapture: no AMI message in it; ``source`` names the bytes in the sentence.
     """
     framer = Framer()
-    messages = heard = at = 0
+    messages = heard = events = at = 0
     for chunk in chunks:
         for raw in framer.feed(chunk):
             name = name_of(raw)
@@ -42,10 +43,11 @@ def replay(chunks: Iterable[bytes], wanted: Container[bytes], listener: Listener
             at = _timestamp(raw, at)
             if name in wanted:
                 heard += 1
+                events += name != b"Response"
                 listener.hear(SESSION, parse(raw), at)
     if not messages and framer.banner is None:
         raise NotACapture(f"{source} holds no AMI message: record the bytes of an AMI session as they come")
-    return Summary(messages=messages, wanted=heard, oversized=framer.oversized)
+    return Summary(messages=messages, wanted=heard, oversized=framer.oversized, untimed=bool(events) and not at)
 
 
 def _timestamp(raw: bytes, at: int) -> int:

@@ -16,15 +16,15 @@ def application(*, metrics: Callable[[], bytes], ready: Callable[[], dict[str, b
     """The routes; ``ready`` names each condition of readiness."""
     app = FastAPI(title="telephony-agent", version=version, docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get("/metrics")
+    @app.api_route("/metrics", methods=["GET", "HEAD"])
     async def _metrics() -> Response:
         return Response(metrics(), media_type=METRICS_TYPE)
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def _healthz() -> Response:
         return PlainTextResponse("up\n")
 
-    @app.get("/readyz")
+    @app.api_route("/readyz", methods=["GET", "HEAD"])
     async def _readyz() -> Response:
         conditions = ready()
         met = all(conditions.values())

@@ -33,7 +33,7 @@ def test_the_stream_is_its_own_clock_whatever_the_chunks(size: int) -> None:
     ear = ClockedEar()
     summary = replay((CAPTURE[at : at + size] for at in range(0, len(CAPTURE), size)), WANTED, ear)
     assert ear.instants == [0, 1795380280123, 1795380281500, 1795380281500]
-    assert summary == Summary(messages=6, wanted=4, oversized=0)
+    assert summary == Summary(messages=6, wanted=4, oversized=0, untimed=False)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,9 @@ def test_bytes_that_are_not_ami_are_refused(junk: bytes) -> None:
 
 
 def test_an_idle_session_is_a_capture_without_messages() -> None:
-    assert replay([b"Asterisk Call Manager/5.0.4\r\n"], WANTED, Ear()) == Summary(messages=0, wanted=0, oversized=0)
+    assert replay([b"Asterisk Call Manager/5.0.4\r\n"], WANTED, Ear()) == Summary(
+        messages=0, wanted=0, oversized=0, untimed=True
+    )
 
 
 def test_an_oversized_message_is_counted_and_the_rest_is_heard() -> None:

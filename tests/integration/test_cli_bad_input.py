@@ -193,3 +193,15 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     for command in ("run", "check", "replay", "list", "migrate", "version"):
         assert command in help_text
         assert "--config" in telephony_agent(command, "--help", cwd=tmp_path).stdout
+
+
+def test_a_time_before_all_time_is_all(config: Path) -> None:
+    done = telephony_agent("list", "emergencies", "--since=999999d", "--json", cwd=config.parent)
+    assert done.returncode == 0
+    assert "answered" in done.stdout
+
+
+def test_a_locale_without_the_letters_costs_no_table(config: Path) -> None:
+    environ = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = telephony_agent("list", "emergencies", cwd=config.parent, **environ)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -87,3 +87,10 @@ def test_the_numbers_and_proxies_are_the_configurations(tmp_path: Path) -> None:
 def test_it_writes_nothing(tmp_path: Path) -> None:
     replay(str(CAPTURE), folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_capture_without_times_says_so(tmp_path: Path) -> None:
+    event = b"Event: ContactStatus\r\nURI: sip:201@192.0.2.1\r\nAOR: 201\r\nEndpointName: 201\r\n\r\n"
+    done = replay("-", given=event, folder=tmp_path)
+    assert done.returncode == 0
+    assert b"timestampevents=yes" in done.stderr

@@ -147,4 +147,4 @@ def test_no_label_says_who() -> None:
 
 
 def _records(capture: Path) -> list[Record]:
-    return app.replayed(load(None, {}, secrets_required=False), [capture.read_bytes()], source=capture.name)
+    return app.replayed(load(None, {}, secrets_required=False), [capture.read_bytes()], source=capture.name)[0]

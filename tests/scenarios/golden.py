@@ -23,7 +23,7 @@ def golden(capture: Path) -> Path:
 
 def replayed(chunks: Iterable[bytes]) -> list[str]:
     """One JSON line a record, as `telephony-agent replay` prints them, with running numbers for ids."""
-    records = app.replayed(load(None, {}, secrets_required=False), chunks, source="a capture")
+    records, _ = app.replayed(load(None, {}, secrets_required=False), chunks, source="a capture")
     return list(_numbered(records))
 
 

@@ -6,6 +6,9 @@ from itertools import permutations
 import pytest
 
 from agent.core.policy import Policy
+from agent.core.records import Registration
+from agent.core.registrar import Registrar
+from agent.core.signals import Lookup, PeerDescribed, PeerHeard
 from tests.scenarios.transcript import Agent, expected
 
 YEALINK = "'Yealink SIP-T46U 108.86.0.45'"
@@ -291,3 +294,18 @@ def test_what_is_asked() -> None:
     assert agent.lookups == ["PJSIP 201", "PJSIP 201"]
     agent.play("40 PeerStatus Peer=SIP/211 PeerStatus=Registered Address=203.0.113.7:5060")
     assert agent.lookups[2:] == ["SIP 211"]
+
+
+def test_a_chan_sip_peer_is_asked_again_where_its_device_was_not_written_down_yet() -> None:
+    registrar = Registrar(Policy(), lambda: "id")
+    heard = PeerHeard(at=0, technology="SIP", line="401", contact="c", ip="192.0.2.1", gone=False)
+    assert Lookup(technology="SIP", endpoint="401") in list(registrar.hear(heard))
+    for tick in range(1, 4):
+        assert not list(registrar.hear(PeerDescribed(at=tick, contact="c", user_agent="")))
+        assert list(registrar.tick(tick)) == [Lookup(technology="SIP", endpoint="401")]
+    # a peer that has none is left in peace
+    assert not list(registrar.hear(PeerDescribed(at=5, contact="c", user_agent="")))
+    assert not list(registrar.tick(5))
+    (record,) = registrar.hear(PeerDescribed(at=6, contact="c", user_agent="snomD785/10.1.184.14"))
+    assert isinstance(record, Registration)
+    assert record.vendor == "snom"
