@@ -16,7 +16,7 @@ class NotACapture(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How many messages the bytes held: all, those handed on, those dropped for their size; whether its events had no time."""
+    """How many messages the bytes held: all, those handed on, those too long; whether its events had no time."""
 
     messages: int
     wanted: int

@@ -46,7 +46,7 @@ def test_bytes_that_are_not_ami_are_refused(junk: bytes) -> None:
 
 def test_an_idle_session_is_a_capture_without_messages() -> None:
     assert replay([b"Asterisk Call Manager/5.0.4\r\n"], WANTED, Ear()) == Summary(
-        messages=0, wanted=0, oversized=0, untimed=True
+        messages=0, wanted=0, oversized=0, untimed=False
     )
 
 
