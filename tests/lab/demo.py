@@ -38,8 +38,8 @@ def main() -> None:
     try:
         found = installation(None, lambda text: console.print(text, style="dim", highlight=False))
     except NoAsteriskError as reason:
-        console.print(f"No Asterisk can be had here: {reason}", style="bold")
-        console.print("Instead, a captured AMI stream of Asterisk 22 is replayed: real bytes, no live PBX.\n")
+        console.print(f"{str(reason)[:1].upper()}{str(reason)[1:]}", style="bold", soft_wrap=True)
+        console.print("Until then, a captured AMI stream of Asterisk 22 is replayed: real bytes, no live PBX.\n")
         sys.exit(asyncio.run(_replay(console)))
     try:
         asyncio.run(_demonstrate(console, found))
