@@ -16,6 +16,13 @@ COLUMNS: dict[str, list[str]] = {
     "recording": "line leg trigger opted_in state started_at stopped_at pauses".split(),
     "failure": "hour cause count".split(),
     "blind": "session cause from_at until_at".split(),
+    "detail": "emergency cli address contact until_at".split(),
+    "entry": "emergency seq at what detail by".split(),
+    "alarm": "cause subject what severity test level raised_at acknowledged_by cleared_at closed_at comment".split(),
+    "notice": "alarm channel news state raised_at attempts sent_at delivered_at error".split(),
+    "look": "at by emergency reason".split(),
+    "path": "context number verdict route since_at gone_at".split(),
+    "probe": "at".split(),
 }
 
 

@@ -27,7 +27,7 @@ ENV_PREFIX = "TELEPHONY_AGENT_"
 ENV_DELIMITER = "__"
 
 #: Keys that name a file: their paths begin at the configuration's folder, and what stands there is never repeated.
-FILES = frozenset(("secret_file", "ca_file", "express_secret_file"))
+FILES = frozenset(("secret_file", "ca_file", "express_secret_file", "sites_file", "address_export", "channels_file"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +234,111 @@ class Emergency(Section):
             example='["9", "141", "1470"]',
         ),
     ] = ("9", "141", "1470")
+    callback_hours: Annotated[
+        int,
+        Ge(1),
+        Le(24),
+        Key(
+            meaning="How long the emergency services are put through to the phone that called them; the dialplan's own"
+            " EMERGENCY_CALLBACK_HOURS says the same.",
+            takes="whole hours from 1 to 24",
+            example="3",
+        ),
+    ] = 3
+    sites_file: Annotated[
+        _File | None,
+        Key(
+            meaning="Sites, networks and lines: which address 999 is given for a phone (sites.toml.example).",
+            takes="the path of a file",
+            example='"/etc/telephony-agent/sites.toml"',
+        ),
+    ] = None
+    address_export: Annotated[
+        _File | None,
+        Key(
+            meaning="The carrier's export of emergency addresses, in CSV: number, name, postcode, carrier, updated.",
+            takes="the path of a file",
+            example='"/etc/telephony-agent/addresses.csv"',
+        ),
+    ] = None
+    address_stale_days: Annotated[
+        int,
+        Ge(1),
+        Le(3653),
+        Key(
+            meaning="How old an entry of that export may be before somebody has to confirm it.",
+            takes="whole days from 1 to 3653",
+            example="365",
+        ),
+    ] = 365
+    carrier: Annotated[
+        str | None,
+        matching(r"[ -~]{1,80}"),
+        Key(
+            meaning="The carrier that every entry of that export must name; without it any.",
+            takes="1 to 80 printable ASCII characters",
+            example='"Example Telecom"',
+        ),
+    ] = None
+
+
+class Alerts(Section):
+    """Who is told of an emergency, and of what stands in its way."""
+
+    channels_file: Annotated[
+        _File | None,
+        Key(
+            meaning="The channels of notice (channels.toml.example); it holds secrets, so chmod 600.",
+            takes="the path of a file",
+            example='"/etc/telephony-agent/channels.toml"',
+        ),
+    ] = None
+    escalate_after_s: Annotated[
+        float,
+        Ge(1),
+        Le(3600),
+        Key(
+            meaning="How long an alarm may go without anybody taking it on until the next level of channels is told.",
+            takes="seconds from 1 to 3600",
+            example="60",
+        ),
+    ] = 60.0
+
+
+class Assurance(Section):
+    """Watching the way of a 999 call without dialling it."""
+
+    paths_every_s: Annotated[
+        float,
+        Ge(1),
+        Le(3600),
+        Key(
+            meaning="How often Asterisk is asked what it would do with every emergency number.",
+            takes="seconds from 1 to 3600",
+            example="30",
+        ),
+    ] = 30.0
+    probe_every_s: Annotated[
+        float,
+        Ge(0),
+        Le(300),
+        Key(
+            meaning="How often a probe goes through Asterisk and the agent into the store; 0 sends none.",
+            takes="seconds from 0 to 300",
+            example="5",
+        ),
+    ] = 5.0
+    rehearse_every_h: Annotated[
+        int,
+        Ge(0),
+        Le(8760),
+        Key(
+            meaning="How often a real call is placed to the rehearsal number (EMERGENCY_REHEARSAL_NUMBER of the"
+            " dialplan); 0 leaves it to the command `emergency test`.",
+            takes="whole hours from 0 to 8760",
+            example="168",
+        ),
+    ] = 0
 
 
 class Registration(Section):
@@ -261,10 +366,21 @@ class Retention(Section):
     emergency_days: Annotated[_Days, _days("emergency calls", 365)] = 365
     recording_days: Annotated[_Days, _days("records of recordings", 400)] = 400
     operations_days: Annotated[_Days, _days("counts of failures and blind times", 400)] = 400
+    audit_days: Annotated[_Days, _days("records of who looked at what", 400)] = 400
+    detail_minutes: Annotated[
+        int,
+        Ge(0),
+        Le(1440),
+        Key(
+            meaning="How long after an emergency call its fuller view is kept for the emergency services.",
+            takes="whole minutes from 0 to 1440",
+            example="60",
+        ),
+    ] = 60
 
     def days(self, kind: RetentionClass) -> int:
-        """How many days a record of this class is kept."""
-        days: int = getattr(self, f"{kind}_days")
+        """How many days a record of this class is kept after its end; a fuller view's end has its minutes in it."""
+        days: int = 0 if kind is RetentionClass.DETAIL else getattr(self, f"{kind}_days")
         return days
 
 
@@ -301,6 +417,8 @@ class Config(BaseSettings):
     store: Store = Store()
     http: Http = Http()
     emergency: Emergency = Emergency()
+    alerts: Alerts = Alerts()
+    assurance: Assurance = Assurance()
     registration: Registration = Registration()
     recording: Recording = Recording()
     retention: Retention = Retention()

@@ -4,7 +4,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from agent.core.records import Blind, Emergency, Failure, Record, Recording, Registration
+from agent.core.records import (
+    Alarm,
+    Blind,
+    Cause,
+    Detail,
+    Emergency,
+    Entry,
+    Failure,
+    Look,
+    Notice,
+    Path,
+    Probe,
+    Record,
+    Recording,
+    Registration,
+)
 
 
 class Lane(IntEnum):
@@ -17,14 +32,28 @@ class Lane(IntEnum):
 
 LANE_OF: dict[type[Record], Lane] = {
     Emergency: Lane.EMERGENCY,
+    Detail: Lane.EMERGENCY,
+    Entry: Lane.EMERGENCY,
+    Alarm: Lane.EMERGENCY,
+    Notice: Lane.EMERGENCY,
+    Probe: Lane.EMERGENCY,
     Recording: Lane.RECORDING,
     Blind: Lane.RECORDING,
+    Look: Lane.RECORDING,
+    Path: Lane.RECORDING,
     Registration: Lane.ORDINARY,
     Failure: Lane.ORDINARY,
 }
 
 #: Rows in one ordinary transaction at the most: an emergency waits for one of them (README, Decisions).
 BATCH = 64
+
+
+def lane_of(record: Record) -> Lane:
+    """The lane of one record: an alarm that is about no emergency does not go in an emergency's way."""
+    if isinstance(record, Alarm | Notice) and record.cause is not Cause.EMERGENCY:
+        return Lane.RECORDING
+    return LANE_OF[type(record)]
 
 
 @dataclass(slots=True)
@@ -44,7 +73,7 @@ class Lanes:
 
     def put(self, record: Record) -> None:
         """Queue ``record``, in place of an earlier state of the same record."""
-        lane = LANE_OF[type(record)]
+        lane = lane_of(record)
         waiting = self._waiting[lane]
         if lane is Lane.ORDINARY and record.id not in waiting and len(waiting) >= self.ordinary_limit:
             self.shed[record.KIND] += 1
@@ -68,7 +97,7 @@ class Lanes:
     def put_back(self, records: list[Record]) -> None:
         """Return records that could not be written, unless a later state waits already; never sheds."""
         for record in records:
-            self._waiting[LANE_OF[type(record)]].setdefault(record.id, record)
+            self._waiting[lane_of(record)].setdefault(record.id, record)
 
     def depth(self, lane: Lane) -> int:
         """Records waiting in ``lane``."""

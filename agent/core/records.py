@@ -14,6 +14,8 @@ class RetentionClass(StrEnum):
     EMERGENCY = "emergency"
     RECORDING = "recording"
     OPERATIONS = "operations"
+    DETAIL = "detail"
+    AUDIT = "audit"
 
 
 class Outcome(StrEnum):
@@ -26,11 +28,67 @@ class Outcome(StrEnum):
 
 
 class SeenBy(StrEnum):
-    """What told of an emergency: our dialplan's events, plain call events, or (reserved) a journal in AstDB."""
+    """What told of an emergency: our dialplan's events, plain call events, or only its journal in AstDB."""
 
     DIALPLAN = "dialplan"
     CALLS = "calls"
     JOURNAL = "journal"
+
+
+class Certainty(StrEnum):
+    """How sure it is that a phone is where its address on file says."""
+
+    EXPECTED = "expected"
+    MOVED = "moved"
+    UNKNOWN = "unknown"
+
+
+class Cause(StrEnum):
+    """What an alarm is about."""
+
+    EMERGENCY = "emergency"
+    REHEARSAL = "rehearsal"
+    LOCATION = "location"
+    PATH = "path"
+    TRUNK = "trunk"
+    ADDRESS = "address"
+    PROBE = "probe"
+    CHANNEL = "channel"
+
+
+class Severity(StrEnum):
+    """How soon somebody has to look."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+class News(StrEnum):
+    """What a notice tells of its alarm."""
+
+    RAISED = "raised"
+    WORSENED = "worsened"
+    ESCALATED = "escalated"
+    CLEARED = "cleared"
+    CLOSED = "closed"
+
+
+class Delivery(StrEnum):
+    """How far a notice has come: handed over to its channel, received (where the channel tells), or of no use now."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    DROPPED = "dropped"
+
+
+class Verdict(StrEnum):
+    """What a context does with an emergency number: ours, ours but easily beaten, something else, not seen."""
+
+    OURS = "ours"
+    WEAK = "weak"
+    BROKEN = "broken"
+    UNSEEN = "unseen"
 
 
 class IpSource(StrEnum):
@@ -87,6 +145,8 @@ class Registration:
     refreshes: Annotated[int, "tell a steady phone from a flapping one"]
     ended_at: Annotated[int | None, "end of the span"] = None
     links: Annotated[tuple[str, ...], _LINK] = ()
+    site: Annotated[str | None, "say before a call which address 999 would be given"] = None
+    certainty: Annotated[Certainty | None, "warn of a phone that is not where its address says"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +175,136 @@ class Emergency:
     blind: Annotated[bool, "whether part of it passed while the agent was not listening"] = False
     test: Annotated[bool, "a rehearsal, not an emergency"] = False
     links: Annotated[tuple[str, ...], _LINK] = ()
+    site: Annotated[str | None, "send help to the right address"] = None
+    certainty: Annotated[Certainty | None, "say how far the address can be trusted"] = None
+    preempted: Annotated[bool, "whether an ordinary call was given up for it"] = False
+    callbacks: Annotated[int, "how often the emergency services reached the caller again"] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What the emergency services may ask about a call within the hour after it; then it is deleted."""
+
+    KIND: ClassVar[str] = "detail"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.DETAIL
+    BASIS: ClassVar[str] = "vital interests"
+
+    id: Annotated[str, _ID]
+    emergency: Annotated[str, "which emergency"]
+    cli: Annotated[str | None, "the number that the emergency services were shown, to be called back on"] = None
+    address: Annotated[str | None, "where to send help: address, floor and room on file"] = None
+    contact: Annotated[str | None, "who lets help in"] = None
+    until_at: Annotated[int | None, "when it goes; none while the call is up"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of an emergency's timeline; written once, chained to the line before it."""
+
+    KIND: ClassVar[str] = "entry"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
+    BASIS: ClassVar[str] = "vital interests; accountability"
+
+    id: Annotated[str, _ID]
+    emergency: Annotated[str, "which emergency"]
+    seq: Annotated[int, "its place in the timeline, from 1"]
+    at: Annotated[int, "when it happened"]
+    what: Annotated[str, "what happened: one word of the agent's own"]
+    detail: Annotated[str, "which trunk, which outcome, which channel of notice; nothing of a person"] = ""
+    by: Annotated[str | None, "who did it, where somebody did"] = None
+    chain: Annotated[str, "keyed hash over the line and the line before it: shows a line changed or missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something that somebody has to look at: an emergency, or what stands in the way of the next one."""
+
+    KIND: ClassVar[str] = "alarm"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
+    BASIS: ClassVar[str] = "vital interests; obligation to carry emergency calls"
+
+    id: Annotated[str, _ID]
+    cause: Annotated[Cause, "what it is about"]
+    subject: Annotated[str, "the record, context, trunk or channel that it is about"]
+    what: Annotated[str, "one line for the desk; nothing of a person"] = ""
+    severity: Annotated[Severity, "how soon somebody has to look"]
+    test: Annotated[bool, "a rehearsal"] = False
+    level: Annotated[int, "how far it was escalated, from 1"] = 1
+    raised_at: Annotated[int, "when it was raised"]
+    acknowledged_at: Annotated[int | None, "when somebody took it on"] = None
+    acknowledged_by: Annotated[str | None, "who took it on"] = None
+    escalated_at: Annotated[int | None, "when it was last escalated, nobody having taken it on"] = None
+    cleared_at: Annotated[int | None, "when its cause went"] = None
+    closed_at: Annotated[int | None, "when it was closed"] = None
+    closed_by: Annotated[str | None, "who closed it; none when it closed by itself"] = None
+    comment: Annotated[str | None, "what came of it"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One telling of one alarm on one channel."""
+
+    KIND: ClassVar[str] = "notice"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
+    BASIS: ClassVar[str] = "accountability: show that the desk was told"
+
+    id: Annotated[str, _ID]
+    alarm: Annotated[str, "which alarm"]
+    cause: Annotated[Cause, "an emergency's go first"]
+    channel: Annotated[str, "the channel's name in the configuration"]
+    news: Annotated[News, "what is told"]
+    state: Annotated[Delivery, "how far it has come"] = Delivery.PENDING
+    raised_at: Annotated[int, "when it was due"]
+    try_at: Annotated[int, "when it is tried next"]
+    attempts: Annotated[int, "how often it was tried"] = 0
+    error: Annotated[str | None, "the kind of the last failure"] = None
+    sent_at: Annotated[int | None, "when the channel took it"] = None
+    delivered_at: Annotated[int | None, "when it was received, where the channel tells"] = None
+    done_at: Annotated[int | None, "when nothing more was to be done"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Somebody looked at the fuller view of an emergency."""
+
+    KIND: ClassVar[str] = "look"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.AUDIT
+    BASIS: ClassVar[str] = "security: who has seen what"
+
+    id: Annotated[str, _ID]
+    at: Annotated[int, "when"]
+    by: Annotated[str, "who"]
+    emergency: Annotated[str, "which emergency"]
+    reason: Annotated[str, "why, in their own words"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """What one context does with one emergency number; no person in it."""
+
+    KIND: ClassVar[str] = "path"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
+    BASIS: ClassVar[str] = "obligation to carry emergency calls"
+
+    id: Annotated[str, _ID]
+    context: Annotated[str, "the context that phones land in"]
+    number: Annotated[str, "what is dialled"]
+    verdict: Annotated[Verdict, "whether the call would go out"]
+    route: Annotated[str, "what the dialplan would run, to tell a change"]
+    since_at: Annotated[int, "since when it is so"]
+    gone_at: Annotated[int | None, "when no phone landed there any more"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """The last dead-man probe that came all the way through Asterisk into the store."""
+
+    KIND: ClassVar[str] = "probe"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
+    BASIS: ClassVar[str] = "obligation to carry emergency calls"
+
+    id: Annotated[str, _ID]
+    at: Annotated[int, "when it came through"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +365,21 @@ class Blind:
     until_at: Annotated[int | None, "end of the gap"] = None
 
 
-Record = Registration | Emergency | Recording | Failure | Blind
-RECORDS: tuple[type[Record], ...] = (Registration, Emergency, Recording, Failure, Blind)
+Record = Registration | Emergency | Recording | Failure | Blind | Detail | Entry | Alarm | Notice | Look | Path | Probe
+RECORDS: tuple[type[Record], ...] = (
+    Registration,
+    Emergency,
+    Recording,
+    Failure,
+    Blind,
+    Detail,
+    Entry,
+    Alarm,
+    Notice,
+    Look,
+    Path,
+    Probe,
+)
 
 #: Fields that count milliseconds since 1970; shown and stored as RFC 3339 text, which sorts in the order of time.
 INSTANTS = frozenset(
@@ -190,6 +393,18 @@ INSTANTS = frozenset(
         "hour",
         "from_at",
         "until_at",
+        "at",
+        "raised_at",
+        "acknowledged_at",
+        "escalated_at",
+        "cleared_at",
+        "closed_at",
+        "try_at",
+        "sent_at",
+        "delivered_at",
+        "done_at",
+        "since_at",
+        "gone_at",
     )
 )
 _INTERNAL = frozenset(("links",))

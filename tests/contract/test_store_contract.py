@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import fields, replace
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path as FilePath
 from types import NoneType, UnionType
 from typing import Any, Protocol, get_args, get_type_hints
 
@@ -16,18 +16,29 @@ from hypothesis import strategies as st
 
 from agent.core.records import (
     RECORDS,
+    Alarm,
     Blind,
+    Cause,
+    Detail,
     Emergency,
+    Entry,
     Failure,
     IpSource,
+    Look,
+    News,
+    Notice,
     Outcome,
+    Path,
     Pause,
+    Probe,
     Record,
     Recording,
     RecordingState,
     Registration,
     SeenBy,
+    Severity,
     Trigger,
+    Verdict,
 )
 from agent.ports import StoreError
 from agent.stores.sqlite import SqliteReader, SqliteStore
@@ -40,7 +51,7 @@ LAST_INSTANT = 253_402_300_799_999
 class Backend(Protocol):
     """One kind of store in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None: ...
+    def __init__(self, folder: FilePath) -> None: ...
 
     async def open(self) -> SqliteStore: ...
 
@@ -48,7 +59,7 @@ class Backend(Protocol):
 
 
 class Sqlite:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: FilePath) -> None:
         self.path = folder / "store.db"
 
     async def open(self) -> SqliteStore:
@@ -62,7 +73,7 @@ BACKENDS: dict[str, type[Backend]] = {"sqlite": Sqlite}
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+def backend(request: pytest.FixtureRequest, tmp_path: FilePath) -> Backend:
     return BACKENDS[request.param](tmp_path)
 
 
@@ -123,6 +134,21 @@ def blind(name: str, at: int = AT, until: int | None = None) -> Blind:
     return Blind(id=name, session="express", cause="refused", from_at=at, until_at=until)
 
 
+def alarm(name: str, **changes: Any) -> Alarm:
+    return replace(
+        Alarm(id=name, cause=Cause.EMERGENCY, subject="e", severity=Severity.CRITICAL, raised_at=AT - 9 * HOUR),
+        **changes,
+    )
+
+
+def notice(name: str, **changes: Any) -> Notice:
+    at = AT - 9 * HOUR
+    return replace(
+        Notice(id=name, alarm="a", cause=Cause.EMERGENCY, channel="desk", news=News.RAISED, raised_at=at, try_at=at),
+        **changes,
+    )
+
+
 def ids(records: Iterable[Record]) -> list[str]:
     return [record.id for record in records]
 
@@ -165,13 +191,21 @@ any_record = st.one_of([_records(record) for record in RECORDS])
 
 def is_open(record: Record) -> bool:
     match record:
-        case Registration() | Emergency():
+        case Registration():
             return record.ended_at is None
+        case Emergency():
+            return record.ended_at is None or record.links != ()
         case Recording():
             return record.state not in (RecordingState.STOPPED, RecordingState.NOT_STARTED)
-        case Blind():
+        case Blind() | Detail():
             return record.until_at is None
-        case Failure():
+        case Alarm():
+            return record.closed_at is None
+        case Notice():
+            return record.done_at is None
+        case Path():
+            return record.gone_at is None
+        case Failure() | Entry() | Look() | Probe():
             return False
 
 
@@ -181,7 +215,7 @@ def is_open(record: Record) -> bool:
 def test_what_was_committed_comes_back_equal_and_the_latest_state_wins(
     name: str, commits: list[tuple[bool, list[Record]]]
 ) -> None:
-    async def run(folder: Path) -> None:
+    async def run(folder: FilePath) -> None:
         backend = BACKENDS[name](folder)
         store = await backend.open()
         expected: dict[tuple[str, str], Record] = {}
@@ -199,7 +233,7 @@ def test_what_was_committed_comes_back_equal_and_the_latest_state_wins(
         assert read == expected
 
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(run(Path(folder)))
+        asyncio.run(run(FilePath(folder)))
 
 
 KINDS = [record.KIND for record in RECORDS]
@@ -305,6 +339,13 @@ ENDED: list[Record] = [
     recording("closed", RecordingState.STOPPED, started_at=AT - 5, stopped_at=AT),
     failure("closed", AT - HOUR),
     blind("closed", AT - 5, AT),
+    Detail(id="closed", emergency="e", until_at=AT),
+    Entry(id="closed", emergency="e", seq=1, at=AT, what="dialled", chain="00"),
+    alarm("closed", closed_at=AT),
+    notice("closed", done_at=AT),
+    Look(id="closed", at=AT, by="sam", emergency="e", reason="the police asked"),
+    Path(id="closed", context="phones", number="999", verdict=Verdict.OURS, route="", since_at=AT - 5, gone_at=AT),
+    Probe(id="closed", at=AT),
 ]
 OPEN: list[Record] = [
     registration("open", AT - 9 * HOUR),
@@ -312,6 +353,10 @@ OPEN: list[Record] = [
     recording("open", RecordingState.PAUSED, started_at=AT - 9 * HOUR, stopped_at=AT - 8 * HOUR),
     recording("waiting", RecordingState.OPTED_IN),
     blind("open", AT - 9 * HOUR),
+    Detail(id="open", emergency="e"),
+    alarm("open"),
+    notice("open"),
+    Path(id="open", context="phones", number="112", verdict=Verdict.WEAK, route="", since_at=AT - 9 * HOUR),
 ]
 
 
@@ -402,7 +447,7 @@ def test_reading_is_a_filter_then_the_latest(
 ) -> None:
     records = [registration(f"{n:02d}", AT + begin, line=whose) for n, (begin, whose) in enumerate(begins)]
 
-    async def run(folder: Path) -> list[Record]:
+    async def run(folder: FilePath) -> list[Record]:
         backend = BACKENDS[name](folder)
         store = await backend.open()
         await store.commit(records, durable=False)
@@ -424,7 +469,7 @@ def test_reading_is_a_filter_then_the_latest(
     if limit is not None:
         expected = expected[max(0, len(expected) - limit) :]
     with tempfile.TemporaryDirectory() as folder:
-        assert asyncio.run(run(Path(folder))) == expected
+        assert asyncio.run(run(FilePath(folder))) == expected
 
 
 async def test_a_kind_without_lines_has_none_of_any_line(store: SqliteStore, backend: Backend) -> None:

@@ -7,19 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agent.core.lanes import LANE_OF, Lane, Lanes
+from agent.core.lanes import LANE_OF, Lane, Lanes, lane_of
 from agent.core.records import (
     RECORDS,
+    Alarm,
     Blind,
+    Cause,
+    Detail,
     Emergency,
+    Entry,
     Failure,
     IpSource,
+    Look,
+    News,
+    Notice,
+    Path,
+    Probe,
     Record,
     Recording,
     RecordingState,
     Registration,
     SeenBy,
+    Severity,
     Trigger,
+    Verdict,
 )
 
 LIMIT, BATCH = 4, 2
@@ -46,6 +57,13 @@ SAMPLES: dict[type[Record], Record] = {
     ),
     Failure: Failure(id="", hour=0, cause="overload", count=1),
     Blind: Blind(id="", session="bulk", cause="closed", from_at=0),
+    Detail: Detail(id="", emergency="e"),
+    Entry: Entry(id="", emergency="e", seq=1, at=0, what="dialled", chain=""),
+    Alarm: Alarm(id="", cause=Cause.EMERGENCY, subject="e", severity=Severity.CRITICAL, raised_at=0),
+    Notice: Notice(id="", alarm="a", cause=Cause.EMERGENCY, channel="c", news=News.RAISED, raised_at=0, try_at=0),
+    Look: Look(id="", at=0, by="sam", emergency="e", reason="asked"),
+    Path: Path(id="", context="phones", number="999", verdict=Verdict.OURS, route="", since_at=0),
+    Probe: Probe(id="", at=0),
 }
 
 
@@ -56,8 +74,17 @@ def record(kind: type[Record], number: int) -> Record:
 
 def test_every_kind_has_a_lane_and_emergencies_have_their_own() -> None:
     assert set(LANE_OF) == set(RECORDS) == set(SAMPLES)
-    assert [kind for kind, lane in LANE_OF.items() if lane is Lane.EMERGENCY] == [Emergency]
+    of_emergencies = {Emergency, Detail, Entry, Alarm, Notice, Probe}
+    assert {kind for kind, lane in LANE_OF.items() if lane is Lane.EMERGENCY} == of_emergencies
     assert min(Lane) is Lane.EMERGENCY
+
+
+def test_an_alarm_about_something_else_does_not_go_in_an_emergencys_way() -> None:
+    for sample in (SAMPLES[Alarm], SAMPLES[Notice]):
+        assert isinstance(sample, Alarm | Notice)
+        assert lane_of(sample) is Lane.EMERGENCY
+        for cause in set(Cause) - {Cause.EMERGENCY}:
+            assert lane_of(replace(sample, cause=cause)) is Lane.RECORDING
 
 
 class LanesMachine(RuleBasedStateMachine):

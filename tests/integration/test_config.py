@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agent.config import Config, ConfigError, Listen, load, reference
 from agent.config.environment import variable
-from agent.config.model import sections
+from agent.config.model import FILES, sections
 from agent.core.policy import Policy
 from agent.core.records import RetentionClass
 
@@ -37,6 +37,18 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("retention", "emergency_days"): ("2", "366", 366),
     ("retention", "recording_days"): ("3", "367", 367),
     ("retention", "operations_days"): ("4", "368", 368),
+    ("retention", "audit_days"): ("4", "368", 368),
+    ("retention", "detail_minutes"): ("4", "30", 30),
+    ("emergency", "callback_hours"): ("4", "5", 5),
+    ("emergency", "sites_file"): ('"a.toml"', "b.toml", "b.toml"),
+    ("emergency", "address_export"): ('"a.csv"', "b.csv", "b.csv"),
+    ("emergency", "address_stale_days"): ("4", "30", 30),
+    ("emergency", "carrier"): ('"A"', "B Telecom", "B Telecom"),
+    ("alerts", "channels_file"): ('"a.toml"', "b.toml", "b.toml"),
+    ("alerts", "escalate_after_s"): ("4", "30.5", 30.5),
+    ("assurance", "paths_every_s"): ("4", "15.5", 15.5),
+    ("assurance", "probe_every_s"): ("4", "2", 2.0),
+    ("assurance", "rehearse_every_h"): ("4", "24", 24),
     ("log", "level"): ('"debug"', "error", "error"),
     ("log", "format"): ('"json"', "console", "console"),
 }
@@ -67,9 +79,9 @@ def test_the_environment_beats_the_file(file: Path, section: str, name: str) -> 
     alone = load(None, {variable(section, name): variable_text}, secrets_required=False)
     plain = load(file, {variable(section, name): ""}, secrets_required=False)
 
-    if isinstance(expected, str) and name == "ca_file":
-        assert getattr(beaten.ami, name) == file.parent / expected
-        assert getattr(alone.ami, name) == Path.cwd() / expected
+    if isinstance(expected, str) and name in FILES - {"secret_file", "express_secret_file"}:
+        assert getattr(getattr(beaten, section), name) == file.parent / expected
+        assert getattr(getattr(alone, section), name) == Path.cwd() / expected
     else:
         assert getattr(getattr(beaten, section), name) == expected != default
         assert getattr(getattr(alone, section), name) == expected
@@ -161,7 +173,7 @@ def test_the_policy_is_what_the_core_takes() -> None:
     assert Config().policy() == Policy()
 
 
-@pytest.mark.parametrize("kind", RetentionClass)
+@pytest.mark.parametrize("kind", sorted(set(RetentionClass) - {RetentionClass.DETAIL}))
 def test_every_retention_class_has_days(kind: RetentionClass) -> None:
     config = load(None, {f"TELEPHONY_AGENT_RETENTION__{kind.upper()}_DAYS": "77"}, secrets_required=False)
     assert config.retention.days(kind) == 77

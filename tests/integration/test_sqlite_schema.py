@@ -27,6 +27,13 @@ TABLES = {
     "recording": "recordings",
     "failure": "failures",
     "blind": "blind_times",
+    "detail": "details",
+    "entry": "entries",
+    "alarm": "alarms",
+    "notice": "notices",
+    "look": "looks",
+    "path": "paths",
+    "probe": "probes",
 }
 
 

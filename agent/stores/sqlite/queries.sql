@@ -24,15 +24,16 @@ BEGIN IMMEDIATE;
 -- name: upsert_registration
 INSERT INTO registrations (
     id, line, ip, ip_source, transport, vendor, model, firmware, first_seen, last_seen, refreshes,
-    ended_at, links
+    ended_at, links, site, certainty
 ) VALUES (
     :id, :line, :ip, :ip_source, :transport, :vendor, :model, :firmware, :first_seen, :last_seen,
-    :refreshes, :ended_at, :links
+    :refreshes, :ended_at, :links, :site, :certainty
 ) ON CONFLICT (id) DO UPDATE SET
-    line = excluded.line, ip = excluded.ip, ip_source = excluded.ip_source, transport = excluded.transport,
-    vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware,
-    first_seen = excluded.first_seen, last_seen = excluded.last_seen, refreshes = excluded.refreshes,
-    ended_at = excluded.ended_at, links = excluded.links;
+    line = excluded.line, ip = excluded.ip, ip_source = excluded.ip_source,
+    transport = excluded.transport, vendor = excluded.vendor, model = excluded.model,
+    firmware = excluded.firmware, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+    refreshes = excluded.refreshes, ended_at = excluded.ended_at, links = excluded.links,
+    site = excluded.site, certainty = excluded.certainty;
 
 -- name: open_registration
 SELECT * FROM registrations WHERE ended_at IS NULL;
@@ -74,19 +75,22 @@ SELECT count(*) FROM registrations;
 -- name: upsert_emergency
 INSERT INTO emergencies (
     id, line, number, ip, vendor, model, started_at, answered_at, ended_at, outcome, trunk, attempts,
-    ring_ms, talk_ms, seen_by, blind, test, links
+    ring_ms, talk_ms, seen_by, blind, test, links, site, certainty, preempted, callbacks
 ) VALUES (
     :id, :line, :number, :ip, :vendor, :model, :started_at, :answered_at, :ended_at, :outcome, :trunk,
-    :attempts, :ring_ms, :talk_ms, :seen_by, :blind, :test, :links
+    :attempts, :ring_ms, :talk_ms, :seen_by, :blind, :test, :links, :site, :certainty, :preempted,
+    :callbacks
 ) ON CONFLICT (id) DO UPDATE SET
     line = excluded.line, number = excluded.number, ip = excluded.ip, vendor = excluded.vendor,
     model = excluded.model, started_at = excluded.started_at, answered_at = excluded.answered_at,
     ended_at = excluded.ended_at, outcome = excluded.outcome, trunk = excluded.trunk,
     attempts = excluded.attempts, ring_ms = excluded.ring_ms, talk_ms = excluded.talk_ms,
-    seen_by = excluded.seen_by, blind = excluded.blind, test = excluded.test, links = excluded.links;
+    seen_by = excluded.seen_by, blind = excluded.blind, test = excluded.test, links = excluded.links,
+    site = excluded.site, certainty = excluded.certainty, preempted = excluded.preempted,
+    callbacks = excluded.callbacks;
 
 -- name: open_emergency
-SELECT * FROM emergencies WHERE ended_at IS NULL;
+SELECT * FROM emergencies WHERE ended_at IS NULL OR links <> '[]';
 
 -- name: delete_emergency
 DELETE FROM emergencies WHERE id IN (
@@ -231,3 +235,247 @@ ORDER BY from_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_blind
 SELECT count(*) FROM blind_times;
+
+-- details
+
+-- name: upsert_detail
+INSERT INTO details (
+    id, emergency, cli, address, contact, until_at
+) VALUES (
+    :id, :emergency, :cli, :address, :contact, :until_at
+) ON CONFLICT (id) DO UPDATE SET
+    emergency = excluded.emergency, cli = excluded.cli, address = excluded.address,
+    contact = excluded.contact, until_at = excluded.until_at;
+
+-- name: open_detail
+SELECT * FROM details WHERE until_at IS NULL;
+
+-- name: delete_detail
+DELETE FROM details WHERE id IN (
+    SELECT id FROM details
+    WHERE until_at < :before
+    LIMIT :limit
+);
+
+-- name: read_detail
+SELECT coalesce(until_at, '9999'), * FROM details
+WHERE coalesce(until_at, '9999') >= :begin
+    AND (coalesce(until_at, '9999'), id) > (:begin, :id)
+ORDER BY coalesce(until_at, '9999'), id LIMIT :chunk;
+
+-- name: seek_detail
+SELECT coalesce(until_at, '9999'), id FROM details
+WHERE coalesce(until_at, '9999') >= :begin
+ORDER BY coalesce(until_at, '9999') DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_detail
+SELECT count(*) FROM details;
+
+-- entries
+
+-- name: upsert_entry
+INSERT INTO entries (
+    id, emergency, seq, at, what, detail, by, chain
+) VALUES (
+    :id, :emergency, :seq, :at, :what, :detail, :by, :chain
+) ON CONFLICT (id) DO UPDATE SET
+    emergency = excluded.emergency, seq = excluded.seq, at = excluded.at, what = excluded.what,
+    detail = excluded.detail, by = excluded.by, chain = excluded.chain;
+
+-- name: delete_entry
+DELETE FROM entries WHERE id IN (
+    SELECT id FROM entries
+    WHERE at < :before
+    LIMIT :limit
+);
+
+-- name: read_entry
+SELECT at, * FROM entries
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_entry
+SELECT at, id FROM entries
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_entry
+SELECT count(*) FROM entries;
+
+-- alarms
+
+-- name: upsert_alarm
+INSERT INTO alarms (
+    id, cause, subject, what, severity, test, level, raised_at, acknowledged_at, acknowledged_by,
+    escalated_at, cleared_at, closed_at, closed_by, comment
+) VALUES (
+    :id, :cause, :subject, :what, :severity, :test, :level, :raised_at, :acknowledged_at,
+    :acknowledged_by, :escalated_at, :cleared_at, :closed_at, :closed_by, :comment
+) ON CONFLICT (id) DO UPDATE SET
+    cause = excluded.cause, subject = excluded.subject, what = excluded.what,
+    severity = excluded.severity, test = excluded.test, level = excluded.level,
+    raised_at = excluded.raised_at, acknowledged_at = excluded.acknowledged_at,
+    acknowledged_by = excluded.acknowledged_by, escalated_at = excluded.escalated_at,
+    cleared_at = excluded.cleared_at, closed_at = excluded.closed_at, closed_by = excluded.closed_by,
+    comment = excluded.comment;
+
+-- name: open_alarm
+SELECT * FROM alarms WHERE closed_at IS NULL;
+
+-- name: delete_alarm
+DELETE FROM alarms WHERE id IN (
+    SELECT id FROM alarms
+    WHERE closed_at < :before
+    LIMIT :limit
+);
+
+-- name: read_alarm
+SELECT raised_at, * FROM alarms
+WHERE raised_at >= :begin
+    AND (raised_at, id) > (:begin, :id)
+ORDER BY raised_at, id LIMIT :chunk;
+
+-- name: seek_alarm
+SELECT raised_at, id FROM alarms
+WHERE raised_at >= :begin
+ORDER BY raised_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_alarm
+SELECT count(*) FROM alarms;
+
+-- notices
+
+-- name: upsert_notice
+INSERT INTO notices (
+    id, alarm, cause, channel, news, state, raised_at, try_at, attempts, error, sent_at, delivered_at,
+    done_at
+) VALUES (
+    :id, :alarm, :cause, :channel, :news, :state, :raised_at, :try_at, :attempts, :error, :sent_at,
+    :delivered_at, :done_at
+) ON CONFLICT (id) DO UPDATE SET
+    alarm = excluded.alarm, cause = excluded.cause, channel = excluded.channel, news = excluded.news,
+    state = excluded.state, raised_at = excluded.raised_at, try_at = excluded.try_at,
+    attempts = excluded.attempts, error = excluded.error, sent_at = excluded.sent_at,
+    delivered_at = excluded.delivered_at, done_at = excluded.done_at;
+
+-- name: open_notice
+SELECT * FROM notices WHERE done_at IS NULL;
+
+-- name: delete_notice
+DELETE FROM notices WHERE id IN (
+    SELECT id FROM notices
+    WHERE done_at < :before
+    LIMIT :limit
+);
+
+-- name: read_notice
+SELECT raised_at, * FROM notices
+WHERE raised_at >= :begin
+    AND (raised_at, id) > (:begin, :id)
+ORDER BY raised_at, id LIMIT :chunk;
+
+-- name: seek_notice
+SELECT raised_at, id FROM notices
+WHERE raised_at >= :begin
+ORDER BY raised_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_notice
+SELECT count(*) FROM notices;
+
+-- looks
+
+-- name: upsert_look
+INSERT INTO looks (
+    id, at, by, emergency, reason
+) VALUES (
+    :id, :at, :by, :emergency, :reason
+) ON CONFLICT (id) DO UPDATE SET
+    at = excluded.at, by = excluded.by, emergency = excluded.emergency, reason = excluded.reason;
+
+-- name: delete_look
+DELETE FROM looks WHERE id IN (
+    SELECT id FROM looks
+    WHERE at < :before
+    LIMIT :limit
+);
+
+-- name: read_look
+SELECT at, * FROM looks
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_look
+SELECT at, id FROM looks
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_look
+SELECT count(*) FROM looks;
+
+-- paths
+
+-- name: upsert_path
+INSERT INTO paths (
+    id, context, number, verdict, route, since_at, gone_at
+) VALUES (
+    :id, :context, :number, :verdict, :route, :since_at, :gone_at
+) ON CONFLICT (id) DO UPDATE SET
+    context = excluded.context, number = excluded.number, verdict = excluded.verdict,
+    route = excluded.route, since_at = excluded.since_at, gone_at = excluded.gone_at;
+
+-- name: open_path
+SELECT * FROM paths WHERE gone_at IS NULL;
+
+-- name: delete_path
+DELETE FROM paths WHERE id IN (
+    SELECT id FROM paths
+    WHERE gone_at < :before
+    LIMIT :limit
+);
+
+-- name: read_path
+SELECT since_at, * FROM paths
+WHERE since_at >= :begin
+    AND (since_at, id) > (:begin, :id)
+ORDER BY since_at, id LIMIT :chunk;
+
+-- name: seek_path
+SELECT since_at, id FROM paths
+WHERE since_at >= :begin
+ORDER BY since_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_path
+SELECT count(*) FROM paths;
+
+-- probes
+
+-- name: upsert_probe
+INSERT INTO probes (
+    id, at
+) VALUES (
+    :id, :at
+) ON CONFLICT (id) DO UPDATE SET
+    at = excluded.at;
+
+-- name: delete_probe
+DELETE FROM probes WHERE id IN (
+    SELECT id FROM probes
+    WHERE at < :before
+    LIMIT :limit
+);
+
+-- name: read_probe
+SELECT at, * FROM probes
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_probe
+SELECT at, id FROM probes
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_probe
+SELECT count(*) FROM probes;
