@@ -1,19 +1,15 @@
 """The configuration file's sections and keys, each with its line, and what is wrong with their names."""
 
-import errno
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.config import toml
+from agent.config import text, toml
 from agent.config.environment import SECRETS, variable
 from agent.config.mistakes import Mistake, named, nearest, shown
 from agent.config.model import key, sections
 
 MOST_BYTES = 1 << 16
-LONGEST_LINE = 2048  # the standard parser takes quadratic memory for a key of very many dotted parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,46 +24,14 @@ class Document:
 
 def read(path: Path) -> Document:
     """The file at ``path``; every mistake in it is told in the result."""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-            regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
-            content = opened.read(MOST_BYTES + 1) if regular else b""
-    except (OSError, ValueError) as error:
-        number = error.errno if isinstance(error, OSError) else errno.EINVAL
-        return _unreadable(path, f"cannot be read: {os.strerror(number or 0)}")
-    if not regular:
-        return _unreadable(path, "not a regular file")
-    if len(content) > MOST_BYTES:
-        return _unreadable(path, f"longer than {MOST_BYTES} bytes")
-    try:
-        text = content.removeprefix(b"\xef\xbb\xbf").decode().replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return _unreadable(path, "not UTF-8 text", line)
-    for line, row in enumerate(text.split("\n"), 1):
-        if len(row) > LONGEST_LINE:
-            return _unreadable(path, f"longer than {LONGEST_LINE} characters", line)
-    return _named(path, text)
+    found = text.read(path, most_bytes=MOST_BYTES)
+    return Document(mistakes=[found], sound=False) if isinstance(found, Mistake) else _named(path, found)
 
 
-def _unreadable(path: Path, found: str, line: int | None = None) -> Document:
-    mistake = Mistake(origin=str(path), line=line, found=found, expected="a text file in TOML is expected")
-    return Document(mistakes=[mistake], sound=False)
-
-
-def _named(path: Path, text: str) -> Document:
-    content, text, errors = toml.parse(text)
-    lines = toml.lines(text)
-    mistakes = [
-        Mistake(
-            origin=str(path),
-            line=line,
-            found=f"not TOML: {message[:1].lower()}{message[1:]}",
-            expected="write [section], or key = value with every text in quotes",
-            example='host = "127.0.0.1"',
-        )
-        for line, message in errors
-    ]
+def _named(path: Path, written: str) -> Document:
+    content, written, errors = toml.parse(written)
+    lines = toml.lines(written)
+    mistakes = text.not_toml(path, errors, example='host = "127.0.0.1"')
     keys: dict[str, dict[str, Any]] = {}
     for section, table in content.items():
         origin, line = str(path), lines.get((section,))

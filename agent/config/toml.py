@@ -25,6 +25,8 @@ _TOKEN = re.compile(
 )
 _AT_LINE = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 _MOST_ERRORS = 20
+_MANY_BYTES = 1 << 20  # reading again after an error takes seconds in a text longer than this
+_PLAIN = re.compile(r"""([A-Za-z0-9_-]+)|"([^"\\]*)"|'([^']*)'""")
 _DEEPEST = 8  # of a key's path: a hostile one may have 100,000 parts
 
 Path = tuple[str, ...]
@@ -68,7 +70,8 @@ def lines(text: str) -> dict[Path, int]:
         if head.startswith("["):
             path = table = _path(tomllib.loads(head))
         else:
-            path = table + _path(tomllib.loads(head + " = 0"))
+            plain = _PLAIN.fullmatch(head)  # the parser would take seconds for 100,000
+            path = table + ((plain[plain.lastindex or 0],) if plain else _path(tomllib.loads(head + " = 0")))
         for length in range(1, min(len(path), _DEEPEST) + 1):
             found.setdefault(path[:length], line)
     return found
@@ -92,7 +95,8 @@ def parse(text: str) -> tuple[dict[str, Any], str, list[tuple[int | None, str]]]
     extent of the error cannot be known, nothing is read.
     """
     errors: list[tuple[int | None, str]] = []
-    while len(errors) < _MOST_ERRORS:
+    most = _MOST_ERRORS if len(text) < _MANY_BYTES else 3
+    while len(errors) < most:
         try:
             return tomllib.loads(text), text, errors
         except tomllib.TOMLDecodeError as error:

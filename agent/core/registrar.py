@@ -19,6 +19,7 @@ from agent.core.signals import (
     PeersListed,
     Signal,
 )
+from agent.core.sites import Sites
 
 #: An authentication and the contact it made are this close together.
 _JOIN_MS = 5000
@@ -64,6 +65,7 @@ class Registrar:
 
     policy: Policy
     new_id: Callable[[], str]
+    sites: Sites | None = None
     spans: dict[str, Span] = field(default_factory=dict)
     _of_line: dict[str, set[str]] = field(default_factory=dict)
     _of_call_id: dict[str, str] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Registrar:
     _nameless: dict[str, str] = field(default_factory=dict)
     _proved: set[str] = field(default_factory=set)
     _listed_technologies: set[str] = field(default_factory=set)
+    _undescribed: dict[str, int | None] = field(default_factory=dict)
 
     # -- what is heard ------------------------------------------------------------------------------------------
 
@@ -130,6 +133,9 @@ class Registrar:
             # Perhaps a trunk, its contact written into pjsip.conf, that answers again: the description will tell.
             return
         if span is None:
+            # Its own word for where it is may be a private address behind a NAT; the description, asked for now, joins
+            # the request's. Until then no site is told: that would be a false alarm for every such phone.
+            self._undescribed[signal.contact] = None
             origin = registration.origin_of_contact(signal)
             yield from self._kept(registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin))
         else:
@@ -147,6 +153,7 @@ class Registrar:
             behind = registration.origin_of_request(request, signal, self.policy)
             origin = behind if behind.ip is not None else origin
         device = identify(signal.user_agent)
+        self._undescribed.pop(signal.contact, None)
         span = self.spans.get(signal.contact)
         if span is None:
             fresh = registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin)
@@ -234,7 +241,16 @@ class Registrar:
         self._unexplained.pop(line, None)
 
     def tick(self, at: int) -> Iterator[Output]:
-        """Ask about requests that nothing has explained; forget authentications that nothing came of."""
+        """Ask about requests that nothing has explained; forget authentications that nothing came of.
+
+        A contact that nobody has described is placed by its own word then.
+        """
+        for contact, since in list(self._undescribed.items()):
+            if since is None:  # by the clock of the ticks alone: a PBX's may be hours off
+                self._undescribed[contact] = at
+            elif at - since >= _JOIN_MS:
+                del self._undescribed[contact]
+                yield from self._replaced(self.spans[contact])
         for line, request in list(self._unexplained.items()):
             if at - request.at >= _ASK_AFTER_MS:
                 self._asked[line] = self._unexplained.pop(line)
@@ -267,6 +283,16 @@ class Registrar:
             span = registration.restore(record)
             self._index(span)
 
+    def relocate(self, sites: Sites | None) -> Iterator[Registration]:
+        """Take another table of sites (None: there is none), and tell the open spans that it places elsewhere.
+
+        Other signals may be heard between two of them.
+        """
+        self.sites = sites
+        for contact in list(self.spans):
+            if contact in self.spans and contact not in self._undescribed:
+                yield from self._replaced(self.spans[contact])
+
     # -- what others ask ----------------------------------------------------------------------------------------
 
     def whereabouts(self, line: str, at: int, ip: str | None = None) -> Whereabouts:
@@ -287,6 +313,7 @@ class Registrar:
             ip=ip or span.origin.ip,
             vendor=span.device.vendor if span.device.vendor != UNKNOWN else None,
             model=span.device.model or None,
+            since=span.first_seen,
         )
 
     def _address_of_call(self, line: str, at: int) -> str | None:
@@ -305,12 +332,31 @@ class Registrar:
 
     def _kept(self, span: Span) -> Iterator[Output]:
         self._proved.add(span.contact)
-        if self.spans.get(span.contact) is not span:
+        before = self.spans.get(span.contact)
+        if before is None or before.origin != span.origin or span.certainty is None:
+            span = self._placed(span)
+        if before is not span:
             self._index(span)
             yield registration.minimise(span)
 
+    def _placed(self, span: Span) -> Span:
+        """The span at the site that the table says, or the same object."""
+        site, certainty = None, None
+        if self.sites is not None and span.contact not in self._undescribed:
+            placement = self.sites.place(span.line, span.origin.ip)
+            certainty = placement.certainty
+            site = None if placement.site is None else placement.site.id
+        same = (site, certainty) == (span.site, span.certainty)
+        return span if same else replace(span, site=site, certainty=certainty)
+
+    def _replaced(self, span: Span) -> Iterator[Registration]:
+        if (placed := self._placed(span)) is not span:
+            self.spans[span.contact] = placed
+            yield registration.minimise(placed)
+
     def _ended(self, span: Span, at: int) -> Iterator[Output]:
         del self.spans[span.contact]
+        self._undescribed.pop(span.contact, None)
         self._proved.discard(span.contact)
         contacts = self._of_line[span.line]
         contacts.discard(span.contact)

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 
 from agent.core.devices import UNKNOWN, Device, identify
 from agent.core.policy import Policy
-from agent.core.records import IpSource, Registration
+from agent.core.records import Certainty, IpSource, Registration
 from agent.core.signals import Authenticated, ContactDescribed, ContactHeard, PeerDescribed, PeerHeard
 
 _UNKNOWN = Device(vendor=UNKNOWN)
@@ -42,11 +42,16 @@ class Whereabouts:
     ip: str | None = None
     vendor: str | None = None
     model: str | None = None
+    #: when that registration began, where there is one
+    since: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One span; ``contact`` is the keyed hash of the contact, times are ms since 1970 UTC."""
+    """One span; ``contact`` is the keyed hash of the contact, times are ms since 1970 UTC.
+
+    ``site`` is the id of the site that the phone is taken to be at; ``certainty`` is None where no table tells.
+    """
 
     id: str
     contact: str
@@ -58,6 +63,8 @@ class Span:
     last_seen: int
     refreshes: int = 0
     ended_at: int | None = None
+    site: str | None = None
+    certainty: Certainty | None = None
 
 
 def origin_of_contact(signal: ContactHeard | ContactDescribed) -> Origin:
@@ -156,6 +163,8 @@ def minimise(span: Span) -> Registration:
         refreshes=span.refreshes,
         ended_at=span.ended_at,
         links=() if span.ended_at is not None else (f"{span.technology}:{span.contact}",),
+        site=span.site,
+        certainty=span.certainty,
     )
 
 
@@ -172,4 +181,6 @@ def restore(record: Registration) -> Span:
         first_seen=record.first_seen,
         last_seen=record.last_seen,
         refreshes=record.refreshes,
+        site=record.site,
+        certainty=record.certainty,
     )

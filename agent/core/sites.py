@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -17,7 +17,7 @@ _HOUSE = re.compile(r"([0-9]+) ?([A-Za-z]?)")
 class Site:
     """A place with an address, as help would be sent to it.
 
-    ``contact`` says who lets help in; ``trunks`` are the emergency trunks of the site, empty for the usual ones; ``cli``
+    ``contact`` says who lets help in; ``trunks`` are the site's own emergency trunks, empty for the usual ones; ``cli``
     (E.164) is the number that the emergency services are shown; ``country`` is in ISO 3166-1 alpha-2. ``floor`` and
     ``room`` hold where neither a network nor a line says better.
     """
@@ -79,7 +79,7 @@ class Placement:
     def civic(self) -> tuple[tuple[str, str], ...]:
         """The elements of a PIDF-LO civicAddress (RFC 4119, RFC 5139), name and text, in the order of its schema.
 
-        A2 is the county and A3 the town (RFC 4776, 3.4), HNO the house number's digits and HNS the letter after them.
+        A2 is the county, A3 the town, HNO the house number's digits, HNS the letter after them (RFC 4119, 2.2.1).
         """
         return tuple((name, text) for name, text in self._elements() if text)
 
@@ -164,10 +164,16 @@ class Sites:
 
 
 def _joined(here: Spot, home: Spot | None) -> Spot:
-    """The place at one site that both tell of; where they differ the network is right, for that is seen."""
-    if home is None or (here.floor is not None and here.floor != home.floor):
+    """The place at one site that both tell of; where they contradict the network is right, for that is seen."""
+    if home is None or _differ(here.floor, home.floor) or _differ(here.room, home.room):
         return here
-    return Spot(site=here.site, floor=home.floor, room=here.room or home.room, confirmed=home.confirmed)
+    if here.floor in (None, home.floor) and here.room in (None, home.room):
+        return home
+    return replace(home, floor=home.floor or here.floor, room=home.room or here.room)
+
+
+def _differ(seen: str | None, filed: str | None) -> bool:
+    return seen is not None and filed is not None and seen != filed
 
 
 def unmapped(network: Network) -> Network:
