@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(CACHE)/tools:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 
-.PHONY: help setup run test lint types contracts unit asterisk provision tools lock clean
+.PHONY: help setup run test lint types contracts unit asterisk bench provision tools lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -63,10 +63,13 @@ unit: $(VENV)/.ready tools ## everything that needs no Asterisk
 asterisk: $(VENV)/.ready provision ## from SIP on the wire to the stored row, on Asterisk 22 and 16
 	pytest -m asterisk -n $(ASTERISKS)
 
+bench: $(VENV)/.ready provision ## figures, one JSON object a line, then a table; ONLY=emergency CALLS=2000
+	@python -m tests.bench $(ONLY) $(if $(CALLS),--calls $(CALLS))
+
 provision: $(VENV)/.ready ## Asterisk 22 and 16 in the user's cache folder
 	@python -m tests.lab.provision 22 16
 
-tools: $(VENV)/.ready ## promtool and prometheus in the user's cache folder
+tools: $(VENV)/.ready ## promtool, prometheus and alertmanager in the user's cache folder
 	@python -m tests.lab.tools $(CACHE)/tools
 
 lock: $(VENV)/.ready ## requirements.lock anew from pyproject.toml

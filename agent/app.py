@@ -14,23 +14,28 @@ from typing import Any, Literal
 
 import structlog
 
-from agent import __version__
-from agent.config import Config
+from agent import __version__, alerts, control
+from agent.assurance import Assurance, assurance
+from agent.config import Config, channels, sites
+from agent.config.channel import AnyChannel
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
-from agent.core.records import Record
+from agent.core.numbers import forms
+from agent.core.records import Alarm, Entry, Notice, Record
 from agent.core.signals import Lookup
+from agent.core.sites import Sites
 from agent.core.wire import Message
 from agent.duties import check as checking
 from agent.duties import retention
+from agent.duties.alerting import Alerting
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
-from agent.status import readiness, snapshot
-from agent.stores.sqlite import SqliteStore
-from agent.views import api
+from agent.status import path_state, readiness, snapshot
+from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.views import api, unix
 from agent.views.metrics import Metrics
 
 log = structlog.get_logger()
@@ -55,12 +60,12 @@ def new_id() -> str:
 
 
 def link_key(path: Path) -> bytes:
-    """The key of the restart links, made at the first start; it lies beside the store, not in it.
+    """The key of `read_key`, made at the first start; it lies beside the store, not in it.
 
     Raises:
         StoreError: it cannot be read or made.
     """
-    file = path.with_name(path.name + ".key")
+    file = _key_file(path)
     try:
         with contextlib.suppress(FileExistsError):
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -68,12 +73,30 @@ def link_key(path: Path) -> bytes:
                 fresh.write(secrets.token_bytes(32))
                 fresh.flush()
                 os.fsync(fresh.fileno())
+    except OSError as error:
+        raise StoreError(f"the key file {file} cannot be made: {error.strerror}", "check its folder") from None
+    return read_key(path)
+
+
+def read_key(path: Path) -> bytes:
+    """The key that lies beside the store at ``path``: of the restart links, and of the emergencies' timelines.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    file = _key_file(path)
+    try:
         key = file.read_bytes()
     except OSError as error:
         raise StoreError(f"the key file {file} cannot be used: {error.strerror}", "check its owner and mode") from None
     if len(key) != 32:
-        raise StoreError(f"the key file {file} is damaged", "move it away: open calls of the last run are then closed")
+        hint = "restore it; without it the next start takes up no open call, and no timeline can be checked"
+        raise StoreError(f"the key file {file} is damaged", hint)
     return key
+
+
+def _key_file(path: Path) -> Path:
+    return path.with_name(path.name + ".key")
 
 
 class Agent:
@@ -82,29 +105,44 @@ class Agent:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
 
     def stop(self) -> None:
         """End `run` in order."""
         self._stop.set()
 
+    def reload(self) -> None:
+        """Read the tables of sites and channels again."""
+        self._reload.set()
+
     async def run(self) -> None:
         """Run until `stop`.
 
         Raises:
-            StoreError, LoginRefused, NotAmi, TlsRefused: it could not start; nothing stored was changed.
+            ConfigError, StoreError, LoginRefused, NotAmi, TlsRefused: it could not start; nothing stored was changed.
         """
         config = self._config
+        told, table = told_channels(config), table_of_sites(config)
         store = await SqliteStore.open(config.store.path, say=lambda text: log.info("store", step=text))
         try:
-            engine = Engine(policy=config.policy(), link=Linker(link_key(config.store.path)), new_id=new_id)
-            engine.restore(await store.open_records())
+            key = link_key(config.store.path)
+            engine = Engine(policy=config.policy(), link=Linker(key), new_id=new_id, sites=table, timeline_key=key)
+            engine.adopt(alerts.policy(told, config.alerts.escalate_after_s))
+            records = await store.open_records()
+            engine.restore(records)
             pipeline = Pipeline(engine, store)
             source = self._source(pipeline)
             pipeline.ask = source.look_up
-            metrics = Metrics(lambda: snapshot(source, pipeline))
-            pipeline.observers.append(metrics)
+            desk = alerts.Desk(pipeline, lambda: SqliteReader(config.store.path))
+            alerting = Alerting(alerts.routes(told, source.bulk, now_ms), desk, now_ms)
+            assured = self._assured(pipeline, source, records)
+            metrics = Metrics(lambda: snapshot(source, pipeline, alerting, path_state(*assured.watching)))
+            metrics.restore(records)
+            alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
+            pipeline.observers += [metrics, source.stored, alerting, *assured.observers]
+            pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
-            await self._live(store, pipeline, source, metrics)
+            await self._live(store, pipeline, source, metrics, alerting, assured)
             self._alive.unlink(missing_ok=True)
         finally:
             await store.close()
@@ -129,17 +167,73 @@ class Agent:
             express_credentials=credentials(self._config, "express"),
             wanted=WANTED,
             listener=pipeline,
+            ledger=pipeline,
             clock=now_ms,
             timing=Timing(ping_after_s=ami.silent_after_s / 3, ping_timeout_s=ami.silent_after_s * 2 / 3),
         )
 
-    async def _live(self, store: SqliteStore, pipeline: Pipeline, source: AmiSource, metrics: Metrics) -> None:
+    def _assured(self, pipeline: Pipeline, source: AmiSource, records: list[Record]) -> Assurance:
+        """What watches the way of a 999."""
+        path = self._config.store.path
+        return assurance(
+            self._config,
+            pipeline,
+            source,
+            login=lambda: inquiry(address(self._config), credentials(self._config, "bulk"), events="system"),
+            reader=lambda: SqliteReader(path),
+            records=records,
+            clock=now_ms,
+            new_id=new_id,
+        )
+
+    def _controls(
+        self, pipeline: Pipeline, source: AmiSource, alerting: Alerting, assured: Assurance
+    ) -> control.Control:
+        """What people ask for."""
+        path = self._config.store.path
+
+        async def reread_sites() -> int:
+            table = await asyncio.to_thread(table_of_sites, self._config)
+            pipeline.put(pipeline.engine.relocate(table, now_ms()))
+            return 0 if table is None else len(table.sites)
+
+        async def reread_channels() -> int:
+            told = await asyncio.to_thread(told_channels, self._config)
+            pipeline.engine.adopt(alerts.policy(told, self._config.alerts.escalate_after_s))
+            alerting.take(alerts.routes(told, source.bulk, now_ms))
+            return len(told)
+
+        return control.Control(
+            pipeline=pipeline,
+            keeping=control.Keeping(pipeline),
+            reader=lambda: SqliteReader(path),
+            clock=now_ms,
+            new_id=new_id,
+            tables={"sites": reread_sites, "channels": reread_channels},
+            rehearsing=assured.rehearse,
+            reachable=assured.phones,
+        )
+
+    async def _live(
+        self,
+        store: SqliteStore,
+        pipeline: Pipeline,
+        source: AmiSource,
+        metrics: Metrics,
+        alerting: Alerting,
+        assured: Assurance,
+    ) -> None:
+        controls = self._controls(pipeline, source, alerting, assured)
         parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "source": source.run,
             "pipeline": pipeline.run,
             "ticks": lambda: self._ticks(pipeline),
+            "alerting": alerting.run,
+            **assured.parts,
             "retention": lambda: retention.run(store, self._config.retention.days, now_ms),
             "http": lambda: self._http(pipeline, source, metrics),
+            "control": lambda: control.serve(controls, unix.beside(self._config.store.path)),
+            "reloads": lambda: control.reloads(controls, self._reload),
         }
         stopping = asyncio.create_task(_set(self._stop))
         tasks = [asyncio.create_task(kept_up(name, part, pipeline.failures)) for name, part in parts.items()]
@@ -196,6 +290,24 @@ async def kept_up(name: str, part: Callable[[], Coroutine[Any, Any, None]], fail
         await asyncio.sleep(RESTART_S)
 
 
+def table_of_sites(config: Config) -> Sites | None:
+    """Where phones are, as far as that is configured.
+
+    Raises:
+        ConfigError: the table of sites cannot be used.
+    """
+    return None if config.emergency.sites_file is None else sites.load(config.emergency.sites_file)
+
+
+def told_channels(config: Config) -> dict[str, AnyChannel]:
+    """Who is told of alarms, by name.
+
+    Raises:
+        ConfigError: the table of channels cannot be used.
+    """
+    return {} if config.alerts.channels_file is None else channels.load(config.alerts.channels_file)
+
+
 async def _set(event: asyncio.Event) -> None:
     await event.wait()
 
@@ -233,7 +345,8 @@ def replayed(config: Config, chunks: Iterable[bytes], *, source: str) -> tuple[l
     """
     ear = _Ear(Engine(policy=config.policy(), link=Linker(secrets.token_bytes(32)), new_id=new_id))
     summary = replay(chunks, WANTED, ear, source=source)
-    return list(ear.records.values()), summary
+    # A replay says what happened; the alarms of it, and who would have been told, are the running agent's.
+    return [record for record in ear.records.values() if not isinstance(record, Alarm | Entry | Notice)], summary
 
 
 class _Ear:
@@ -264,6 +377,7 @@ async def run(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)
+    loop.add_signal_handler(signal.SIGHUP, agent.reload)
     log.info("starting", version=__version__)
     await agent.run()
     log.info("stopped")
@@ -273,8 +387,11 @@ async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
     """What is wrong on the PBX and here, worst first; ``etc`` is Asterisk's configuration folder.
 
     Raises:
+        ConfigError: a table that the configuration names cannot be used.
         LoginRefused, NotAmi, TlsRefused, Unreachable: there is no login.
     """
+    told_channels(config)
+    table_of_sites(config)
     bulk, express = credentials(config, "bulk"), credentials(config, "express")
     apart = express.username != bulk.username
     listen = config.http.listen
@@ -296,6 +413,7 @@ async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
             logins=[first, *others],
             etc=etc or (ASTERISK_ETC if checking.loopback(config.ami.host) else None),
             numbers=config.emergency.numbers,
+            forms=forms(config.emergency.numbers, config.emergency.prefixes),
             loopback=checking.loopback(config.ami.host),
             tls=config.ami.tls,
             host=host,

@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import structlog
 
 from agent.core.engine import Engine
-from agent.core.lanes import Lane, Lanes
+from agent.core.lanes import Lane, Lanes, lane_of
 from agent.core.records import Emergency, Record, Recording
 from agent.core.signals import Lookup
 from agent.core.wire import Message
@@ -23,7 +23,7 @@ Observer = Callable[[Lane, Sequence[Record], float], None]
 
 
 class Pipeline:
-    """An `agent.ports.Listener`: each message becomes minimal records within the call that brings it.
+    """An `agent.ports.Listener` and `Ledger`: each message becomes minimal records within the call that brings it.
 
     Observers are told of records after their commit, never before, with the lane and the commit's duration (s).
     """
@@ -33,12 +33,17 @@ class Pipeline:
         self.lanes = Lanes()
         self.ask = ask
         self.observers: list[Observer] = []
+        #: Told what the store has just refused, and why.
+        self.refusals: list[Callable[[StoreError, Sequence[Record]], None]] = []
         self.store_errors = 0
         #: Of observers, and of whatever else must not touch the lanes when it breaks.
         self.failures: Counter[str] = Counter()
         self.storing = True
         self._store = store
         self._wake = asyncio.Event()
+        #: Of the emergency lane, by id: what is not in the store in this state.
+        self._unkept: dict[str, Record] = {}
+        self._kept_some = asyncio.Event()
 
     # -- what a source says: synchronous, so that nothing un-minimised ever waits -------------------------------
 
@@ -60,13 +65,40 @@ class Pipeline:
         """Time passed."""
         self._take(self.engine.tick(at))
 
+    def put(self, records: Iterable[Record | Lookup]) -> None:
+        """What people and duties add; it goes the way of everything else."""
+        self._take(records)
+
     def _take(self, outputs: Iterable[Record | Lookup]) -> None:
         for output in outputs:
             if isinstance(output, Lookup):
                 self.ask(output)
             else:
                 self.lanes.put(output)
+                if lane_of(output) is Lane.EMERGENCY:
+                    self._unkept[output.id] = output
                 self._wake.set()
+
+    # -- what the journal's reader asks: see `agent.ports.Ledger` ------------------------------------------------
+
+    def reading(self) -> None:
+        """The journal of emergencies is about to be read."""
+        self.engine.desk.reading()
+
+    def read(self, calls: Collection[str]) -> None:
+        """It was read: it holds something of ``calls`` (raw ids), and of no others."""
+        self.engine.desk.read([self.engine.link(call) for call in calls])
+
+    def over(self, call: str) -> bool:
+        """Whether ``call`` (raw id) is not up, as far as it was heard."""
+        return self.engine.desk.over(self.engine.link(call))
+
+    async def kept(self) -> None:
+        """Return when every record of the emergency lane that is there now is in the store, or a later state of it."""
+        waiting = set(self._unkept)
+        while waiting := waiting & self._unkept.keys():
+            self._kept_some.clear()
+            await self._kept_some.wait()
 
     # -- into the store ------------------------------------------------------------------------------------------
 
@@ -82,7 +114,7 @@ class Pipeline:
                 continue
             try:
                 async with asyncio.timeout(retry_s):
-                    await self._woken_by_an_emergency(sum(isinstance(record, Emergency) for record in refused))
+                    await self._woken_by_an_emergency(sum(lane_of(record) is Lane.EMERGENCY for record in refused))
             except TimeoutError:
                 retry_s = min(RETRY_LAST_S, retry_s * 2)
 
@@ -105,15 +137,19 @@ class Pipeline:
 
     async def _written(self, lane: Lane, taken: list[Record], refused: dict[str, Record]) -> bool:
         """Move ``taken`` into the store, or what it will not have into ``refused``; whether the store took any."""
-        if await self._committed(lane, list(taken)):
+        error = await self._committed(lane, list(taken))
+        if error is None or error.everything:
             for record in taken:
-                refused.pop(record.id, None)
+                if error is None:
+                    refused.pop(record.id, None)
+                else:
+                    refused[record.id] = record
             taken.clear()
-            return True
+            return error is None
         # One record that the store will not have must not keep the others out, nor the lanes behind it waiting.
         took_any, alone = False, len(taken) == 1
         while taken and (lane is Lane.EMERGENCY or not self.lanes.depth(Lane.EMERGENCY)):
-            if not alone and await self._committed(lane, taken[:1]):
+            if not alone and await self._committed(lane, taken[:1]) is None:
                 took_any = True
                 refused.pop(taken[0].id, None)
             else:
@@ -121,21 +157,33 @@ class Pipeline:
             del taken[0]
         return took_any
 
-    async def _committed(self, lane: Lane, records: list[Record]) -> bool:
+    async def _committed(self, lane: Lane, records: list[Record]) -> StoreError | None:
+        """Why the store refused them; None when it has them."""
         started = time.perf_counter()
         try:
             await self._store.commit(records, durable=lane is not Lane.ORDINARY)
         except StoreError as error:
-            self._refused(error)
-            return False
+            self._refused(error, records)
+            return error
         if not self.storing:
             self.storing = True
             log.info("store_back")
+        if lane is Lane.EMERGENCY:
+            for record in records:
+                if self._unkept.get(record.id) is record:
+                    del self._unkept[record.id]
+            self._kept_some.set()
         self._told(lane, records, time.perf_counter() - started)
-        return True
+        return None
 
-    def _refused(self, error: StoreError) -> None:
+    def _refused(self, error: StoreError, records: Sequence[Record]) -> None:
         self.store_errors += 1
+        for told in self.refusals:
+            try:
+                told(error, records)
+            except Exception:  # as with observers
+                self.failures[type(told).__name__] += 1
+                log.exception("observer_failed", observer=type(told).__name__)
         if self.storing:
             self.storing = False
             log.error("store_refuses", reason=str(error), hint=error.hint)

@@ -1,18 +1,25 @@
 """What the stages promise one another, as Protocols."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol, TypeVar, runtime_checkable
 
-from agent.core.records import Record
+from agent.core.records import Alarm, Notice, Record
 from agent.core.wire import Message
+
+T = TypeVar("T", bound=Record)
 
 
 class StoreError(Exception):
-    """The store cannot be used; the message is one sentence for the operator, ``hint`` says what to do."""
+    """The store cannot be used; the message is one sentence for the operator, ``hint`` says what to do.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    ``everything``: it would have refused any other record as well; else perhaps these alone.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, everything: bool = False) -> None:
         super().__init__(message)
         self.hint = hint
+        self.everything = everything
 
 
 class Store(Protocol):
@@ -28,7 +35,7 @@ class Store(Protocol):
         """
 
     async def open_records(self) -> list[Record]:
-        """Records that had not ended when the agent stopped: registrations, emergencies, recordings, blind times."""
+        """Records that had not ended when the agent stopped, and the timelines that go on."""
 
     async def delete_before(self, kind: str, before: int, limit: int = 500) -> int:
         """Delete at most ``limit`` ended records of ``kind`` that ended before ``before`` (ms); how many went."""
@@ -48,6 +55,34 @@ class Reader(Protocol):
     ) -> Iterable[Record]:
         """Records of ``kind``, oldest first, begun at or after ``since`` (ms), at most the ``limit`` latest."""
 
+    def find(self, kind: type[T], prefix: str, limit: int = 2) -> list[T]:
+        """At most ``limit`` emergencies or alarms whose id begins with ``prefix``: one, where that says which."""
+
+    def of(self, kind: type[T], owner: str) -> list[T]:
+        """The details, entries, alarms or looks of an emergency, the notices of an alarm; oldest first."""
+
+    def open(self, kind: type[T]) -> list[T]:
+        """Records that have not ended, of a kind that ends, in no order."""
+
+
+class Ledger(Protocol):
+    """What is known, and what is safely stored, of the emergencies that a journal beside the source tells of.
+
+    ``call`` and ``calls`` are the journal's own ids, raw.
+    """
+
+    def reading(self) -> None:
+        """The journal is about to be read; what it holds is heard by the `Listener`."""
+
+    def read(self, calls: Collection[str]) -> None:
+        """All of it was read and heard: it holds something of ``calls``, and of no others."""
+
+    def over(self, call: str) -> bool:
+        """Whether ``call`` is not up, as far as it was heard."""
+
+    async def kept(self) -> None:
+        """Return when every record of an emergency that is there now is stored durably."""
+
 
 class Listener(Protocol):
     """Who hears a source. Every call is synchronous: nothing un-minimised may wait in a queue."""
@@ -60,3 +95,85 @@ class Listener(Protocol):
 
     def regained(self, session: str, at: int) -> None:
         """``session`` listens again, logged in and filtered."""
+
+
+class Text(Protocol):
+    """An alarm in words: one line, and all that there is to say."""
+
+    @property
+    def title(self) -> str:
+        """One line."""
+
+    @property
+    def body(self) -> str:
+        """Several, the most important first."""
+
+
+class Receipt(StrEnum):
+    """How much a channel knows of what became of a notice: handed over, or received as well."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+
+
+class ChannelError(Exception):
+    """A channel did not take a notice; ``kind`` is one word, with nothing of a person and no secret in it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class Channel(Protocol):
+    """A way to tell people of an alarm. Nothing of it blocks the event loop."""
+
+    async def send(self, text: Text, alarm: Alarm, notice: Notice) -> Receipt:
+        """Tell; cancelled when it takes too long. A notice may come twice (``notice.id`` is the same).
+
+        Raises:
+            ChannelError: it was not taken.
+        """
+
+
+@runtime_checkable
+class Reminded(Channel, Protocol):
+    """A channel that forgets an alarm of which it is not told again within ``every_s`` seconds."""
+
+    @property
+    def every_s(self) -> float:
+        """How often."""
+
+    async def remind(self, alarms: Sequence[tuple[Text, Alarm]]) -> None:
+        """Tell again how each stands.
+
+        Raises:
+            ChannelError: it was not taken.
+        """
+
+
+class Reply(Protocol):
+    """Asterisk's answer to one AMI action."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a Success."""
+
+    @property
+    def message(self) -> str:
+        """Why not."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The first of each key."""
+
+
+class Asker(Protocol):
+    """One login to Asterisk. Each call raises ConnectionError or TimeoutError when Asterisk is gone, and ValueError for
+    a value that would not stay one AMI header.
+    """
+
+    async def ask(self, action: Mapping[str, str], timeout_s: float | None = None) -> Reply:
+        """One action and its answer."""
+
+    async def ask_list(self, action: Mapping[str, str], complete: str, timeout_s: float | None = None) -> Reply:
+        """One action, its answer an Error or the event ``complete``."""

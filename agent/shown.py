@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from agent.core.records import Record, document
 
@@ -18,7 +19,7 @@ COLUMNS: dict[str, list[str]] = {
     "blind": "session cause from_at until_at".split(),
     "detail": "emergency cli address contact until_at".split(),
     "entry": "emergency seq at what detail by".split(),
-    "alarm": "cause subject what severity test level raised_at acknowledged_by cleared_at closed_at comment".split(),
+    "alarm": "id cause subject what severity test level raised_at acknowledged_by cleared_at closed_at comment".split(),
     "notice": "alarm channel news state raised_at attempts sent_at delivered_at error".split(),
     "look": "at by emergency reason".split(),
     "path": "context number verdict route since_at gone_at".split(),
@@ -31,14 +32,23 @@ def json_line(record: Record) -> str:
     return json.dumps(document(record), ensure_ascii=False)
 
 
-def table(kind: str, records: Iterable[Record], *, title: str | None = None, days: bool = True) -> Table:
-    """The records of one kind as a table; times without their day unless ``days``."""
-    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in COLUMNS[kind]:
-        shown.add_column(column.replace("_", " "), overflow="fold")
+def table(
+    kind: str, records: Iterable[Record], *, title: str | None = None, days: bool = True, without: str = ""
+) -> Table:
+    """The records of one kind as a table, but for a column; times without their day unless ``days``."""
+    columns = [column for column in COLUMNS[kind] if column != without]
+    shown = grid(columns, title=title)
     for record in records:
         values = document(record)
-        shown.add_row(*(_cell(values[column], days) for column in COLUMNS[kind]), style=_style(values))
+        shown.add_row(*(cell(values[column], days=days) for column in columns), style=_style(values))
+    return shown
+
+
+def grid(columns: Iterable[str], *, title: str | None = None) -> Table:
+    """An empty table, its title above its left edge."""
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        shown.add_column(column.replace("_", " "), overflow="fold")
     return shown
 
 
@@ -50,18 +60,24 @@ def print_tables(console: Console, records: Sequence[Record]) -> None:
             console.print(table(kind, of_kind, title=f"{kind} ({len(of_kind)})"))
 
 
-def _cell(value: object, days: bool) -> str:
+def cell(value: object, *, days: bool = True) -> Text:
+    """A value of `document` for people; a time without its day unless ``days``."""
     if value is None:
-        return "–"
+        return Text("–")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return Text("yes" if value else "no")
     if isinstance(value, list):
-        return str(len(value))
-    text = str(value)
+        return Text(str(len(value)))
+    text = printable(str(value))
     # 2026-11-22T20:44:40.123Z
     if len(text) == 24 and text.endswith("Z") and text[10] == "T":
-        return f"{text[:10]} {text[11:23]}" if days else text[11:23]
-    return text
+        return Text(f"{text[:10]} {text[11:23]}" if days else text[11:23])
+    return Text(text)
+
+
+def printable(text: str) -> str:
+    """``text`` without what could steer a terminal: lines and trunks are named on the PBX."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _style(values: dict[str, object]) -> str | None:

@@ -23,8 +23,11 @@ def is_path(value: object) -> bool:
     return isinstance(value, str | Path) and bool(str(value)) and "\0" not in str(value)
 
 
-class _Refused(Exception):
-    """``key`` is the one to show an example of, ``command`` the one to run."""
+class Refused(Exception):
+    """A secret cannot be taken, as ``found`` and ``expected`` say.
+
+    ``key`` is the one to show an example of, ``command`` the one to run.
+    """
 
     def __init__(self, found: str, expected: str, *, key: str = "", command: str = "") -> None:
         super().__init__(found)
@@ -55,7 +58,7 @@ def secrets(written: Written) -> tuple[dict[str, SecretStr], list[Mistake]]:
     for name, file_key in SECRETS.items():
         try:
             text = _secret(written, name)
-        except _Refused as refused:
+        except Refused as refused:
             by_variable = name in written.given and file_key not in written.ami
             place = Place(origin=variable("ami", name)) if by_variable else written.places[file_key]
             mistakes.append(_mistake(place, name if by_variable else file_key, refused))
@@ -64,12 +67,12 @@ def secrets(written: Written) -> tuple[dict[str, SecretStr], list[Mistake]]:
                 found[name] = SecretStr(text)
     try:
         _check_ca(written)
-    except _Refused as refused:
+    except Refused as refused:
         mistakes.append(_mistake(written.places["ca_file"], "ca_file", refused))
     return found, mistakes
 
 
-def _mistake(place: Place, name: str, refused: _Refused) -> Mistake:
+def _mistake(place: Place, name: str, refused: Refused) -> Mistake:
     return Mistake(
         origin=place.origin,
         line=place.line,
@@ -85,9 +88,9 @@ def _secret(written: Written, name: str) -> str | None:
     wanted = name == "secret" or "express_username" in written.ami
     file, given = written.ami.get(file_key), written.given.get(name)
     if not wanted and (file is not None or given is not None) and written.whole:
-        raise _Refused("a secret without its user", "set express_username too", key="express_username")
+        raise Refused("a secret without its user", "set express_username too", key="express_username")
     if file is not None and given is not None:
-        raise _Refused("the secret is given twice", f"either the file or {variable('ami', name)}, not both")
+        raise Refused("the secret is given twice", f"either the file or {variable('ami', name)}, not both")
     if given is not None:
         return _checked(given, "the secret")
     if file is not None:
@@ -98,7 +101,7 @@ def _secret(written: Written, name: str) -> str | None:
             named = f"the systemd credential {credential.name}"
             return _checked(_read(credential, named, guarded=False), named)
     if wanted and written.whole:
-        raise _Refused("no secret is given", f"name a file that holds it, or set {variable('ami', name)}", key=file_key)
+        raise Refused("no secret is given", f"name a file that holds it, or set {variable('ami', name)}", key=file_key)
     return None
 
 
@@ -125,9 +128,18 @@ def _check_ca(written: Written) -> None:
     if not is_path(file):
         return
     if written.whole and not written.ami.get("tls"):
-        raise _Refused("certificates without TLS", "set tls too, or leave ca_file out", key="tls")
+        raise Refused("certificates without TLS", "set tls too, or leave ca_file out", key="tls")
     if not (written.folder / str(file)).is_file():
-        raise _Refused(f"no file {shown(str(file))}", "a file of certificates in PEM")
+        raise Refused(f"no file {shown(str(file))}", "a file of certificates in PEM")
+
+
+def alone(file: Path, named: str) -> str:
+    """The secret that ``file``, called ``named`` to the operator, holds alone.
+
+    Raises:
+        Refused: it cannot be read, others than its owner may use it, or it holds something else.
+    """
+    return _checked(_read(file, named, guarded=True), named)
 
 
 def _read(file: Path, named: str, *, guarded: bool) -> str:
@@ -136,32 +148,32 @@ def _read(file: Path, named: str, *, guarded: bool) -> str:
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
             if not stat.S_ISREG(mode):
-                raise _Refused(f"{named} is no regular file", "a file that holds the secret alone")
+                raise Refused(f"{named} is no regular file", "a file that holds the secret alone")
             if guarded and mode & 0o077:
-                raise _Refused(
+                raise Refused(
                     f"{named} has mode {stat.S_IMODE(mode):04o}: others than its owner may use it",
                     "a file for the agent's user alone",
                     command=f"chmod 600 {quote(str(file))}",
                 )
             content = opened.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise _Refused(
+        raise Refused(
             f"{named} cannot be read: {os.strerror(error.errno or 0)}", "a file that the agent may read"
         ) from None
     if len(content) > _MOST_BYTES:
-        raise _Refused(f"{named} is longer than {_LONGEST} bytes", _ALONE)
+        raise Refused(f"{named} is longer than {_LONGEST} bytes", _ALONE)
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise _Refused(f"{named} is not UTF-8 text", _ALONE) from None
+        raise Refused(f"{named} is not UTF-8 text", _ALONE) from None
 
 
 def _checked(text: str, where: str) -> str:
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise _Refused(f"{where} is empty", _ALONE)
+        raise Refused(f"{where} is empty", _ALONE)
     if not text.isprintable():
-        raise _Refused(f"{where} holds a line break or an unprintable character", _ALONE)
+        raise Refused(f"{where} holds a line break or an unprintable character", _ALONE)
     if len(text.encode()) > _LONGEST:
-        raise _Refused(f"{where} is longer than {_LONGEST} bytes", _ALONE)
+        raise Refused(f"{where} is longer than {_LONGEST} bytes", _ALONE)
     return text

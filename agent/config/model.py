@@ -442,6 +442,8 @@ class Config(BaseSettings):
             emergency_numbers=frozenset(self.emergency.numbers),
             prefixes=self.emergency.prefixes,
             proxies=self.registration.proxies,
+            callback_ms=self.emergency.callback_hours * 3_600_000,
+            detail_ms=self.retention.detail_minutes * 60_000,
         )
 
 

@@ -1,5 +1,6 @@
 """States of calls that are up, or lately were, found by any of their channels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -11,8 +12,9 @@ LINGER_MS = 600_000
 
 @dataclass(slots=True)
 class Book(Generic[State]):
-    """By id, and by channel (keyed hashes)."""
+    """By id, and by channel (keyed hashes); a call that is over lingers for ``linger_ms``."""
 
+    linger_ms: int = LINGER_MS
     states: dict[str, State] = field(default_factory=dict)
     _of_channel: dict[str, str] = field(default_factory=dict)
     _channels: dict[str, set[str]] = field(default_factory=dict)
@@ -26,10 +28,11 @@ class Book(Generic[State]):
                 return self.states[id]
         return None
 
-    def put(self, id: str, state: State, *channels: str) -> None:
-        """Keep ``state``, to be found by ``channels`` as well from now on; it counts as proved."""
+    def put(self, id: str, state: State, *channels: str, proved: bool = True) -> None:
+        """Keep ``state``, to be found by ``channels`` as well from now on."""
         self.states[id] = state
-        self._proved.add(id)
+        if proved:
+            self._proved.add(id)
         known = self._channels.setdefault(id, set())
         for channel in channels:
             if channel and channel not in known:
@@ -49,21 +52,30 @@ class Book(Generic[State]):
         return [state for id, state in self.states.items() if id not in self._proved]
 
     def close(self, id: str) -> None:
-        """Its call is over; it lingers for ``LINGER_MS``."""
+        """Its call is over; it lingers."""
         self._over_at.setdefault(id, None)
 
     def reopen(self, id: str) -> None:
         """Late evidence: its call is not over."""
         self._over_at.pop(id, None)
 
-    def tick(self, at: int) -> None:
-        """Forget calls that have been over for long, by the clock of the ticks alone: a PBX's may be hours off."""
+    def tick(self, at: int, *, held: Callable[[str], bool] = lambda _: False) -> list[State]:
+        """Forget calls that have been over for long, by the clock of the ticks alone: a PBX's may be hours off.
+
+        Those whose id is ``held`` are kept. What was forgotten.
+        """
+        forgotten = []
         for id, over_at in list(self._over_at.items()):
             if over_at is None:
                 self._over_at[id] = at
-            elif at - over_at >= LINGER_MS:
-                del self._over_at[id], self.states[id]
-                self._proved.discard(id)
-                for channel in self._channels.pop(id):
-                    if self._of_channel.get(channel) == id:
-                        del self._of_channel[channel]
+            elif at - over_at >= self.linger_ms and not held(id):
+                forgotten.append(self.states[id])
+                self._forget(id)
+        return forgotten
+
+    def _forget(self, id: str) -> None:
+        del self._over_at[id], self.states[id]
+        self._proved.discard(id)
+        for channel in self._channels.pop(id):
+            if self._of_channel.get(channel) == id:
+                del self._of_channel[channel]

@@ -1,15 +1,16 @@
-"""The emergencies that are up: recognises them, routes each signal to its call, says who calls from where."""
+"""The emergencies that are up, or lately were: recognises them, routes each signal, says who calls from where."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from agent.core import emergency
 from agent.core.book import Book
-from agent.core.emergency import Call
+from agent.core.emergency import CALLBACKS
+from agent.core.evidence import Call, restore
 from agent.core.numbers import emergency_number
 from agent.core.policy import Policy
-from agent.core.records import Emergency
-from agent.core.registration import Whereabouts
+from agent.core.records import Detail, Emergency
+from agent.core.registration import Whereabouts, is_proxy
 from agent.core.signals import (
     ChannelDown,
     ChannelUp,
@@ -20,29 +21,53 @@ from agent.core.signals import (
     LiveChannel,
     LiveChannelsListed,
     Signal,
+    Stage,
+    Strange,
 )
+from agent.core.sites import Sites
 
 #: What an event that our dialplan did not write could claim as its number is cut and cleaned to this.
 _NUMBER_LIMIT = 16
 
+#: A registration that comes later than this after a call says nothing of the phone that placed it.
+_LATE_MS = 600_000
+
 
 @dataclass(slots=True)
 class Desk:
-    """One call each, however many trunks, sessions and transfers tell of it."""
+    """One call each, however many trunks, sessions, transfers and entries of the journal tell of it.
+
+    A call that is over is remembered, and its record keeps its links, while the journal may hold entries of it and the
+    emergency services may call back.
+    """
 
     policy: Policy
     new_id: Callable[[], str]
     whereabouts: Callable[[str, int, str | None], Whereabouts]
-    book: Book[Call] = field(default_factory=Book)
+    sites: Sites | None = None
+    #: Events that claimed to be of an emergency, and that no dialplan had sent.
+    strange: int = 0
+    #: What the journal told of real emergencies and nothing else had; calls back that no phone of the line took.
+    recovered: int = 0
+    missed: int = 0
+    book: Book[Call] = field(init=False)
     _live: list[LiveChannel] = field(default_factory=list)
+    #: Calls of which the journal held nothing when it was last read, and those told of since that reading began.
+    _cleared: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
+    _filed: set[str] = field(default_factory=set)
+    #: Of each call its calls back, by Linkedid: whether one was taken, when that is known.
+    _back: dict[str, dict[str, bool]] = field(default_factory=dict)
+    _now: int = 0
 
-    def hear(self, signal: Signal) -> Iterator[Emergency]:
-        """The record as ``signal`` leaves it, if it changed."""
+    def __post_init__(self) -> None:
+        self.book = Book(linger_ms=self.policy.callback_ms)
+
+    def hear(self, signal: Signal) -> Iterator[Emergency | Detail]:
+        """The records as ``signal`` leaves them, if they changed."""
         match signal:
             case EmergencyStage():
-                call = self.book.find(signal.call, signal.channel, signal.linked)
-                number = "".join(filter(str.isdecimal, signal.number))[:_NUMBER_LIMIT] or "unknown"
-                yield from self._stepped(call, signal, number, signal.call)
+                yield from self._staged(signal)
             case ChannelUp():
                 yield from self._came_up(signal)
             case LiveChannel():
@@ -66,75 +91,187 @@ class Desk:
                 self._live.clear()
                 for call in self.book.unproved():
                     yield from self._stepped(call, Gone(at=signal.at), "", "")
+            case Strange():
+                self.strange += 1
 
-    def _found_up(self) -> Iterator[Emergency]:
+    def _staged(self, signal: EmergencyStage) -> Iterator[Emergency | Detail]:
+        if signal.stage in CALLBACKS:
+            # Its channels are of another call, and a call that is long forgotten does not begin anew by it.
+            if (call := self.book.find(signal.call)) is not None:
+                self._called_back(call, signal)
+                yield from self._stepped(call, signal, "", "")
+            return
+        call = self.book.find(signal.call, signal.channel, signal.linked)
+        number = "".join(filter(str.isdecimal, signal.number))[:_NUMBER_LIMIT] or "unknown"
+        yield from self._stepped(call, signal, number, signal.call)
+
+    def _called_back(self, call: Call, signal: EmergencyStage) -> None:
+        back = self._back.setdefault(call.id, {})
+        if signal.stage is Stage.CALLBACK_ANSWERED:
+            back[signal.linked] = True
+        elif signal.stage is Stage.CALLBACK_ENDED and signal.linked not in back:
+            back[signal.linked] = False
+            self.missed += not call.test
+
+    def _found_up(self) -> Iterator[Emergency | Detail]:
         # The list has no order, and a leg says nothing until its caller is known.
         for live in sorted(self._live, key=lambda live: live.channel != live.linked):
             yield from self._came_up(live)
 
-    def _came_up(self, signal: ChannelUp | LiveChannel) -> Iterator[Emergency]:
+    def _came_up(self, signal: ChannelUp | LiveChannel) -> Iterator[Emergency | Detail]:
         call = self.book.find(signal.channel, signal.linked)
         number = emergency_number(signal.number, self.policy)
         if call is not None or number is not None:
             yield from self._stepped(call, signal, number or "", signal.channel)
 
-    def _stepped(self, call: Call | None, signal: Signal, number: str, caller: str) -> Iterator[Emergency]:
+    def _stepped(self, call: Call | None, signal: Signal, number: str, caller: str) -> Iterator[Emergency | Detail]:
         before = call
         if call is None:
             if not isinstance(signal, EmergencyStage | ChannelUp | DialBegun | LiveChannel):
                 return
             call = emergency.begin(signal, id=self.new_id(), number=number, caller=caller)
-        invited = isinstance(signal, ChannelUp) and signal.channel == call.caller
-        after = self._located(emergency.step(call, signal), signal.at, invited=invited)
-        self.book.put(after.id, after, *_channels(after, signal))
+        after = self._located(emergency.step(call, signal), signal)
+        if before is None or (after.line, after.ip) != (before.line, before.ip):
+            after = self._placed(after)
+        journal = isinstance(signal, EmergencyStage) and signal.journal
+        # What the journal tells may have been long ago: only what lives shows that a call is up.
+        self.book.put(after.id, after, *_channels(after, signal), proved=not journal)
+        if isinstance(signal, EmergencyStage):
+            self._told.add(after.id)
+            self._cleared.discard(after.id)
         if after is before:
             return
+        if journal and not after.test and (before is None or replace(after, voices=before.voices) != before):
+            self.recovered += 1
         if after.ended_at is None:
             self.book.reopen(after.id)
         else:
             self.book.close(after.id)
-        record = emergency.minimise(after)
+        yield from self._news(before, after)
+
+    def _news(self, before: Call | None, after: Call) -> Iterator[Emergency | Detail]:
+        record, detail = emergency.minimise(after), self._detail(after)
         if before is None or record != emergency.minimise(before):
             yield record
+        if detail is not None and (before is None or detail != self._detail(before)):
+            yield detail
 
-    def described(self, line: str, at: int) -> Iterator[Emergency]:
+    def _detail(self, call: Call) -> Detail | None:
+        """The fuller view, unless its time is over, or it is in the store alone."""
+        if call.id in self._filed:
+            return None
+        detail = emergency.detail(call, self.policy.detail_ms)
+        over = detail is not None and detail.until_at is not None and detail.until_at <= self._now
+        return None if over else detail
+
+    # -- where it comes from -------------------------------------------------------------------------------------
+
+    def described(self, line: str, at: int) -> Iterator[Emergency | Detail]:
         """The device of ``line`` became known: calls of it that were told without are told with it."""
-        for call in [call for call in self.book.states.values() if call.line == line and call.vendor is None]:
-            located = self._located(call, at, invited=False)
+        calls = [call for call in self.book.states.values() if call.line == line and call.vendor is None]
+        for call in calls:
+            if call.ended_at is not None and at - call.ended_at > _LATE_MS:
+                continue
+            located = self._filled(call, self.whereabouts(line, at, call.ip))
             if located is not call:
+                located = self._placed(located) if located.ip != call.ip else located
                 self.book.states[call.id] = located
-                yield emergency.minimise(located)
+                yield from self._news(call, located)
 
-    def _located(self, call: Call, at: int, *, invited: bool) -> Call:
-        """With the address and device of the registration, which the slower session may tell after the call.
+    def _located(self, call: Call, signal: Signal) -> Call:
+        """With the address that the dialplan told, else that of the registration; and the device at that address.
 
-        The caller's Newchannel follows its INVITE's authentication on the same session: that is the moment to tell
-        which of a line's phones calls, and what was supposed before gives way to it.
+        The registration may be told after the call, by the slower session. The caller's Newchannel follows its INVITE's
+        authentication on the same session: that is the moment to tell which of a line's phones calls, and what was
+        supposed before gives way to it.
         """
+        told = signal.ip if isinstance(signal, EmergencyStage) else None
+        if told is not None and not call.ip_told and not is_proxy(told, self.policy):
+            vendor, model = (call.vendor, call.model) if told == call.ip else (None, None)
+            call = replace(call, ip=told, ip_told=True, vendor=vendor, model=model)
+        invited = isinstance(signal, ChannelUp) and signal.channel == call.caller and not call.ip_told
         if call.line is None or (not invited and call.ip is not None and call.vendor is not None):
             return call
-        here = self.whereabouts(call.line, at, None if invited else call.ip)
+        here = self.whereabouts(call.line, signal.at, None if invited else call.ip)
+        if isinstance(signal, EmergencyStage) and signal.journal and (here.since or 0) > signal.at:
+            return call
         if invited and here.ip is not None:
             located = replace(call, ip=here.ip, vendor=here.vendor, model=here.model)
-        else:
-            ip, vendor, model = call.ip or here.ip, call.vendor or here.vendor, call.model or here.model
-            located = replace(call, ip=ip, vendor=vendor, model=model)
-        return call if located == call else located
+            return call if located == call else located
+        return self._filled(call, here)
 
-    def tick(self, at: int) -> None:
-        """Forget calls that have been over for long."""
-        self.book.tick(at)
+    def _filled(self, call: Call, here: Whereabouts) -> Call:
+        ip, vendor, model = call.ip or here.ip, call.vendor or here.vendor, call.model or here.model
+        same = (ip, vendor, model) == (call.ip, call.vendor, call.model)
+        return call if same else replace(call, ip=ip, vendor=vendor, model=model)
+
+    def _placed(self, call: Call) -> Call:
+        if self.sites is None:
+            return call
+        place = self.sites.place(call.line, call.ip)
+        site, contact = (None, None) if place.site is None else (place.site.id, place.site.contact)
+        return replace(call, site=site, certainty=place.certainty, address=place.address, contact=contact)
+
+    # -- what is over ----------------------------------------------------------------------------------------------
+
+    def tick(self, at: int) -> Iterator[Emergency]:
+        """Forget calls that nothing more can come of, and tell their records for the last time, without their links.
+
+        The fuller view goes from memory when its time is over.
+        """
+        self._now = at
+        for call in self.book.tick(at, held=lambda id: id not in self._cleared):
+            self._cleared.discard(call.id)
+            self._told.discard(call.id)
+            self._filed.discard(call.id)
+            self._back.pop(call.id, None)
+            yield replace(emergency.minimise(call), links=())
+        for call in list(self.book.states.values()):
+            detail = emergency.detail(call, self.policy.detail_ms)
+            if detail is not None and self._detail(call) is None:
+                self.book.states[call.id] = replace(call, cli=None, address=None, contact=None)
+
+    def reading(self) -> None:
+        """The journal is about to be read."""
+        self._told.clear()
+
+    def read(self, calls: Collection[str]) -> None:
+        """The whole journal was read: it holds entries of ``calls`` (keyed hashes), and of no others."""
+        held = {call.id for call in map(self.book.find, calls) if call is not None} | self._told
+        self._cleared = self.book.states.keys() - held
+
+    def known(self, id: str) -> tuple[Emergency | None, Detail | None]:
+        """The emergency with this id as it stands, and the fuller view of it, as far as they are in memory."""
+        call = self.book.states.get(id)
+        if call is None:
+            return None, None
+        return emergency.minimise(call), emergency.detail(call, self.policy.detail_ms)
+
+    def over(self, call: str) -> bool:
+        """Whether ``call`` (keyed hash) is not up, as far as is known."""
+        found = self.book.find(call)
+        return found is None or found.ended_at is not None
 
     def regained(self) -> None:
         """The session that lists channels is back: what was up has to be proved again."""
         self.book.unprove()
         self._live.clear()
 
-    def restore(self, records: Iterable[Emergency]) -> None:
-        """Take up the calls that were up when an earlier run stopped."""
+    def restore(self, records: Iterable[Emergency | Detail]) -> None:
+        """Take up the calls that were up, or of which more could come, when an earlier run stopped."""
+        records = list(records)
+        details = {record.emergency: record for record in records if isinstance(record, Detail)}
         for record in records:
-            call = emergency.restore(record)
+            if not isinstance(record, Emergency):
+                continue
+            call = restore(record)
+            if (detail := details.get(call.id)) is not None:
+                call = replace(call, cli=detail.cli, address=detail.address, contact=detail.contact)
             self.book.put(call.id, call, call.caller, *call.legs, *call.answered_legs)
+            if call.ended_at is not None:
+                self.book.close(call.id)
+                # The fuller view of a call that was over is complete, and is not read back.
+                self._filed.add(call.id)
         self.book.unprove()
 
 
@@ -142,7 +279,8 @@ def _channels(call: Call, signal: Signal) -> Iterable[str]:
     """By which channels ``signal`` lets ``call`` be found."""
     yield call.caller
     match signal:
-        case EmergencyStage():
+        case EmergencyStage() if signal.stage not in CALLBACKS:
+            yield signal.call
             yield signal.channel
             yield signal.linked
         case ChannelUp() | LiveChannel():

@@ -1,12 +1,25 @@
-"""One synchronous step from message to minimal records: normalise, route to the machine, minimise."""
+"""One synchronous step from message to minimal records: normalise, route to the machine, minimise, tell the desk."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from agent.core.alarms import AlarmPolicy, Alarms
 from agent.core.desk import Desk
 from agent.core.normalise import Linker, normalise
 from agent.core.policy import Policy
-from agent.core.records import Blind, Emergency, Failure, Record, Recording, Registration
+from agent.core.records import (
+    Blind,
+    Cause,
+    Detail,
+    Emergency,
+    Failure,
+    Notice,
+    Probe,
+    Record,
+    Recording,
+    Registration,
+    Severity,
+)
 from agent.core.registrar import Registrar
 from agent.core.signals import (
     AttemptFailed,
@@ -14,62 +27,153 @@ from agent.core.signals import (
     ChannelUp,
     Lookup,
     OnChannel,
+    Probed,
+    Proved,
     Signal,
 )
+from agent.core.sites import Sites
 from agent.core.tapes import Tapes
+from agent.core.timeline import Timeline
 from agent.core.wire import Message
 
 Output = Record | Lookup
 
 _HOUR_MS = 3_600_000
+_PROOFS = 8
 
 
 @dataclass(slots=True)
 class Engine:
-    """All that the agent knows while it runs. Same messages, same times: same records, ids aside."""
+    """All that the agent knows while it runs. Same messages, same times: same records, ids aside.
+
+    Every emergency's record is followed, in the same step, by what it adds to its timeline, its alarm and the notices
+    of that, so that one transaction keeps them all. ``at`` is the agent's own clock, in ms since 1970 UTC.
+    """
 
     policy: Policy
     link: Linker
     new_id: Callable[[], str]
+    sites: Sites | None = None
+    alarm_policy: AlarmPolicy = field(default_factory=AlarmPolicy)
+    timeline_key: bytes = b""
     registrar: Registrar = field(init=False)
     desk: Desk = field(init=False)
     tapes: Tapes = field(init=False)
+    alarms: Alarms = field(init=False)
+    timeline: Timeline = field(init=False)
+    #: What arrived at the far end of the latest rehearsals, by the emergency's id.
+    proofs: dict[str, Proved] = field(default_factory=dict)
     _failures: dict[str, Failure] = field(default_factory=dict)
     _blind: dict[str, Blind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.registrar = Registrar(self.policy, self.new_id)
-        self.desk = Desk(self.policy, self.new_id, self.registrar.whereabouts)
+        self.registrar = Registrar(self.policy, self.new_id, self.sites)
+        self.desk = Desk(self.policy, self.new_id, self.registrar.whereabouts, self.sites)
         self.tapes = Tapes(self.new_id)
+        self.alarms = Alarms(self.alarm_policy, self.new_id)
+        self.timeline = Timeline(self.timeline_key, self.new_id)
 
     def hear(self, message: Message, at: int) -> list[Output]:
         """What ``message``, arrived at ``at`` (ms), gives to keep or to ask."""
         signal = normalise(message, at, self.link)
-        return [] if signal is None else list(self.step(signal))
+        return [] if signal is None else list(self.step(signal, at))
 
-    def step(self, signal: Signal) -> Iterator[Output]:
-        """Route one signal."""
+    def step(self, signal: Signal, at: int | None = None) -> Iterator[Output]:
+        """Route one signal, heard at ``at``; at its own instant, where that is None."""
+        now = signal.at if at is None else at
         if isinstance(signal, Booted):
             self.synchronise()
         elif isinstance(signal, AttemptFailed):
             yield self._failed(signal)
+        elif isinstance(signal, Probed):
+            # By the clock that its age is told by, which need not be the PBX's.
+            yield Probe(id="probe", at=now)
+        elif isinstance(signal, Proved):
+            self._proved(signal)
         else:
             if isinstance(signal, ChannelUp) and signal.line is not None:
                 self.registrar.called(signal.line)
             # Emergencies first: nothing that another machine does can come between a signal and its emergency.
-            yield from self.desk.hear(signal)
+            yield from self._followed(self.desk.hear(signal), signal, now)
             yield from self.tapes.hear(signal)
             if not isinstance(signal, OnChannel):
-                for output in self.registrar.hear(signal):
+                for output in self._placed(self.registrar.hear(signal), now):
                     yield output
                     if isinstance(output, Registration) and output.ended_at is None:
-                        yield from self.desk.described(output.line, signal.at)
+                        yield from self._followed(self.desk.described(output.line, signal.at), signal, now)
 
     def tick(self, at: int) -> list[Output]:
         """Time passed; call it about once a second."""
-        self.desk.tick(at)
         self.tapes.tick(at)
-        return list(self.registrar.tick(at))
+        self.timeline.tick(at)
+        return [
+            *self._followed(self.desk.tick(at), None, at),
+            *self._placed(self.registrar.tick(at), at),
+            *self._told(self.alarms.tick(at)),
+        ]
+
+    def relocate(self, sites: Sites | None, at: int) -> list[Output]:
+        """Take another table of sites; what it places elsewhere."""
+        self.sites = self.desk.sites = sites
+        return list(self._placed(self.registrar.relocate(sites), at))
+
+    # -- the desk: who is told, who does what --------------------------------------------------------------------
+
+    def adopt(self, policy: AlarmPolicy) -> None:
+        """See `agent.core.alarms.Alarms.adopt`."""
+        self.alarm_policy = policy
+        self.alarms.adopt(policy)
+
+    def condition(self, cause: Cause, subject: str, what: str | None, severity: Severity, at: int) -> list[Record]:
+        """See `agent.core.alarms.Alarms.condition`."""
+        return list(self._told(self.alarms.condition(cause, subject, what, severity, at)))
+
+    def acknowledge(self, id: str, by: str, at: int) -> list[Record]:
+        """See `agent.core.alarms.Alarms.acknowledge`, also for what is raised."""
+        return list(self._told(self.alarms.acknowledge(id, by, at)))
+
+    def close(self, id: str, by: str, comment: str, at: int) -> list[Record]:
+        """See `agent.core.alarms.Alarms.close`, also for what is raised."""
+        return list(self._told(self.alarms.close(id, by, comment, at)))
+
+    def due(self, at: int) -> list[Notice]:
+        """See `agent.core.alarms.Alarms.due`."""
+        return self.alarms.due(at)
+
+    def handed(self, notice: str, at: int, *, receipt: bool = False) -> list[Record]:
+        """See `agent.core.alarms.Alarms.handed`."""
+        return list(self._told(self.alarms.handed(notice, at, receipt=receipt)))
+
+    def received(self, notice: str, at: int) -> list[Record]:
+        """See `agent.core.alarms.Alarms.received`."""
+        return list(self._told(self.alarms.received(notice, at)))
+
+    def failed(self, notice: str, error: str, at: int) -> list[Record]:
+        """See `agent.core.alarms.Alarms.failed`."""
+        return list(self._told(self.alarms.failed(notice, error, at)))
+
+    def _followed(self, records: Iterable[Emergency | Detail], signal: Signal | None, now: int) -> Iterator[Record]:
+        """Each emergency, then what its change adds to its timeline and its alarm."""
+        for record in records:
+            yield record
+            if isinstance(record, Emergency):
+                yield from self.timeline.noted(record, signal, now)
+                yield from self._told(self.alarms.noted(record, now))
+
+    def _told(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Alarms and notices, each followed by what it adds to an emergency's timeline."""
+        for record in records:
+            yield record
+            yield from self.timeline.told(record)
+
+    def _placed(self, outputs: Iterable[Output], now: int) -> Iterator[Output]:
+        """Registrations; where each phone is, is looked at on the way."""
+        for output in outputs:
+            if isinstance(output, Registration):
+                self.alarms.placed(output, now)
+            yield output
+
+    # -- what nobody can hear -------------------------------------------------------------------------------------
 
     def synchronise(self) -> None:
         """The bulk session is back, full lists follow: what they do not show is gone."""
@@ -93,9 +197,18 @@ class Engine:
         """Take up what had not ended when an earlier run stopped."""
         records = list(records)
         self.registrar.restore(record for record in records if isinstance(record, Registration))
-        self.desk.restore(record for record in records if isinstance(record, Emergency))
+        self.desk.restore(record for record in records if isinstance(record, Emergency | Detail))
         self.tapes.restore(record for record in records if isinstance(record, Recording))
+        self.alarms.restore(records)
+        self.timeline.restore(records)
         self._blind.update((record.session, record) for record in records if isinstance(record, Blind))
+
+    def _proved(self, signal: Proved) -> None:
+        call = self.desk.book.find(signal.call)
+        if call is not None and call.test:
+            self.proofs[call.id] = signal
+            while len(self.proofs) > _PROOFS:
+                del self.proofs[next(iter(self.proofs))]
 
     def _failed(self, signal: AttemptFailed) -> Failure:
         counted = self._failures.get(signal.cause)

@@ -1,6 +1,11 @@
 """Dialled numbers: which of them is an emergency."""
 
+from collections.abc import Iterable
+
 from agent.core.policy import Policy
+
+#: What a phone's own emergency key may dial (the user part of sip:sos@…).
+SOS = "sos"
 
 
 def emergency_number(dialled: str, policy: Policy) -> str | None:
@@ -24,6 +29,17 @@ def emergency_number(dialled: str, policy: Policy) -> str | None:
             if second != first and rest.startswith(second) and rest[len(second) :] in policy.emergency_numbers:
                 return rest[len(second) :]
     return None
+
+
+def forms(numbers: Iterable[str], prefixes: Iterable[str]) -> tuple[str, ...]:
+    """Every form in which an emergency number may be dialled (dialplan/emergency-numbers.conf), ``numbers`` first.
+
+    Behind each prefix; behind the digit for an outside line and a longer prefix; in international form; and ``sos``.
+    """
+    plain, first = tuple(numbers), tuple(prefixes)
+    both = (line + withheld for line in first for withheld in first if len(line) == 1 < len(withheld))
+    before = (*first, *both, "+44")
+    return tuple(dict.fromkeys((*plain, *(prefix + number for number in plain for prefix in before), SOS)))
 
 
 def number_of_dial_string(dial_string: str) -> str:

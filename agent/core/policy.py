@@ -7,9 +7,12 @@ from ipaddress import IPv4Network, IPv6Network
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """``prefixes`` may stand before an emergency number (outside line, CLI withheld); ``proxies`` are SIP proxies and
-    session border controllers, behind which the phones' own addresses are to be found.
+    session border controllers, behind which the phones' own addresses are to be found. ``callback_ms`` is how long
+    after an emergency the emergency services may call back; ``detail_ms`` how long its fuller view is kept.
     """
 
     emergency_numbers: frozenset[str] = frozenset(("999", "112", "18000"))
     prefixes: tuple[str, ...] = ("9", "141", "1470")
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    callback_ms: int = 3 * 3_600_000
+    detail_ms: int = 3_600_000

@@ -121,7 +121,7 @@ class RecordingState(StrEnum):
 
 
 _ID = "tell records apart; random, says nothing of the person"
-_LINK = "find an open record again after a restart; keyed hashes, dropped when the record closes"
+_LINK = "find an open record again after a restart; keyed hashes and instants, dropped when it can change no more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

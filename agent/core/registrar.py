@@ -1,12 +1,13 @@
 """The live picture of who is registered: joins the voices into spans, and says where a line is."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from agent.core import registration
 from agent.core.devices import UNKNOWN, Device, identify
 from agent.core.policy import Policy
-from agent.core.records import IpSource, Registration
+from agent.core.records import Certainty, IpSource, Registration
 from agent.core.registration import Origin, Span, Whereabouts
 from agent.core.signals import (
     Authenticated,
@@ -67,6 +68,8 @@ class Registrar:
     new_id: Callable[[], str]
     sites: Sites | None = None
     spans: dict[str, Span] = field(default_factory=dict)
+    #: spans by vendor and certainty, kept as they change: a walk through 100,000 of them would hold up an emergency
+    counts: Counter[tuple[str, Certainty | None]] = field(default_factory=Counter)
     _of_line: dict[str, set[str]] = field(default_factory=dict)
     _of_call_id: dict[str, str] = field(default_factory=dict)
     _proofs: dict[str, Proofs] = field(default_factory=dict)
@@ -325,8 +328,20 @@ class Registrar:
 
     # -- the books ----------------------------------------------------------------------------------------------
 
-    def _index(self, span: Span) -> None:
+    def _put(self, span: Span) -> None:
+        self._drop(span.contact)
+        self.counts[span.device.vendor, span.certainty] += 1
         self.spans[span.contact] = span
+
+    def _drop(self, contact: str) -> None:
+        if (span := self.spans.pop(contact, None)) is not None:
+            key = span.device.vendor, span.certainty
+            self.counts[key] -= 1
+            if not self.counts[key]:
+                del self.counts[key]
+
+    def _index(self, span: Span) -> None:
+        self._put(span)
         self._proofs.setdefault(span.contact, Proofs())
         self._of_line.setdefault(span.line, set()).add(span.contact)
 
@@ -351,11 +366,11 @@ class Registrar:
 
     def _replaced(self, span: Span) -> Iterator[Registration]:
         if (placed := self._placed(span)) is not span:
-            self.spans[span.contact] = placed
+            self._put(placed)
             yield registration.minimise(placed)
 
     def _ended(self, span: Span, at: int) -> Iterator[Output]:
-        del self.spans[span.contact]
+        self._drop(span.contact)
         self._undescribed.pop(span.contact, None)
         self._proved.discard(span.contact)
         contacts = self._of_line[span.line]

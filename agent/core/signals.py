@@ -170,12 +170,20 @@ class Stage(StrEnum):
     LEG_ENDED = "LegEnded"
     FAILED = "Failed"
     ENDED = "Ended"
+    PREEMPTED = "Preempted"
+    CALLBACK = "Callback"
+    CALLBACK_ANSWERED = "CallbackAnswered"
+    CALLBACK_ENDED = "CallbackEnded"
     STRANGE = "strange"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmergencyStage(OnChannel):
-    """A stage of the emergency that the caller's channel ``call`` began."""
+    """A stage of the emergency that the caller's channel ``call`` began.
+
+    ``ip`` is where the phone's INVITE came from, ``cli`` the number shown on the trunk, None where it does not say.
+    ``journal``: AstDB tells of it, perhaps long after.
+    """
 
     stage: Stage
     call: str
@@ -183,6 +191,31 @@ class EmergencyStage(OnChannel):
     trunk: str | None
     attempt: int
     test: bool
+    ip: str | None = None
+    cli: str | None = None
+    journal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strange(Signal):
+    """An emergency's event that no dialplan sent: it tells no channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed(Signal):
+    """The agent's own probe came back through Asterisk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved(Signal):
+    """What arrived at the far end of the rehearsal ``call``; empty where nothing did. Told by our dialplan there."""
+
+    call: str
+    trunk: str
+    cli: str
+    priority: str
+    resource_priority: str
+    location: bool
 
 
 class Ask(StrEnum):

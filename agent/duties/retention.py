@@ -1,40 +1,54 @@
-"""Deletes each record when its class's term is over."""
+"""Deletes each record when its class's term is over: a fuller view of an emergency to the minute, the rest hourly."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import structlog
 
-from agent.core.records import RECORDS, RetentionClass
+from agent.core.records import RECORDS, Detail, Record, RetentionClass
 from agent.ports import Store, StoreError
 
 log = structlog.get_logger()
 
 _DAY_MS = 86_400_000
-EVERY_S = 3600.0
+DETAILS_EVERY_S = 60.0
+#: Of so many rounds, one is for every kind.
+_ROUNDS = 60
 
 
-async def purge(store: Store, days: Callable[[RetentionClass], int], now: int) -> int:
-    """Delete, in small transactions, what ended longer ago than its class allows; how many records went.
+async def purge(
+    store: Store, days: Callable[[RetentionClass], int], now: int, kinds: Iterable[type[Record]] = RECORDS
+) -> Counter[str]:
+    """Delete, in small transactions, what ended longer ago than its class allows; how many records went, by kind.
 
     Raises:
         StoreError: the store refused; what was deleted until then is gone.
     """
-    gone = 0
-    for record in RECORDS:
+    gone: Counter[str] = Counter()
+    for record in kinds:
         before = now - days(record.RETENTION) * _DAY_MS
         while deleted := await store.delete_before(record.KIND, before):
-            gone += deleted
-    if gone:
-        await store.checkpoint()
+            gone[record.KIND] += deleted
     return gone
 
 
 async def run(store: Store, days: Callable[[RetentionClass], int], clock: Callable[[], int]) -> None:
-    """Purge at the start and every hour, until cancelled."""
+    """Purge at the start, then details every minute and the rest every hour, until cancelled."""
+    # An earlier run may have been killed between deleting and emptying the store's log.
+    logged = True
+    rounds = 0
     while True:
+        everything = rounds % _ROUNDS == 0
         try:
-            log.info("purged", records=await purge(store, days, clock()))
+            gone = await purge(store, days, clock(), RECORDS if everything else (Detail,))
+            if gone or everything:
+                log.info("purged", records=gone.total(), details=gone[Detail.KIND])
+            if (logged := logged or bool(gone)) and await store.checkpoint():
+                logged = False
         except StoreError as error:
+            # It may have deleted some before it failed.
+            logged = True
             log.error("purge_failed", reason=str(error), hint=error.hint)
-        await asyncio.sleep(EVERY_S)
+        rounds += 1
+        await asyncio.sleep(DETAILS_EVERY_S)

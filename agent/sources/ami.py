@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from agent.core.lanes import Lane
+from agent.core.records import Emergency, Record
 from agent.core.signals import Lookup
-from agent.ports import Listener
+from agent.ports import Ledger, Listener
 from agent.sources.ami_connection import Answer, NotAmi, SessionDown
 from agent.sources.ami_filters import Filters
 from agent.sources.ami_login import Address, Credentials, LoginRefused, TlsRefused
 from agent.sources.ami_resync import LookupQueue, resync
 from agent.sources.ami_session import Session, State, Timing
+from agent.sources.journal import Journal
 
 __all__ = [
     "Address",
@@ -49,6 +52,7 @@ class AmiSource:
         wanted: frozenset[bytes],
         listener: Listener,
         clock: Callable[[], int],
+        ledger: Ledger | None = None,
         timing: Timing | None = None,
         chance: random.Random | None = None,
     ) -> None:
@@ -61,7 +65,7 @@ class AmiSource:
                 filters=filters,
                 listener=listener,
                 clock=clock,
-                resync=resync if snapshots else None,
+                resync=self._resync if snapshots else None,
                 timing=timing,
                 chance=chance,
             )
@@ -69,6 +73,7 @@ class AmiSource:
         self.express = session("express", frozenset({b"UserEvent"}), Filters.express(), snapshots=False)
         self.bulk = session("bulk", wanted, Filters.bulk(wanted), snapshots=True)
         self._lookups = LookupQueue(self.bulk)
+        self._journal = None if ledger is None else Journal(self.bulk, ledger, clock)
         self._told_apart = False
 
     @property
@@ -81,9 +86,20 @@ class AmiSource:
         """Both logged in to the same Asterisk, and all that was up when the bulk session came is known."""
         return all(session.state is State.IN_STEP for session in self.sessions) and self._same_asterisk()
 
+    @property
+    def journal(self) -> Journal | None:
+        """What reads the dialplan's journal; None where nobody keeps a ledger."""
+        return self._journal
+
     def look_up(self, lookup: Lookup) -> None:
         """Have Asterisk describe one endpoint's contacts; its answer is heard like any event."""
         self._lookups.put(lookup)
+
+    def stored(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
+        """Records are in the store: of an emergency that is over, the entries in the journal have done their work."""
+        over = any(isinstance(record, Emergency) and record.ended_at is not None for record in records)
+        if over and self._journal is not None:
+            self._journal.ended()
 
     async def run(self) -> None:
         """Keep both sessions up until cancelled.
@@ -91,7 +107,11 @@ class AmiSource:
         Raises:
             LoginRefused, NotAmi, TlsRefused: from the first session that could never log in.
         """
-        await _together(self.express.run(), self.bulk.run(), self._lookups.run())
+        parts = [self.express.run(), self.bulk.run(), self._lookups.run()]
+        await _together(*parts, *([] if self._journal is None else [self._journal.run()]))
+
+    async def _resync(self, session: Session) -> bool:
+        return await resync(session, None if self._journal is None else self._journal.read)
 
     def _same_asterisk(self) -> bool:
         # Behind one name there may be two (DNS, a load balancer); Asterisk does not tell every user when it started.

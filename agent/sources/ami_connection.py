@@ -8,7 +8,7 @@ from typing import Any
 from panoramisk.actions import Action  # noqa: TID251
 from panoramisk.ami_protocol import AMIProtocol  # noqa: TID251
 
-from agent.core.wire import BANNER, BANNER_LIMIT_BYTES, Framer, Message
+from agent.core.wire import BANNER, BANNER_LIMIT_BYTES, Framer, Message, stamped
 
 # panoramisk's Manager and CallManager are not used: retries at a fixed 2 s for ever, unchecked pings, actions that hang
 # or leak while it is down, and reconnects after close() would all have to be overridden. Its Action (ids, wire form,
@@ -27,13 +27,15 @@ class NotAmi(Exception):
 class Answer:
     """Asterisk's ``Response`` to an action; ``output`` holds the lines of a ``Command``.
 
-    ``events`` is how many wanted events a list held: its ``ListItems`` says 1 of an empty one (DBGetTree, Asterisk 16).
+    ``events`` is how many wanted events a list held: its ``ListItems`` says 1 of an empty one (DBGetTree, Asterisk 16);
+    ``items`` are they, where whoever asked wanted them to himself.
     """
 
     ok: bool
     headers: Mapping[str, str] = field(repr=False)
     output: list[str] = field(default_factory=list, repr=False)
     events: int = 0
+    items: list[Message] = field(default_factory=list, repr=False)
 
     @property
     def message(self) -> str:
@@ -44,10 +46,11 @@ class Answer:
 class Question(Action):  # type: ignore[misc]
     """An action on its way; of a list action ``complete`` names the event that ends the list."""
 
-    def __init__(self, headers: Mapping[str, str], complete: str = "") -> None:
+    def __init__(self, headers: Mapping[str, str], complete: str = "", *, collects: bool = False) -> None:
         super().__init__({str(key): str(value) for key, value in headers.items()})
         self.complete = complete
         self.events = 0
+        self.listed: list[Message] | None = [] if collects else None
 
     # Action.add_message never resolves a list that an Error answers, raises KeyError for an Originate without Async,
     # and waits for ever on answers whose text says "will follow" or "Added … to queue".
@@ -59,7 +62,7 @@ class Question(Action):  # type: ignore[misc]
                 return False
             answer = Answer(ok=ok, headers=message.headers, output=output)
         elif message.name == self.complete:
-            answer = Answer(ok=True, headers=message.headers, events=self.events)
+            answer = Answer(ok=True, headers=message.headers, events=self.events, items=self.listed or [])
         else:
             return False
         if not self.future.done():
@@ -81,6 +84,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]
         self._take = take
         self._loop = loop
         self._announced = ""
+        self._timed = False
         self.cause = ""
         self._opening = b""
         self.framer = Framer()
@@ -128,8 +132,12 @@ class Connection(AMIProtocol):  # type: ignore[misc]
         """The peer announced that it is about to go."""
         self._announced = cause
 
-    async def ask(self, headers: Mapping[str, str], timeout_s: float, complete: str = "") -> Answer:
+    async def ask(
+        self, headers: Mapping[str, str], timeout_s: float, complete: str = "", *, collects: bool = False
+    ) -> Answer:
         """Send an action and wait for its answer, or for the event ``complete`` of a list action.
+
+        Where it ``collects``, the list's events are its answer's ``items``, and nobody else hears them.
 
         Raises:
             ValueError: a key or value holds a line break or NUL (it could smuggle in a second action).
@@ -139,7 +147,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]
         refuse_line_breaks(headers)
         if self.closed or self.transport.is_closing():
             raise SessionDown(self.cause or "closed")
-        question = Question(headers, complete)
+        question = Question(headers, complete, collects=collects)
         end = complete.encode()
         if end:
             self.ends[end] = self.ends.get(end, 0) + 1
@@ -155,11 +163,26 @@ class Connection(AMIProtocol):  # type: ignore[misc]
                 if not self.ends[end]:
                     del self.ends[end]
 
-    def count(self, message: Message) -> None:
-        """Count an event for the question that it belongs to, if it is part of a list; the list's end is none."""
+    def vouched(self, raw: bytes, message: Message) -> bool:
+        """Whether Asterisk itself can be taken to have sent this event: an answer to a question, or stamped as all are
+        since the first that was.
+        """
+        if message.get("ActionID") in self.responses:
+            return True
+        stamp = stamped(raw)
+        self._timed = self._timed or stamp
+        return stamp or not self._timed
+
+    def collected(self, message: Message) -> bool:
+        """Count an event for the question whose list it is part of (its end is none); whether it is its alone."""
         question: Any = self.responses.get(message.get("ActionID"))
-        if question is not None and message.name != question.complete:
-            question.events += 1
+        if question is None or message.name == question.complete:
+            return False
+        question.events += 1
+        if question.listed is None:
+            return False
+        question.listed.append(message)
+        return True
 
     def settle(self, message: Message, raw: bytes) -> str:
         """Give an answer, or a list's last event, to its question; the action that this ends, or ""."""

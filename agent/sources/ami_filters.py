@@ -8,6 +8,9 @@ from agent.core.wire import Message
 #: What every session needs for itself: the one calls for a fresh snapshot, the other tells why the peer closes.
 OWN_EVENTS = frozenset({b"FullyBooted", b"Shutdown"})
 
+#: What ends an action of the agent's own, and is an event like any other to Asterisk: how a call that it placed went.
+ENDS = frozenset({b"OriginateResponse"})
+
 # Asterisk refuses a line over 1,024 bytes.
 _LINE_BYTES = 900
 
@@ -36,8 +39,14 @@ class Filters:
 
     @classmethod
     def bulk(cls, wanted: Iterable[bytes]) -> "Filters":
-        """The wanted events, and those that the session itself lives on."""
-        return cls(names=frozenset(name.decode() for name in OWN_EVENTS.union(wanted) if name != b"Response"))
+        """The wanted events, those that the session itself lives on, and the ends of its own actions.
+
+        Of the dialplan's own only what is told of recordings: what it tells of an emergency is believed on the express
+        session alone, where no other event can carry anything of a caller's (see `agent.core.wire.stamped`).
+        """
+        names = OWN_EVENTS.union(ENDS, wanted) - {b"Response", b"UserEvent"}
+        user_events = "Recording" if b"UserEvent" in wanted else ""
+        return cls(names=frozenset(name.decode() for name in names), user_events=user_events)
 
     def admit(self, message: Message) -> bool:
         """Whether this session is for ``message``; Asterisk has asked already, unless it refused the filters."""

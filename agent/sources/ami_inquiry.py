@@ -1,6 +1,7 @@
 """One login that only asks: for a look at the PBX, beside the sessions that listen."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,10 @@ ANSWER_S = 10.0
 LIST_S = 60.0
 #: How long an event that may never come is waited for.
 EVENT_S = 0.5
+#: What is heard unasked. Asterisk says Reload for `module reload`, `core reload` and the action, and nothing at all for
+#: `dialplan reload` (seen on 16 and 22).
+_KEPT = frozenset((b"FullyBooted", b"RequestBadFormat"))
+_RELOAD = b"Reload"
 
 
 class Unreachable(Exception):
@@ -20,14 +25,20 @@ class Unreachable(Exception):
 
 
 class Inquiry:
-    """A logged-in connection. Besides answers it hears events of the classes ``system`` and ``security`` alone."""
+    """A logged-in connection. Besides answers it hears few events, of the classes that it asked for at its login.
 
-    def __init__(self) -> None:
+    Any number of questions may be open at once: Asterisk answers one after the other, without a round trip for each.
+    """
+
+    def __init__(self, events: str) -> None:
+        self._events = events
         self._connection: Connection | None = None
-        self._wanted: frozenset[str] = frozenset()
-        self._items: list[Message] = []
+        self._asked = 0
+        self._wanted: Counter[bytes] = Counter()
+        self._lists: dict[str, list[Message]] = {}
         self._heard: dict[str, Message] = {}
         self._news = asyncio.Event()
+        self._reloaded = asyncio.Event()
 
     def take(self, connection: Connection, chunk: bytes) -> None:
         """Bytes as they come."""
@@ -35,11 +46,14 @@ class Inquiry:
             name = name_of(raw)
             if name == b"Response" or name in connection.ends:
                 connection.settle(parse(raw), raw)
-            elif (event := name.decode("ascii", "backslashreplace")) in self._wanted:
-                self._items.append(parse(raw))
-            elif event in ("FullyBooted", "RequestBadFormat"):
-                self._heard.setdefault(event, parse(raw))
+            elif self._wanted[name]:
+                message = parse(raw)
+                self._lists.get(message.get("ActionID"), []).append(message)
+            elif name in _KEPT:
+                self._heard.setdefault(name.decode(), parse(raw))
                 self._news.set()
+            elif name == _RELOAD:
+                self._reloaded.set()
 
     async def ask(self, action: Mapping[str, str]) -> Answer:
         """One action and its answer.
@@ -57,11 +71,15 @@ class Inquiry:
         Raises:
             SessionDown, TimeoutError: Asterisk went away.
         """
-        self._wanted, self._items = items, []
+        self._asked += 1
+        id, names = f"inquiry-{self._asked}", [name.encode() for name in items]
+        listed = self._lists[id] = []
+        self._wanted.update(names)
         try:
-            return await self._up().ask(action, LIST_S, complete), self._items
+            return await self._up().ask({**action, "ActionID": id}, LIST_S, complete), listed
         finally:
-            self._wanted = frozenset()
+            del self._lists[id]
+            self._wanted.subtract(names)
 
     async def heard(self, name: str) -> Message | None:
         """The first FullyBooted or RequestBadFormat since the login, waited for at most EVENT_S."""
@@ -74,9 +92,27 @@ class Inquiry:
             return None
         return self._heard[name]
 
+    async def reloaded(self, within_s: float) -> bool:
+        """Wait until Asterisk says that it has loaded something anew; False if it does not within ``within_s``.
+
+        Raises:
+            SessionDown: Asterisk went away.
+        """
+        gone = asyncio.ensure_future(self._up().gone.wait())
+        news = asyncio.ensure_future(self._reloaded.wait())
+        try:
+            await asyncio.wait((gone, news), timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                raise SessionDown("gone")
+            return news.done()
+        finally:
+            gone.cancel()
+            news.cancel()
+            self._reloaded.clear()
+
     async def log_in(self, connection: Connection, address: Address, credentials: Credentials) -> None:
         """Log in over ``connection``; raises as `agent.sources.ami_login.log_in`."""
-        await log_in(connection, address, credentials, ANSWER_S, events="system,security")
+        await log_in(connection, address, credentials, ANSWER_S, events=self._events)
         self._connection = connection
 
     def _up(self) -> Connection:
@@ -86,14 +122,16 @@ class Inquiry:
 
 
 @asynccontextmanager
-async def inquiry(address: Address, credentials: Credentials) -> AsyncIterator[Inquiry]:
-    """A login for the length of the block.
+async def inquiry(
+    address: Address, credentials: Credentials, *, events: str = "system,security"
+) -> AsyncIterator[Inquiry]:
+    """A login for the length of the block, that hears ``events`` (classes).
 
     Raises:
         LoginRefused, NotAmi, TlsRefused: as the listening sessions' login.
         Unreachable: no connection, or it was lost within the block.
     """
-    asker = Inquiry()
+    asker = Inquiry(events)
     try:
         async with connected(address, asker.take, connect_s=CONNECT_S, greeting_s=GREETING_S) as connection:
             await asker.log_in(connection, address, credentials)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from agent.core.signals import Lookup
@@ -18,8 +19,8 @@ SNAPSHOT: Final = (
     _CONTACTS,
     ("SIPpeers", "PeerlistComplete"),
     ("IAXpeerlist", "PeerlistComplete"),
-    ("CoreShowChannels", "CoreShowChannelsComplete"),
 )
+_CHANNELS: Final = ("CoreShowChannels", "CoreShowChannelsComplete")
 
 IN_FLIGHT: Final = 8
 MOST_PENDING: Final = 5_000
@@ -28,10 +29,12 @@ MOST_PENDING: Final = 5_000
 _FAMILY: Final = "registrar/contact"
 
 
-async def resync(session: Session) -> bool:
+async def resync(session: Session, journal: Callable[[], Awaitable[None]] | None = None) -> bool:
     """Ask for every registration and channel; the events are heard as they come. True when all of it was told.
 
     A FullyBooted is heard before the lists and never within one, where it would make them close what they had named.
+    The ``journal`` of emergencies is read between them: it knows when a call ended that is up no more, the list of
+    channels does not.
 
     Raises:
         SessionDown, TimeoutError: as Session.ask_list.
@@ -40,7 +43,9 @@ async def resync(session: Session) -> bool:
     whole = True
     for action, complete in SNAPSHOT:
         whole = await _list(session, action, complete) and whole
-    return whole
+    if journal is not None:
+        await journal()
+    return await _list(session, *_CHANNELS) and whole
 
 
 async def _list(session: Session, action: str, complete: str) -> bool:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -44,10 +45,14 @@ class _Server(uvicorn.Server):
 class Http:
     """Serves ``app`` on a listening ``socket`` until cancelled."""
 
-    def __init__(self, app: FastAPI, listening: socket.socket) -> None:
+    def __init__(
+        self, app: FastAPI, listening: socket.socket, *, protocol: type[asyncio.Protocol] = H11Protocol
+    ) -> None:
         self._socket = listening
         self._server = _Server(
-            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app, http=protocol, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            )
         )
 
     async def run(self) -> None:

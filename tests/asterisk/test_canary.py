@@ -62,9 +62,21 @@ async def test_the_dialplans_events_carry_no_text_of_the_callers(lab: Asterisk, 
 
 def _everything(agent: AgentProcess, folder: Path) -> list[tuple[str, bytes]]:
     """Every file, page and command output in which a value could have come to rest."""
-    found = [(str(path), path.read_bytes()) for path in agent.folder.iterdir() if path.suffix != ".toml"]
+    found = [
+        (str(path), path.read_bytes()) for path in agent.folder.iterdir() if path.is_file() and path.suffix != ".toml"
+    ]
     found += [(path, agent.get(path)[1].encode()) for path in ("/metrics", "/readyz", "/healthz")]
-    for kind in ("registrations", "emergencies", "recordings", "failures", "blind"):
+    for kind in (
+        "registrations",
+        "emergencies",
+        "recordings",
+        "failures",
+        "blind",
+        "alarms",
+        "notices",
+        "paths",
+        "looks",
+    ):
         for form in ([], ["--json"]):
             command = [sys.executable, "-m", "agent", "list", kind, *form, "--config", str(agent.config)]
             found.append((kind, subprocess.run(command, capture_output=True, check=True).stdout))

@@ -1,45 +1,82 @@
-"""The dialplan, its README's table and the agent's core agree on every UserEvent."""
+"""The dialplan, its README's tables and the agent's core agree on every UserEvent and on the journal."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from agent.core.engine import Engine
 from agent.core.normalise import Linker, normalise
 from agent.core.policy import Policy
-from agent.core.records import Trigger
+from agent.core.records import Emergency, Trigger
 from agent.core.signals import Ask, EmergencyStage, RecordingAsked, Stage
 from agent.core.wire import Message
 
 DIALPLAN = Path(__file__).parents[2] / "dialplan"
 LINK = Linker(b"contract")
+#: What an event may say, each of its own words.
+WORD = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True)
 class Event:
     subject: str
     kind: str
-    headers: tuple[str, ...]
+    headers: frozenset[str]
 
 
 def promised() -> set[Event]:
     """The rows of the README's table."""
-    rows = re.findall(r"^\| (Emergency|Recording) \| (\w+) \| ([\w, ]+) \|", (DIALPLAN / "README.md").read_text(), re.M)
-    return {Event(subject, kind, tuple(headers.split(", "))) for subject, kind, headers in rows}
+    rows = re.findall(
+        r"^\| (Emergency|EmergencyProof|Recording) \| (\w*) ?\| ([\w, ]+) \|",
+        (DIALPLAN / "README.md").read_text(),
+        re.M,
+    )
+    return {Event(subject, kind, frozenset(headers.split(", "))) for subject, kind, headers in rows}
+
+
+#: The stages of a call, and not of a call back hours after it.
+OF_A_CALL = sorted({str(stage) for stage in Stage if "Callback" not in stage} - {Stage.STRANGE})
+
+
+def files() -> dict[str, str]:
+    """Every file of the dialplan, without its comments."""
+    return {path.name: re.sub(r"^;.*\n|^ ;.*\n", "", path.read_text(), flags=re.M) for path in DIALPLAN.glob("*.conf")}
+
+
+def tell() -> str:
+    """The subroutine that tells a stage."""
+    return re.split(r"^\[", files()["emergency.conf"].split("[emergency-tell]\n")[1], flags=re.M)[0]
+
+
+def told() -> list[tuple[Event, dict[str, str]]]:
+    """Every stage that a dialplan file tells, with its values."""
+    (first,) = re.findall(r"Set\(LOCAL\(facts\)=(Stage=.*)\$\{ARG3\}\)$", tell(), re.M)
+    common = dict(fact.split("=") for fact in first.split("|"))
+    found = []
+    for text in files().values():
+        for stage, attempt, more in re.findall(
+            r"Gosub\(emergency-tell,s,1\((\w+)(?:,([^,)]*))?(?:,(.*))?\)\)$", text, re.M
+        ):
+            facts = dict(re.findall(r"\|(\w+)=(\$\{(?:[^|{}]|\{[^{}]*\})*\})", more))
+            headers = {**common, **facts, **({"Attempt": attempt} if attempt else {})}
+            found.append((Event("Emergency", stage, frozenset(headers)), headers))
+    return found
 
 
 def sent() -> list[tuple[Event, dict[str, str]]]:
-    """Every UserEvent that a dialplan file sends, with its values."""
+    """Every other UserEvent that a dialplan file sends, with its values."""
     found = []
-    for path in sorted(DIALPLAN.glob("*.conf")):
-        for subject, text in re.findall(r"UserEvent\((\w+),(.*)\)$", path.read_text(), re.M):
-            headers = dict(re.findall(r"(?:^|,)(\w+): ((?:\$\{[^\n]*?\}(?=,\w+: |$)|[^,$]*))", text))
-            found.append((Event(subject, headers.get("Stage") or headers["Action"], tuple(headers)), headers))
+    for text in files().values():
+        for subject, event in re.findall(r"UserEvent\((\w+),(\w+: .*)\)$", text, re.M):
+            headers = dict(re.findall(r"(?:^|,)(\w+): ((?:\$\{[^\n]*?\}(?=,\w+: |$)|[^,$]*))", event))
+            found.append((Event(subject, headers.get("Action", ""), frozenset(headers)), headers))
     return found
 
 
 def test_the_readme_lists_exactly_what_the_dialplan_sends() -> None:
-    assert {event for event, _ in sent()} == promised()
+    assert {event for event, _ in told() + sent()} == promised()
 
 
 def test_the_agent_understands_every_event_and_no_other() -> None:
@@ -50,7 +87,7 @@ def test_the_agent_understands_every_event_and_no_other() -> None:
 def test_the_agent_reads_every_header() -> None:
     channel = {"Channel": "PJSIP/201-00000001", "Uniqueid": "1.1", "Linkedid": "1.0"}
     values = {"Call": "1.0", "Number": "999", "Trunk": "trunk-a", "Attempt": "2", "Status": "BUSY", "Trigger": "button"}
-    for event in promised():
+    for event in (event for event in promised() if event.kind):
         headers = {name: values.get(name, event.kind) for name in event.headers}
         signal = normalise(Message("UserEvent", {**channel, "UserEvent": event.subject, **headers}), 5, LINK)
         assert signal is not None
@@ -65,26 +102,51 @@ def test_the_agent_reads_every_header() -> None:
             assert (signal.ask, signal.trigger) == (event.kind, Trigger.BUTTON)
 
 
-def test_every_stage_alone_is_an_emergency_with_its_number() -> None:
+@pytest.mark.parametrize("stage", OF_A_CALL)
+def test_every_stage_of_a_call_alone_is_an_emergency_with_its_number(stage: str) -> None:
     """The agent may start in the middle of a call: whatever it hears first begins the record."""
-    for event in promised():
-        if event.subject == "Emergency":
-            engine = Engine(policy=Policy(), link=LINK, new_id=lambda: "id")
-            headers = {"UserEvent": "Emergency", "Stage": event.kind, "Call": "1.0", "Uniqueid": "1.0", "Number": "999"}
-            (record,) = engine.hear(Message("UserEvent", headers), 5)
-            assert getattr(record, "number", None) == "999"
+    engine = Engine(policy=Policy(), link=LINK, new_id=lambda: "id")
+    headers = {"Uniqueid": "1.0", "UserEvent": "Emergency", "Stage": stage, "Call": "1.0", "Number": "999"}
+    records = engine.hear(Message("UserEvent", headers), 5)
+    assert [record.number for record in records if isinstance(record, Emergency)] == ["999"]
+
+
+def test_the_readme_names_exactly_what_only_the_journal_holds() -> None:
+    readme = (DIALPLAN / "README.md").read_text().partition("### The journal")[2]
+    after_event = tell().partition("UserEvent(")[2]
+    assert set(re.findall(r"^\| ([A-Z]\w+) \|", readme, re.M)) == set(re.findall(r"\|([A-Z]\w+)=", after_event))
+
+
+def test_every_jump_lands() -> None:
+    """A Gosub to nowhere, or a label that is not there or there twice, would end an emergency call."""
+    contexts: dict[str, str] = {}
+    for text in files().values():
+        _, *parts = re.split(r"^\[([\w-]+)\]\n", text, flags=re.M)
+        contexts |= dict(zip(parts[::2], parts[1::2], strict=True))
+    for name, body in contexts.items():
+        for context, extension in re.findall(r"(?:Gosub\(|[bU]\(|hangup_handler_push\)=)([a-z][\w-]+)[,^]?(\w*)", body):
+            assert re.search(rf"^exten => (?:{extension or 's'},1|_)", contexts[context], re.M), (
+                f"{name}: {context},{extension}"
+            )
+        for block in re.split(r"^exten => ", body, flags=re.M)[1:]:
+            labels = re.findall(r"^ same => n\((\w+)\)", block, re.M)
+            assert len(labels) == len(set(labels)), f"{name}: {labels}"
+            jumps = {jump for pair in re.findall(r"\]?\?(\w*)(?::(\w+))?\)$", block, re.M) for jump in pair if jump}
+            jumps |= set(re.findall(r"Goto\((\w+)\)", block))
+            assert jumps <= set(labels), f"{name}: {jumps - set(labels)}"
 
 
 def test_no_event_carries_text_of_the_caller() -> None:
     """Every value is a word of ours, a counter, or went through FILTER (header injection, Asterisk 16 and 22)."""
-    text = "".join(path.read_text() for path in DIALPLAN.glob("*.conf"))
-    filtered = set(re.findall(r"Set\(_*(\w+)=\$\{FILTER\(", text)) | {"EMERGENCY_ATTEMPT", "ARG1"}
-    for event, headers in sent():
+    text = "".join(files().values())
+    filtered = set(re.findall(r"Set\((?:LOCAL\()?_*(\w+)\)?=\$\{FILTER\(", text))
+    filtered |= {"EMERGENCY_ATTEMPT", "EMERGENCY_TRUNK", "ARG1", "ARG2"}
+    for event, headers in told() + sent():
         for name, value in headers.items():
             variable = re.fullmatch(r"\$\{(\w+)\}", value)
             safe = (
-                re.fullmatch(r"[A-Za-z]+", value) is not None
-                or value.startswith("${FILTER(")
+                WORD.fullmatch(value) is not None
+                or value.startswith(("${FILTER(", "${STRFTIME("))
                 or (variable is not None and variable[1] in filtered)
             )
             assert safe, f"{event.subject} {event.kind}: {name}: {value}"

@@ -29,6 +29,7 @@ _TEXTS: dict[str, tuple[str | None, ...]] = {
     "technology": ("PJSIP", "SIP", "IAX2"),
     "user_agent": ("", "Yealink SIP-T46U 108.86.0.45", "snomD785/10.1.184.14", "curl/8"),
     "cause": ("wrong_secret", "overload"),
+    "cli": ("+441134960000", "+441134960999", None),
     "call_id": ("", "reg-1", "reg-2", "invite-1"),
     "contact": ("contact-1", "contact-2", "contact-3"),
 }

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from agent.core import emergency, recording
-from agent.core.emergency import Call
+from agent.core import emergency, evidence, recording
 from agent.core.engine import Engine
+from agent.core.evidence import Call
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.recording import Input, Tape
 from agent.core.records import (
+    Certainty,
     Emergency,
     Outcome,
     Record,
@@ -30,27 +31,36 @@ CHANNELS = st.sampled_from(["", "c1", "c2", "c3", "c4"])
 LEGS = st.frozensets(CHANNELS, max_size=3)
 AT = st.integers(1_795_348_795_000, 1_795_349_500_000)
 
+ANSWERS = st.none() | st.tuples(AT, st.sampled_from(["", "trunk-a", "trunk:b"]))
+
 CALLS = st.builds(
     Call,
     id=st.just("id"),
     caller=CHANNELS,
     line=st.sampled_from([None, "201"]),
     number=st.just("999"),
-    seen_by=st.sampled_from(SeenBy),
-    started_at=AT,
+    ip=st.sampled_from([None, "203.0.113.7"]),
+    ip_told=st.booleans(),
+    site=st.sampled_from([None, "leeds"]),
+    certainty=st.none() | st.sampled_from(Certainty),
+    cli_of=st.tuples(AT, st.integers(0, 3)),
+    voices=st.frozensets(st.sampled_from(SeenBy), min_size=1),
+    test=st.booleans(),
+    dialled_at=st.none() | AT,
+    seen_at=AT,
     tried=st.integers(0, 3),
     refused=st.integers(0, 3),
     legs=LEGS,
     refused_legs=LEGS,
-    trunk=st.sampled_from([None, "trunk-a"]),
-    trunk_at=AT,
+    tried_on=st.none() | st.tuples(AT, st.integers(0, 3), st.sampled_from(["trunk-a", "trunk:b"])),
     all_failed=st.booleans(),
-    answered_at=st.none() | AT,
+    preempted=st.booleans(),
+    answer=ANSWERS,
+    found=ANSWERS,
     answered_legs=LEGS,
     down=st.dictionaries(CHANNELS, AT, max_size=3).map(lambda down: tuple(sorted(down.items()))),
     gone_at=st.none() | AT,
-    start_unheard=st.booleans(),
-    answer_unheard=st.booleans(),
+    called_back=LEGS,
 )
 TAPES = st.builds(
     Tape,
@@ -81,8 +91,12 @@ def test_an_emergency_never_raises_and_its_record_can_always_be_made(call: Call,
     assert document(record)["kind"] == "emergency"
     assert all(duration is None or duration >= 0 for duration in (record.ring_ms, record.talk_ms))
     assert (record.outcome is Outcome.IN_PROGRESS) == (record.ended_at is None)
-    if record.ended_at is not None:
-        assert record.links == ()
+
+
+@given(CALLS)
+def test_a_restart_takes_up_all_of_an_emergency(call: Call) -> None:
+    """Over or not: the record and its links are the whole of the evidence."""
+    assert evidence.restore(emergency.minimise(call)) == call
 
 
 @given(CALLS, SIGNALS)
@@ -98,10 +112,16 @@ def test_no_evidence_of_an_emergency_is_ever_taken_away(call: Call, signal: Sign
     assert after.refused_legs >= call.refused_legs
     assert after.answered_legs >= call.answered_legs
     assert after.attempts >= call.attempts
+    assert after.called_back >= call.called_back
+    assert after.voices >= call.voices
     assert dict(after.down).keys() >= dict(call.down).keys()
-    assert after.started_at <= call.started_at
+    assert after.seen_at <= call.seen_at
+    if call.dialled_at is not None:
+        assert after.dialled_at is not None
+        assert after.dialled_at <= call.dialled_at
     assert after.test >= call.test
     assert after.all_failed >= call.all_failed
+    assert after.preempted >= call.preempted
     if call.line is not None:
         assert after.line == call.line
     if call.answered_at is not None:
@@ -163,18 +183,20 @@ def test_the_engine_never_raises_and_every_state_of_a_record_goes_on_from_the_la
     event(f"{min(len(last), 10)} records")
     # What is open is what can be taken up again.
     for record in last.values():
-        if _is_open(record) and not isinstance(record, (Emergency, Recording, Registration)):
+        if isinstance(record, Emergency):
+            assert record.links, "its journal and a call-back may still tell of it"
             continue
-        assert bool(getattr(record, "links", ())) == (
-            _is_open(record) and isinstance(record, Emergency | Recording | Registration)
-        )
+        if _is_open(record) and not isinstance(record, (Recording, Registration)):
+            continue
+        assert bool(getattr(record, "links", ())) == (_is_open(record) and isinstance(record, Recording | Registration))
 
 
 def _goes_on(before: Record, after: Record) -> None:
     match before, after:
         case Emergency(), Emergency():
             assert before.answered_at is None or after.answered_at is not None
-            assert after.started_at <= before.started_at
+            assert after.started_at <= before.started_at or before.blind
+            assert after.callbacks >= before.callbacks
             assert after.attempts >= before.attempts
         case Registration(), Registration():
             assert before.ended_at is None, "a span that ended stays so"

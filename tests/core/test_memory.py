@@ -6,6 +6,7 @@ import pytest
 
 from agent.core.book import LINGER_MS
 from agent.core.engine import Engine
+from agent.core.policy import Policy
 from tests.scenarios.transcript import NOON, Agent
 
 CALL = """
@@ -52,8 +53,14 @@ def test_the_books_are_empty_afterwards(traffic: str) -> None:
         agent.engine.tick(NOON + t * 1000)
     assert len(agent.records) >= 300
     assert max(sizes(agent.engine).values()) > 10, "it knew of them"
-    for later in (0, 1_000, LINGER_MS + 1_000, 2 * LINGER_MS):
-        agent.engine.tick(NOON + 300_000 + later)
+    ended_at = NOON + 300_000
+    for later in (0, 1_000, LINGER_MS + 1_000, Policy().callback_ms + 2_000):
+        agent.engine.tick(ended_at + later)
+    assert len(agent.engine.desk.book.states) == (300 if traffic is CALL else 0), "the journal was not read yet"
+    agent.engine.desk.reading()
+    agent.engine.desk.read([])
+    for later in (1_000, LINGER_MS):
+        agent.engine.tick(ended_at + Policy().callback_ms + 2_000 + later)
     left = {name: size for name, size in sizes(agent.engine).items() if size}
     # One counter a cause of failure, and the last authentication of a line that placed calls without registering.
     assert left.pop("Engine._failures", 0) <= 1

@@ -129,7 +129,7 @@ def test_no_bytes_make_it_raise(name: str, noise: bytes) -> None:
 
 
 def test_the_channels_identifiers_are_hashed_with_the_key() -> None:
-    headers = {"UserEvent": "Emergency", "Uniqueid": "1.1", "Linkedid": "1.1", "Call": "1.1", "Channel": "PJSIP/201-1"}
+    headers = {"Channel": "PJSIP/201-1", "Uniqueid": "1.1", "Linkedid": "1.1", "UserEvent": "Emergency", "Call": "1.1"}
     signal = normalise(Message("UserEvent", headers), 0, LINK)
     assert isinstance(signal, EmergencyStage)
     assert signal.channel == signal.linked == signal.call == LINK("1.1") != Linker(b"other")("1.1")

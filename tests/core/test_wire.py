@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.wire import BANNER, Framer, Message, name_of, parse
+from agent.core.wire import BANNER, Framer, name_of, parse, stamped
 
 LIMIT = 64
 LINE = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), min_size=1, max_size=20)
@@ -115,8 +115,51 @@ def test_the_name_is_read_without_parsing(raw: bytes, name: bytes) -> None:
     ],
 )
 def test_headers(raw: bytes, headers: dict[str, str]) -> None:
-    assert parse(raw) == Message("A", headers)
-    assert parse(raw).get("Missing") == ""
+    message = parse(raw)
+    assert (message.name, message.headers) == ("A", headers)
+    assert message.get("Missing") == ""
+
+
+@pytest.mark.parametrize(
+    ("raw", "uniqueid", "doubtful"),
+    [
+        (b"Event: Newchannel\r\nCallerIDNum: 1\r\nUniqueid: forged\r\nUniqueid: 7.1", "7.1", True),
+        (b"Event: Hangup\r\nCallerIDNum: 1\r\nUniqueid: forged\r\nUniqueid: 7.1", "7.1", True),
+        (b"Event: UserEvent\r\nUniqueid: 7.1\r\nUniqueid: forged", "7.1", True),
+        (b"Event: OriginateResponse\r\nUniqueid: 7.1\r\nOutput: a\r\nOutput: b", "7.1", False),
+        (b"Event: Newchannel\r\nUniqueid: 7.1", "7.1", False),
+    ],
+)
+def test_of_two_the_one_that_asterisk_wrote_counts(raw: bytes, uniqueid: str, doubtful: bool) -> None:
+    message = parse(raw)
+    assert (message.get("Uniqueid"), message.doubtful) == (uniqueid, doubtful)
+
+
+STAMP = b"Event: Newchannel\r\nPrivilege: call,all\r\nTimestamp: 1795392182.370123\r\nChannel: PJSIP/201-1"
+
+
+@pytest.mark.parametrize(
+    ("raw", "true"),
+    [
+        (STAMP, True),
+        (STAMP.replace(b"Timestamp", b"SequenceNumber: 5\r\nFile: a.c\r\nLine: 1\r\nFunc: f\r\nTimestamp"), True),
+        (b"Event: FullyBooted\r\nPrivilege: system,all\r\nTimestamp: 1795392182.370123", True),
+        (STAMP.replace(b"Privilege: call,all\r\n", b""), False),
+        (STAMP.replace(b"call,all", b"all"), False),
+        (STAMP.replace(b".370123", b""), False),
+        (STAMP.replace(b"1795392182", b"1"), False),
+        (STAMP.replace(b"Timestamp", b"Exten: 999\r\nTimestamp"), False),
+    ],
+)
+def test_what_asterisk_itself_begins_an_event_with(raw: bytes, true: bool) -> None:
+    assert stamped(raw) is true
+
+
+def test_a_callers_number_is_too_short_to_forge_it() -> None:
+    """79 bytes are what Asterisk keeps of a number, its line breaks among them."""
+    least = b"\r\n\r\nEvent: Newchannel\r\nPrivilege: call,all\r\nTimestamp: 1795392182.370123\r\nExten: 999"
+    assert stamped(least.strip())
+    assert len(least) > 79
 
 
 @given(st.binary(max_size=200))

@@ -53,7 +53,7 @@ def test_no_secret_stands_in_the_environment(name: str) -> None:
 
 
 def test_every_secret_is_made_at_random_and_out_of_others_reach(tmp_path: Path) -> None:
-    copytree(DOCKER, tmp_path / "docker", ignore=lambda folder, names: _made(Path(folder), names))
+    copytree(DOCKER, tmp_path / "docker", symlinks=True, ignore=lambda folder, names: _made(Path(folder), names))
     for _ in range(2):
         subprocess.run([tmp_path / "docker" / "secrets.sh"], check=True)
     folder = tmp_path / "docker" / "secrets"
@@ -79,7 +79,7 @@ def test_no_made_secret_is_committed() -> None:
 
 
 def test_a_second_run_keeps_the_secrets(tmp_path: Path) -> None:
-    copytree(DOCKER, tmp_path / "docker", ignore=lambda folder, names: _made(Path(folder), names))
+    copytree(DOCKER, tmp_path / "docker", symlinks=True, ignore=lambda folder, names: _made(Path(folder), names))
     runs = []
     for _ in range(2):
         subprocess.run([tmp_path / "docker" / "secrets.sh"], check=True)
@@ -115,11 +115,14 @@ def test_a_phone_has_no_password_but_the_made_one() -> None:
 
 
 def test_every_dialplan_file_that_is_included_is_there() -> None:
-    text = "".join(path.read_text() for path in (DOCKER / "asterisk" / "etc").iterdir())
-    included = set(re.findall(r"#include /dialplan/(\S+)", text))
+    etc = DOCKER / "asterisk" / "etc"
+    text = "".join(path.read_text() for path in etc.glob("*.conf"))
+    included = set(re.findall(r"#include telephony-agent/(\S+)", text))
 
     assert included == {"emergency.conf", "emergency-numbers.conf", "recording.conf", "features-recording.conf"}
     assert all((ROOT / "dialplan" / name).is_file() for name in included)
+    # the files include one another by this name, which is where compose.yaml mounts them
+    assert (etc / "telephony-agent").readlink() == Path("/dialplan")
 
 
 def test_the_unit_gives_the_agent_its_secret_as_a_credential_and_its_store_a_folder() -> None:

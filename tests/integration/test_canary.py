@@ -72,7 +72,17 @@ async def _stored(store: Path, **wanted: int) -> None:
 
 async def _pages_and_commands(folder: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    for kind in ("registrations", "emergencies", "recordings", "failures", "blind"):
+    for kind in (
+        "registrations",
+        "emergencies",
+        "recordings",
+        "failures",
+        "blind",
+        "alarms",
+        "notices",
+        "paths",
+        "looks",
+    ):
         command = [sys.executable, "-m", "agent", "list", kind, "--json", "--config", str(folder / "agent.toml")]
         process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
         found[f"list {kind}"] = (await process.communicate())[0]
@@ -87,7 +97,8 @@ async def _pages_and_commands(folder: Path) -> dict[str, bytes]:
 
 
 def _search(folder: Path, more: dict[str, bytes]) -> None:
-    files = {str(path): path.read_bytes() for path in folder.iterdir() if path.name not in ("secret", "agent.toml")}
+    kept = [path for path in folder.iterdir() if path.is_file() and path.name not in ("secret", "agent.toml")]
+    files = {str(path): path.read_bytes() for path in kept}
     assert any(path.endswith(".sqlite") for path in files)
     for where, data in (files | more).items():
         for marker in MARKERS:

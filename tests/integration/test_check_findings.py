@@ -8,8 +8,18 @@ import pytest
 from rich.console import Console
 
 from agent.duties.check import Evidence, Finding, Severity, findings, json_lines, loopback, print_findings
-from agent.duties.check.emergency import CONTEXTS, MODULES
-from agent.duties.check.evidence import Account, Endpoint, FilterForm, Host, Route, Section, Step
+from agent.duties.check.emergency import CONTEXTS, HELPFUL, MODULES, PARTS
+from agent.duties.check.evidence import (
+    Account,
+    Endpoint,
+    FilterForm,
+    Host,
+    Reachability,
+    Route,
+    Section,
+    Step,
+    Trunk,
+)
 from agent.duties.check.recording import CONTEXTS as RECORDING_CONTEXTS
 from agent.duties.check.recording import FEATURES
 from agent.duties.check.recording import MODULES as RECORDING_MODULES
@@ -18,11 +28,25 @@ from agent.duties.check.rights import granted
 COMMANDS = frozenset(
     (
         *("Filter", "CoreShowChannels", "PJSIPShowEndpoints", "PJSIPShowRegistrationInboundContactStatuses"),
-        *("ShowDialPlan", "Getvar", "GetConfig", "ModuleCheck"),
+        *("ShowDialPlan", "Getvar", "GetConfig", "ModuleCheck", "UserEvent", "Originate", "MessageSend"),
     )
 )
-USER = {"read": "system,call,security,user", "write": "system,reporting", "writetimeout": "5000"}
+USER = {
+    "read": "system,call,security,user",
+    "write": "system,reporting,user,originate,message",
+    "writetimeout": "5000",
+}
 OURS = Step(context="phones", extension="999", application="Gosub", target="emergency")
+WAY = {
+    "emergency": Route(
+        steps=(
+            Step(context="emergency", extension="_X.", application="Gosub", target="emergency-tell", number="s"),
+            Step(context="emergency", extension="_X.", application="Dial"),
+            Step(context="emergency", extension="_X.", application="Goto"),
+        )
+    ),
+    "emergency-tell": Route(steps=(Step(context="emergency-tell", extension="s", application="UserEvent"),)),
+}
 PHONE = Endpoint(
     technology="PJSIP",
     name="201",
@@ -59,11 +83,15 @@ def healthy(**changes: Any) -> Evidence:
         skew_ms=0,
         endpoints=(PHONE, trunk("trunk-a"), trunk("trunk-b")),
         routes={("phones", "999"): Route(steps=(OURS,))},
-        contexts=dict.fromkeys((*CONTEXTS, *RECORDING_CONTEXTS), True),
+        contexts=dict.fromkeys((*CONTEXTS, *PARTS, *RECORDING_CONTEXTS), True),
+        way=dict(WAY),
+        trunks=(Trunk(name="trunk-a", exists=True, contacts=(Reachability.REACHABLE,)),),
+        aors=("201", "trunk-a", "trunk-b"),
         variables={"EMERGENCY_TRUNKS": "trunk-a,trunk-b", "DYNAMIC_FEATURES": "#".join(FEATURES)},
         features=section("applicationmap", **dict.fromkeys(FEATURES, "*31,self/both,Gosub")),
         pjsip=section("global", ignore_uri_user_options="yes"),
-        modules=dict.fromkeys((*MODULES, *RECORDING_MODULES), True),
+        modules=dict.fromkeys((*MODULES, *HELPFUL, *RECORDING_MODULES), True),
+        version="22.10.1",
     )
     return replace(evidence, **changes)
 
@@ -78,6 +106,11 @@ def route(*steps: Step, switch: bool = False) -> dict[str, Any]:
 
 def step(context: str, extension: str, application: str = "Dial", target: str = "") -> Step:
     return Step(context=context, extension=extension, application=application, target=target)
+
+
+def way(*applications: str) -> dict[str, Route]:
+    """A way of these applications, one after the other, in [emergency] itself."""
+    return {"emergency": Route(steps=tuple(step("emergency", "_X.", application) for application in applications))}
 
 
 def found(evidence: Evidence) -> dict[str, Finding]:
@@ -133,8 +166,8 @@ WRONG: list[tuple[dict[str, Any], str, Severity, str, str]] = [
     *(
         ({"accounts": (user(write=f"{USER['write']},{name}"),)}, f"rights.agent.write.{name}", how, "", WRITE_FIX)
         for name, how in {
-            **dict.fromkeys(("command", "originate", "config", "all"), PROBLEM),
-            **dict.fromkeys(("call", "agi", "user"), WARNING),
+            **dict.fromkeys(("command", "config", "all"), PROBLEM),
+            **dict.fromkeys(("call", "agi"), WARNING),
         }.items()
     ),
     # the login of the second session
@@ -265,7 +298,7 @@ WRONG: list[tuple[dict[str, Any], str, Severity, str, str]] = [
         "number.101.phones",
         PROBLEM,
         "nothing answers it",
-        "exten => 101,1,Gosub(emergency,${EXTEN},1(${CONTEXT})) and then same => n,Hangup()",
+        "exten => 101,1,Gosub(emergency,${EXTEN},1(${CONTEXT})) and then same => n,Hangup())",
     ),
     # emergency.conf
     (
@@ -279,17 +312,16 @@ WRONG: list[tuple[dict[str, Any], str, Severity, str, str]] = [
         {"contexts": dict.fromkeys((*CONTEXTS[:-1], *RECORDING_CONTEXTS), True)},
         "emergency.contexts",
         PROBLEM,
-        "missing: emergency-ended",
+        "missing: emergency-tell",
         "#include telephony-agent/emergency.conf",
     ),
     *(
         ({"variables": {**healthy().variables, "EMERGENCY_TRUNKS": value}}, "emergency.trunks", how, text, "[globals]")  # type: ignore[dict-item]
         for value, how, text in (
             ("", PROBLEM, "every emergency call fails at once"),
-            (",trunk-a", PROBLEM, "fails at once"),
+            (" ,", PROBLEM, "fails at once"),
             ("trunk-a,trunk-z", PROBLEM, "no PJSIP endpoint: 'trunk-z'"),
-            ("trunk-a, trunk-b", PROBLEM, "' trunk-b'"),
-            ("trunk-a", WARNING, "one trunk only"),
+            (" ,trunk-a", WARNING, "one trunk only"),
         )
     ),
     (
@@ -299,9 +331,99 @@ WRONG: list[tuple[dict[str, Any], str, Severity, str, str]] = [
         "cannot place a call",
         "in modules.conf: load=func_cut.so",
     ),
+    # what an emergency call comes through
+    (
+        {"way": {**WAY, "emergency-x": None}},
+        "emergency.way",
+        PROBLEM,
+        "sent into emergency-x, which is not there",
+        "#include",
+    ),
+    ({"way": way("Goto", "UserEvent")}, "emergency.way", PROBLEM, "no Dial stands anywhere", "#include"),
+    ({"way": way("UserEvent", "Goto", "Dial")}, "emergency.way", PROBLEM, "tries the next trunk", "#include"),
+    ({"way": way("Dial", "Goto")}, "emergency.way", PROBLEM, "tells nobody", "#include"),
+    (
+        {"contexts": dict.fromkeys((*CONTEXTS, *RECORDING_CONTEXTS, "emergency-capacity", "emergency-callback"), True)},
+        "emergency.part.emergency-rehearsal",
+        WARNING,
+        "nothing can be rehearsed",
+        "copy the whole of dialplan/",
+    ),
+    *(
+        (
+            {"trunks": (Trunk(name="trunk-a", exists=True, contacts=contacts),)},
+            "emergency.trunk.trunk-a",
+            WARNING,
+            text,
+            fix,
+        )
+        for contacts, text, fix in (
+            ((Reachability.NOT_QUALIFIED,), "is not qualified", "under the AOR of trunk-a: qualify_frequency=30"),
+            ((Reachability.UNREACHABLE,), "does not answer now", "look at the trunk"),
+        )
+    ),
+    (
+        {"settings": section("globals", **{"EMERGENCY_LIMIT_trunk-z": "4", "EMERGENCY_LIMIT_trunk-a": "4"})},
+        "emergency.setting.EMERGENCY_LIMIT_trunk-z",
+        WARNING,
+        "'trunk-z', which is no endpoint",
+        "under [globals]",
+    ),
+    (
+        {"modules": {**dict.fromkeys(MODULES, True), "func_pjsip_contact": False}},
+        "module.func_pjsip_contact",
+        WARNING,
+        "not seen whether the trunks answer",
+        "load=func_pjsip_contact.so",
+    ),
+    (
+        {"forms": ("999", "9999"), "routes": {("phones", "999"): Route(steps=(OURS,)), ("phones", "9999"): Route()}},
+        "number.forms.phones",
+        WARNING,
+        "9999 in context phones has no extension",
+        INCLUDE,
+    ),
+    # who may be called by an emergency number, and whose silence is cut off
+    *(
+        (
+            {"endpoints": (PHONE, trunk("trunk-a"), trunk("trunk-b"), endpoint), "aors": aors},
+            id,
+            PROBLEM,
+            "has an emergency number for its name",
+            "another name",
+        )
+        for endpoint, aors, id in (
+            (trunk("999"), (), "identity.endpoint.999"),
+            (trunk("x"), ("999",), "identity.AOR.999"),
+            (replace(trunk("x"), auths=("999",)), (), "identity.auth.999"),
+            (replace(trunk("x"), mailboxes=("999@default",)), (), "identity.mailbox.999"),
+        )
+    ),
+    (
+        {"endpoints": (replace(PHONE, rtp_timeout_s=30), trunk("trunk-a"), trunk("trunk-b"))},
+        "phones.rtp-timeout",
+        WARNING,
+        "(201) is on",
+        "rtp_timeout=0",
+    ),
+    # what is off, or not there
+    (
+        {"accounts": (account(commands=COMMANDS - {"UserEvent"}),)},
+        "feature.user",
+        WARNING,
+        "no probe is sent",
+        "write=system,reporting,user",
+    ),
+    (
+        {"version": "16.28.0~dfsg", "modules": {**dict.fromkeys(MODULES, True), "app_softhangup": False}},
+        "version.dial-timer",
+        WARNING,
+        "without app_softhangup nothing stands in",
+        "load=app_softhangup.so",
+    ),
     # recording
     (
-        {"contexts": dict.fromkeys(CONTEXTS, True)},
+        {"contexts": dict.fromkeys((*CONTEXTS, *PARTS), True)},
         "recording.contexts",
         WARNING,
         "no context recording and recording-control",
@@ -549,3 +671,28 @@ def test_colour_on_a_terminal_only_and_never_with_no_color(monkeypatch: pytest.M
     assert "\x1b" not in shown(terminal=False)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "31m" not in shown(terminal=True).replace("a?[31m", "")
+
+
+def test_what_a_version_lacks_is_said_and_is_no_fault() -> None:
+    def lacks(version: str) -> bool:
+        return any(finding.id == "version.dial-timer" for finding in findings(healthy(version=version)))
+
+    assert [
+        version
+        for version in ("16.28.0", "18.25.0", "18.26.0", "20.10.1", "20.11.0", "22.0.0", "22.10.1", "23.0.0")
+        if lacks(version)
+    ] == [
+        *("16.28.0", "18.25.0", "20.10.1", "22.0.0"),
+    ]
+    assert not found(healthy(version="16.28.0"))
+    assert not found(healthy(version=None))
+
+
+def test_an_express_user_has_no_use_for_what_the_bulk_user_may_have() -> None:
+    bulk = account(sessions=("bulk",))
+    section_ = section("express", read="user", write="system,user,originate", writetimeout="5000")
+    express = account(name="express", sessions=("express",), commands=frozenset(("Filter",)), section=section_)
+    assert found(healthy(accounts=(bulk, express))).keys() == {
+        "rights.express.write.user",
+        "rights.express.write.originate",
+    }

@@ -5,24 +5,24 @@ from pathlib import Path
 
 from agent.core.wire import Message
 from agent.duties.check import Evidence, Login, Sight, findings, gather
-from agent.duties.check.evidence import Host
+from agent.duties.check.evidence import Host, Reachability
 from agent.sources.ami import Answer
 
 CANARY = "canary-71be"
 NOW_MS = 1_795_382_756_000
 
-#: Actions whose answer holds passwords, seen on Asterisk 16 and 22: GetConfig all of a file, PJSIPShowEndpoint those
-#: of the endpoint (AuthDetail).
-TELLING = {"GetConfig", "GetConfigJSON", "PJSIPShowEndpoint", "PJSIPShowAuths"}
+#: Actions whose answer holds passwords, seen on Asterisk 16 and 22: all of a file.
+TELLING = {"GetConfig"}
 #: Nothing else: whatever a check asks must change nothing.
 HARMLESS = TELLING | {
     *("ListCommands", "Ping", "Filter", "ShowDialPlan", "Getvar", "ModuleCheck", "TelephonyAgentCheck"),
-    *("PJSIPShowEndpoints", "SIPpeers", "SIPshowpeer", "IAXpeerlist"),
+    *("PJSIPShowEndpoints", "PJSIPShowAors", "SIPpeers", "IAXpeerlist", "CoreSettings"),
 }
-MAY = TELLING | {"Filter", "ShowDialPlan", "Getvar", "ModuleCheck", "PJSIPShowEndpoints", "SIPpeers", "IAXpeerlist"}
+#: A secret besides those of files: PJSIPShowEndpoint tells the endpoint's password (AuthDetail).
+MAY = (HARMLESS - {"ListCommands", "Ping", "TelephonyAgentCheck"}) | {"PJSIPShowEndpoint", "PJSIPShowAuths"}
 EVENTS = {
     "PJSIPShowEndpoints": [Message("EndpointList", {"ObjectName": "201", "Auths": "201", "Contacts": CANARY})],
-    "PJSIPShowEndpoint": [Message("EndpointDetail", {"Context": "phones", "Callerid": CANARY, "SetVar": CANARY})],
+    "PJSIPShowAors": [Message("AorList", {"ObjectName": "201", "Contacts": CANARY})],
     "SIPpeers": [Message("PeerEntry", {"ObjectName": "401/401", "Dynamic": "yes", "Description": CANARY})],
     "IAXpeerlist": [Message("PeerEntry", {"ObjectName": "501", "Dynamic": "no"})],
     "ShowDialPlan": [
@@ -36,8 +36,16 @@ ANSWERS = {
     "ListCommands": dict.fromkeys(MAY, "What it does.  (Priv: system,all)") | {"ActionID": CANARY},
     "Ping": {"Timestamp": f"{(NOW_MS + 4000) / 1000:.6f}"},
     "GetConfig": {"Category-000000": "agent", "Line-000000-000000": f"secret={CANARY}"},
-    "SIPshowpeer": {"Context": "phones", "Callerid": CANARY},
-    "Getvar": {"Value": "trunk-a"},
+}
+#: What Getvar tells, by the beginning of what is asked for; EVAL as it stands in the code, and no other setting.
+VALUES = {
+    "EVAL(${PJSIP_ENDPOINT(201,context)}|": "phones|true|on|off|30|201@default",
+    "SIPPEER(401,context)": "phones",
+    "EMERGENCY_TRUNKS": "trunk-a",
+    "PJSIP_ENDPOINT(trunk-a,aors)": "trunk-a",
+    "PJSIP_ENDPOINT(trunk-a,context)": "incoming",
+    "PJSIP_AOR(trunk-a,contact)": "trunk-a@@1f",
+    "PJSIP_CONTACT(trunk-a@@1f,status)": "Unreachable",
 }
 
 
@@ -49,6 +57,9 @@ class Pbx:
 
     async def ask(self, action: Mapping[str, str]) -> Answer:
         self.asked.append(action["Action"])
+        if action["Action"] == "Getvar":
+            told = [value for name, value in VALUES.items() if action["Variable"].startswith(name)]
+            return Answer(ok=True, headers={"Value": told[0] if told else ""})
         return Answer(ok=True, headers=ANSWERS.get(action["Action"], {}))
 
     async def ask_list(
@@ -64,7 +75,9 @@ class Pbx:
 async def seen(pbx: Pbx, *, loopback: bool = True, tls: bool = False, etc: Path | None = None) -> Evidence:
     login = Login(name="agent", sessions=("express", "bulk"), pbx=pbx)
     host = Host(store="/x")
-    sight = Sight(logins=[login], etc=etc, numbers=("999",), loopback=loopback, tls=tls, host=host)
+    sight = Sight(
+        logins=[login], etc=etc, numbers=("999",), forms=("999", "9999"), loopback=loopback, tls=tls, host=host
+    )
     return await gather(sight, lambda: NOW_MS)
 
 
@@ -86,13 +99,19 @@ async def test_what_is_kept_holds_no_personal_value_and_no_password() -> None:
         ("PJSIP", "201", "phones"),
         ("SIP", "401", "phones"),
     ]
+    assert (evidence.endpoints[0].rtp_timeout_s, evidence.endpoints[0].mailboxes) == (30, ("201@default",))
+    assert evidence.trunks is not None
+    assert [(trunk.name, trunk.exists, trunk.contacts) for trunk in evidence.trunks] == [
+        ("trunk-a", True, (Reachability.UNREACHABLE,))
+    ]
 
 
 async def test_over_a_network_in_clear_no_password_is_asked_for() -> None:
     pbx = Pbx()
     evidence = await seen(pbx, loopback=False)
     assert not TELLING & set(pbx.asked)
-    assert (evidence.endpoints, evidence.general, evidence.pjsip) == (None, None, None)
+    assert (evidence.general, evidence.pjsip, evidence.settings) == (None, None, None)
+    assert evidence.endpoints
     safe = Pbx()
     assert (await seen(safe, loopback=False, tls=True)).endpoints
     assert "GetConfig" in safe.asked

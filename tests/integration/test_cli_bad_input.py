@@ -12,33 +12,9 @@ import pytest
 
 from agent.core.records import Outcome, SeenBy
 from agent.stores.sqlite import SqliteStore
+from tests.integration.commands import COMMAND, one_sentence, telephony_agent
 from tests.integration.fake_asterisk import FakeAsterisk
 from tests.scenarios.made import emergency
-
-COMMAND = [sys.executable, "-m", "agent"]
-
-
-def telephony_agent(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("TELEPHONY_AGENT_")}
-    root = str(Path(__file__).parents[2])
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=cwd,
-        env=clean | {"PYTHONPATH": root, "NO_COLOR": "1"} | environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
-
-
-def one_sentence(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    assert done.returncode == code, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("telephony-agent:")]
-    assert len(lines) == 1, done.stderr
-    for word in words:
-        assert word in lines[0]
-    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture
@@ -190,7 +166,7 @@ def test_the_configuration_may_be_named_before_the_command_or_after(config: Path
 
 def test_help_names_every_command(tmp_path: Path) -> None:
     help_text = telephony_agent("--help", cwd=tmp_path).stdout
-    for command in ("run", "check", "replay", "list", "migrate", "version"):
+    for command in ("run", "check", "replay", "list", "migrate", "reload", "version"):
         assert command in help_text
         assert "--config" in telephony_agent(command, "--help", cwd=tmp_path).stdout
 

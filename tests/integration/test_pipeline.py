@@ -1,7 +1,7 @@
 """From what a source says to the store, with a store that refuses, waits and comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +33,7 @@ class Moody:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self.refuses: Callable[[Record], bool] = lambda record: False
+        self.takes_nothing = False
         self.attempts: list[list[str]] = []
         self.asked = asyncio.Event()
         self.held = False
@@ -44,7 +45,7 @@ class Moody:
         if self.held:
             await self.go.wait()
         if any(self.refuses(record) for record in records):
-            raise StoreError("the disk is full")
+            raise StoreError("the disk is full", everything=self.takes_nothing)
         await self.store.commit(records, durable=durable)
 
     async def open_records(self) -> list[Record]:
@@ -64,6 +65,13 @@ def everything(record: Record) -> bool:
     return True
 
 
+class Unfollowed(Engine):
+    """One record an emergency, so that it can be counted: no timeline and no alarm comes with it."""
+
+    def _followed(self, records: Iterable[Record], signal: object, now: int) -> Iterator[Record]:
+        yield from records
+
+
 class Bench:
     """A pipeline over a moody store, and what became of it."""
 
@@ -74,7 +82,7 @@ class Bench:
         self.told: list[str] = []
         self.changed = asyncio.Event()
         self.pipeline = Pipeline(
-            Engine(policy=Policy(), link=Linker(b"key"), new_id=lambda: f"id-{next(ids)}"), self.store
+            Unfollowed(policy=Policy(), link=Linker(b"key"), new_id=lambda: f"id-{next(ids)}"), self.store
         )
         self.pipeline.observers.append(self._observe)
 
@@ -141,6 +149,36 @@ async def test_an_emergency_outlives_a_full_disk(running: Bench) -> None:
 @pytest.fixture
 def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline_module, "RETRY_FIRST_S", 3600.0)
+
+
+@pytest.mark.usefixtures("no_retries")
+async def test_a_refused_emergency_is_not_tried_without_a_pause_for_its_timeline_and_alarm(tmp_path: Path) -> None:
+    store = Moody(await SqliteStore.open(tmp_path / "store.db"))
+    ids = count()
+    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(b"key"), new_id=lambda: f"id-{next(ids)}"), store)
+    store.refuses = everything
+    pipeline.hear("bulk", parse(raw("Newchannel", ["on=201#1", "Exten=999"], NOON)), NOON)
+    waiting = pipeline.lanes.depth(Lane.EMERGENCY)
+    assert waiting > 2
+    task = asyncio.create_task(pipeline.run())
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert len(store.attempts) == 1 + waiting, "together, then each alone, then no more"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await store.close()
+
+
+async def test_a_store_that_takes_nothing_is_not_asked_for_each_record(bench: Bench) -> None:
+    """A locked store lets each attempt wait for seconds."""
+    bench.store.refuses, bench.store.takes_nothing = everything, True
+    bench.emergency(1)
+    waiting = bench.pipeline.lanes.depth(Lane.EMERGENCY)
+    assert len(await bench.pipeline.drain()) == waiting
+    assert len(bench.store.attempts) == 1
+    bench.store.refuses = lambda record: False
+    assert await bench.pipeline.drain() == []
+    assert len(bench.kept("emergency")) == 1
 
 
 @pytest.mark.usefixtures("no_retries")

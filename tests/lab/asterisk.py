@@ -154,7 +154,7 @@ class Asterisk:
         return "\n".join(lines[-40:])
 
     def _write(self) -> None:
-        for name in ("etc", "lib", "spool/monitor", "run", "log"):
+        for name in ("etc", "lib", "db", "spool/monitor", "run", "log"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "lib" / "agi").mkdir()
         # Asterisk does not start without its documentation
@@ -193,12 +193,15 @@ class Asterisk:
             os.chmod(path, 0o600)
 
     def _loadable(self, text: str) -> str:
-        """The file without the lines that load a module which this Asterisk does not have."""
+        """The file without the lines that load a module, or name a profile, which this Asterisk does not have."""
+        # 16.28 knows the option and not the built-in profiles, and refuses the endpoint
+        located = int(self.installation.version.split(".")[0]) >= 20
         modules = self.installation.modules
         return "".join(
             line
             for line in text.splitlines(keepends=True)
-            if not line.startswith("load=") or line.removeprefix("load=").strip() in modules
+            if (not line.startswith("load=") or line.removeprefix("load=").strip() in modules)
+            and (located or not line.startswith("geoloc_"))
         )
 
 

@@ -1,5 +1,6 @@
 """SIP messages and the XML that SIPp wants around them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 SDP = """v=0
@@ -41,14 +42,19 @@ class Dialog:
         return "\n".join(lines)
 
 
-def outgoing(line: str, password: str, user_agent: str, number: str, name: str) -> Dialog:
-    """The dialog that `line` begins with `number`, showing the display name `name`."""
+def outgoing(caller: str, user_agent: str, number: str, name: str, credentials: str = "") -> Dialog:
+    """The dialog that `caller` begins with `number`, showing the display name `name`."""
     return Dialog(
         uri=address(number),
-        headers=f'From: "{name}" <sip:{line}@[remote_ip]>;tag=[pid]c[call_number]\nTo: <{address(number)}>',
+        headers=f'From: "{name}" <sip:{caller}@[remote_ip]>;tag=[pid]c[call_number]\nTo: <{address(number)}>',
         user_agent=user_agent,
-        credentials=f"[authentication username={line} password={password}]",
+        credentials=credentials,
     )
+
+
+def digest(line: str, password: str) -> str:
+    """The credentials of `line`, as an answer to a challenge."""
+    return f"[authentication username={line} password={password}]"
 
 
 def address(number: str) -> str:
@@ -68,9 +74,11 @@ def confirmed(dialog: Dialog, tag: str) -> Dialog:
     return replace(dialog, headers=f"{dialog.headers};tag=[${tag}]")
 
 
-def invite(dialog: Dialog) -> list[str]:
-    """INVITE, the challenge, and INVITE again with CSeq 2."""
-    described = "Content-Type: application/sdp"
+def invite(dialog: Dialog, headers: Sequence[str] = ()) -> list[str]:
+    """INVITE, the challenge, and INVITE again with CSeq 2; without credentials just one, with CSeq 2."""
+    described = "\n".join(("Content-Type: application/sdp", *headers))
+    if not dialog.credentials:
+        return [send(dialog.request("INVITE", 2, described, SDP))]
     return [
         send(dialog.request("INVITE", 1, described, SDP)),
         receive(response=100, extra='optional="true"'),
@@ -88,7 +96,7 @@ def rejected(dialog: Dialog, cseq: int) -> str:
 
 def response(code: int, user_agent: str, body: str = "") -> str:
     """An answer to the request that came last."""
-    reasons = {180: "Ringing", 200: "OK", 487: "Request Terminated"}
+    reasons = {180: "Ringing", 183: "Session Progress", 200: "OK", 487: "Request Terminated"}
     lines = [
         f"SIP/2.0 {code} {reasons.get(code, 'No')}",
         "[last_Via:]",

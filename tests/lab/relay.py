@@ -20,6 +20,16 @@ class Relay:
         self._to = port
         #: One for each way of each connection, so that two streams never tear what one of them said.
         self._streams: list[bytearray] = []
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def block(self) -> None:
+        """Lets nothing through any more; the connections stay open."""
+        self._open.clear()
+
+    def unblock(self) -> None:
+        """Lets through what waits, and whatever comes."""
+        self._open.set()
 
     @property
     def heard(self) -> bytes:
@@ -51,6 +61,7 @@ class Relay:
         self._streams.append(stream)
         try:
             while chunk := await reader.read(_CHUNK_BYTES):
+                await self._open.wait()
                 stream += chunk
                 writer.write(chunk)
                 await writer.drain()

@@ -1,14 +1,14 @@
 """SIPp scenarios, put together from the few messages that phones and trunks exchange."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from tests.lab.conversation import Step, Talk, conversation
 from tests.lab.messages import (
     SDP,
     VIA,
     Dialog,
-    address,
     confirmed,
+    digest,
     invite,
     outgoing,
     receive,
@@ -18,48 +18,6 @@ from tests.lab.messages import (
     scenario,
     send,
 )
-
-# so that a recording has something to record; 8 is G.711 A-law
-_SPEECH = '<nop><action><exec rtp_stream="speech.alaw,-1,8,PCMA/8000"/></action></nop>'
-
-
-@dataclass(frozen=True, slots=True)
-class Talk:
-    """Says nothing for `seconds`; a call that the other side ends meanwhile is over in good order."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class RecordButton:
-    """SIP INFO with the header `Record: on` or `off`, as a phone's own record button sends it."""
-
-    on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """Digits within the call, a SIP INFO each (application/dtmf-relay)."""
-
-    digits: str
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """A blind transfer by REFER to `number`, after which this phone hangs up: the last step of a caller."""
-
-    number: str
-
-
-@dataclass(frozen=True, slots=True)
-class Consult:
-    """A transfer by REFER with Replaces, after `seconds` of talk with `number`: the last step of a caller."""
-
-    number: str
-    seconds: float
-
-
-Step = Talk | RecordButton | Dial | Transfer | Consult
 
 
 def register(
@@ -96,12 +54,34 @@ def register(
 
 
 def call(
-    *, line: str, password: str, user_agent: str, number: str, name: str, steps: Sequence[Step], expect: int
+    *,
+    line: str,
+    password: str,
+    user_agent: str,
+    number: str,
+    name: str,
+    steps: Sequence[Step],
+    expect: int,
+    caller: str = "",
+    headers: Sequence[str] = (),
 ) -> str:
-    """INVITE with authentication; answered with 200 it goes through `steps` and hangs up, else it is over."""
-    dialog = outgoing(line, password, user_agent, number, name)
+    """INVITE with authentication; answered with 200 it goes through `steps` and hangs up, else it is over.
+
+    `caller` is the user part of From, where it is not `line`; `headers` are more lines of the INVITE.
+    """
+    return _placed(outgoing(caller or line, user_agent, number, name, digest(line, password)), headers, steps, expect)
+
+
+def incoming(
+    *, trunk: str, user_agent: str, caller: str, name: str, number: str, steps: Sequence[Step], expect: int
+) -> str:
+    """The same from the far end of a trunk, which Asterisk knows by a header of the lab's and does not challenge."""
+    return _placed(outgoing(caller, user_agent, number, name), [f"X-Lab-Trunk: {trunk}"], steps, expect)
+
+
+def _placed(dialog: Dialog, headers: Sequence[str], steps: Sequence[Step], expect: int) -> str:
     beginning = [
-        *invite(dialog),
+        *invite(dialog, headers),
         receive(response=100, extra='optional="true"'),
         receive(response=180, extra='optional="true"'),
         receive(response=183, extra='optional="true"'),
@@ -112,14 +92,14 @@ def call(
         *beginning,
         receive(response=200, inside=saved_tag("first")),
         send(confirmed(dialog, "first").request("ACK", 2), retransmit=False),
-        *_conversation(confirmed(dialog, "first"), steps, cseq=3),
+        *conversation(confirmed(dialog, "first"), steps, cseq=3),
         '<Reference variables="first_header,first"/>',
     )
 
 
 def abandoned_call(*, line: str, password: str, user_agent: str, number: str, name: str, ring_s: float) -> str:
     """INVITE with authentication, and CANCEL after `ring_s` seconds of ringing."""
-    dialog = outgoing(line, password, user_agent, number, name)
+    dialog = outgoing(line, user_agent, number, name, digest(line, password))
     cancel = "\n".join(
         [
             f"CANCEL {dialog.uri} SIP/2.0",
@@ -143,8 +123,12 @@ def abandoned_call(*, line: str, password: str, user_agent: str, number: str, na
     )
 
 
-def answering(*, answers: int | None, ring_s: float, steps: Sequence[Step], user_agent: str) -> str:
+def answering(
+    *, answers: int | None, ring_s: float, steps: Sequence[Step], user_agent: str, progress: int = 180
+) -> str:
     """Takes calls: rings for `ring_s`, then answers 200 and goes through `steps`, or refuses with `answers`.
+
+    `progress` is the provisional answer, 180 or 183 (without early media).
 
     `None` swallows the INVITE without a word, as a black hole does.
     """
@@ -162,7 +146,7 @@ def answering(*, answers: int | None, ring_s: float, steps: Sequence[Step], user
         user_agent=user_agent,
     )
     final = response(answers, user_agent, SDP if answers == 200 else "")
-    ringing = [send(response(180, user_agent), retransmit=False)] if ring_s or answers == 200 else []
+    ringing = [send(response(progress, user_agent), retransmit=False)] if ring_s or answers == 200 else []
     return scenario(
         receive(request="INVITE", inside=save),
         *ringing,
@@ -174,7 +158,7 @@ def answering(*, answers: int | None, ring_s: float, steps: Sequence[Step], user
         '<label id="final"/>',
         send(final),
         receive(request="ACK", extra="" if answers == 200 else 'next="over"'),
-        *(_conversation(dialog, steps or [Talk(3600)], cseq=1) if answers == 200 else []),
+        *(conversation(dialog, steps or [Talk(3600)], cseq=1) if answers == 200 else []),
         *(['<nop next="over"/>'] if answers == 200 else []),
         '<label id="cancelled"/>',
         send(response(200, user_agent), retransmit=False),
@@ -184,90 +168,3 @@ def answering(*, answers: int | None, ring_s: float, steps: Sequence[Step], user
         "<nop/>",
         '<Reference variables="cseq,caller,tag,me"/>',
     )
-
-
-def _conversation(dialog: Dialog, steps: Sequence[Step], cseq: int) -> list[str]:
-    """From the ACK to the BYE of either side."""
-    out = [_SPEECH]
-    for number, step in enumerate(steps):
-        match step:
-            case Talk(seconds):
-                wait = f'timeout="{seconds * 1000:.0f}" ontimeout="step{number}" next="bye"'
-                out += [receive(request="BYE", extra=wait), f'<label id="step{number}"/>']
-            case RecordButton(on):
-                out += _info(dialog, cseq, extra=f"Record: {'on' if on else 'off'}")
-                cseq += 1
-            case Dial(digits):
-                for digit in digits:
-                    body = f"Signal={digit}\nDuration=100"
-                    out += _info(dialog, cseq, extra="Content-Type: application/dtmf-relay", body=body)
-                    cseq += 1
-            case Transfer(to):
-                return [*out, *_refer(dialog, cseq, address(to)), *_goodbye(dialog, cseq + 1)]
-            case Consult(to, seconds):
-                return [*out, *_consultation(dialog, cseq, to, seconds), *_goodbye(dialog, cseq + 1)]
-    return [*out, *_goodbye(dialog, cseq)]
-
-
-def _goodbye(dialog: Dialog, cseq: int) -> list[str]:
-    return [
-        send(dialog.request("BYE", cseq)),
-        receive(response=200, extra='next="end"'),
-        '<label id="bye"/>',
-        send(response(200, dialog.user_agent), retransmit=False),
-        '<label id="end"/>',
-        "<nop/>",
-    ]
-
-
-def _refer(dialog: Dialog, cseq: int, target: str) -> list[str]:
-    """REFER, and answers to what Asterisk says then, until it has been silent for half a second."""
-    consulted = "Replaces" in target
-    headers = f"Refer-To: <{target}>\nReferred-By: <sip:[remote_ip]>"
-    return [
-        send(dialog.request("REFER", cseq, headers)),
-        receive(response=202),
-        '<label id="listen"/>',
-        # SIPp heeds the time limit of the first of several alternatives
-        receive(request="NOTIFY", extra='optional="true" timeout="500" ontimeout="referred" next="noted"'),
-        receive(request="BYE", extra='next="left"'),
-        '<label id="noted"/>',
-        send(response(200, dialog.user_agent), retransmit=False, after="listen"),
-        '<label id="left"/>',
-        send(response(200, dialog.user_agent), retransmit=False, after="listen" if consulted else "end"),
-        '<label id="referred"/>',
-        # after a consultation Asterisk itself ends both calls
-        *(['<nop next="end"/>'] if consulted else []),
-    ]
-
-
-def _consultation(dialog: Dialog, cseq: int, number: str, seconds: float) -> list[str]:
-    """A second call, and the REFER that puts its far end in place of this phone."""
-    caller = dialog.headers.partition("\n")[0].replace(";tag=", ";tag=2nd")
-    second = replace(
-        dialog,
-        uri=address(number),
-        headers=f"{caller}\nTo: <{address(number)}>",
-        # what stands before the slashes tells two dialogs of one SIPp call apart
-        call_id="2nd///[call_id]",
-    )
-    replaces = "Replaces=2nd///[call_id]%3Bto-tag%3D[$second]%3Bfrom-tag%3D2nd[pid]c[call_number]"
-    return [
-        *invite(second),
-        receive(response=100, extra='optional="true"'),
-        receive(response=180, extra='optional="true"'),
-        receive(response=183, extra='optional="true"'),
-        receive(response=200, inside=saved_tag("second")),
-        send(confirmed(second, "second").request("ACK", 2), retransmit=False),
-        f'<pause milliseconds="{seconds * 1000:.0f}"/>',
-        *_refer(dialog, cseq, f"{address(number)}?{replaces}"),
-        '<Reference variables="second_header,second"/>',
-    ]
-
-
-def _info(dialog: Dialog, cseq: int, extra: str, body: str = "") -> list[str]:
-    return [
-        send(dialog.request("INFO", cseq, extra, body)),
-        receive(request="BYE", extra='optional="true" next="bye"'),
-        receive(response=200),
-    ]

@@ -8,12 +8,26 @@ from typing import Self
 
 from tests.lab import scenarios
 from tests.lab.asterisk import Asterisk
+from tests.lab.conversation import Consult, Dial, Hold, RecordButton, Step, Talk, Transfer
 from tests.lab.etc import password
 from tests.lab.ports import free_port, udp_is_bound
-from tests.lab.scenarios import Consult, Dial, RecordButton, Step, Talk, Transfer
 from tests.lab.sipp import SipError, SippRun, run_sipp
+from tests.lab.wire import Request
 
-__all__ = ["Callee", "Consult", "Dial", "Phone", "RecordButton", "SipError", "Talk", "Transfer", "Trunk"]
+__all__ = [
+    "Callee",
+    "Consult",
+    "Dial",
+    "Hold",
+    "Phone",
+    "RecordButton",
+    "SipError",
+    "Talk",
+    "Transfer",
+    "Trunk",
+    "start_trunk_call",
+    "trunk_call",
+]
 
 
 class Phone:
@@ -22,6 +36,8 @@ class Phone:
     phone = Phone(lab, "201", user_agent="Yealink SIP-T46U 108.86.0.45", local_ip="127.0.0.5")
     await phone.register()
     await phone.call("999", steps=[Talk(1)])
+
+    `caller` is the user part of its From, where that is not the line; `headers` are more lines of its INVITEs.
     """
 
     def __init__(
@@ -33,6 +49,8 @@ class Phone:
         local_ip: str = "127.0.0.1",
         secret: str | None = None,
         name: str = "A Caller",
+        caller: str = "",
+        headers: Sequence[str] = (),
         server_port: int | None = None,
         tcp: bool = False,
         contact_host: str = "",
@@ -44,6 +62,8 @@ class Phone:
         self.port = free_port(host=local_ip)
         self.secret = secret if secret is not None else password(line)
         self.name = name
+        self.caller = caller
+        self.headers = headers
         self.call_id = f"{secrets.token_hex(12)}@{local_ip}"
         self._server = ("127.0.0.1", server_port or lab.sip_port)
         self._cseq = 1
@@ -86,6 +106,8 @@ class Phone:
             name=self.name,
             steps=steps,
             expect=expect,
+            caller=self.caller,
+            headers=self.headers,
         )
         return await self._run(scenario, f"call-{self.line}")
 
@@ -149,6 +171,15 @@ class _Answering:
     ) -> None:
         await self._run.stop()
 
+    def received(self, method: str) -> list[Request]:
+        """The requests of this method that came so far, repetitions left out; also after it was left."""
+        return self._run.received(method)
+
+    @property
+    def invites(self) -> list[Request]:
+        """The INVITEs that began a call, in the order in which they came."""
+        return [request for request in self.received("INVITE") if "tag=" not in request.header("To")]
+
 
 class Callee(_Answering):
     """A registered phone that takes calls.
@@ -170,8 +201,9 @@ class Trunk(_Answering):
     `answers`: 200 answers after `ring_s` and waits for the BYE, or hangs up after `steps`; another code refuses;
     None swallows the INVITE.
 
-        async with Trunk(lab, "trunk-a", answers=503), Trunk(lab, "trunk-b", answers=200, ring_s=0.5):
+        async with Trunk(lab, "trunk-a", answers=503), Trunk(lab, "trunk-b", answers=200, ring_s=0.5) as psap:
             await phone.call("999")
+        assert psap.invites[0].cli == "+441134960000"
     """
 
     def __init__(
@@ -182,6 +214,54 @@ class Trunk(_Answering):
         answers: int | None = 200,
         ring_s: float = 0.2,
         steps: Sequence[Step] = (),
+        progress: int = 180,
     ) -> None:
-        scenario = scenarios.answering(answers=answers, ring_s=ring_s, steps=steps, user_agent="lab carrier")
+        scenario = scenarios.answering(
+            answers=answers, ring_s=ring_s, steps=steps, user_agent="lab carrier", progress=progress
+        )
         super().__init__(lab, name, ("127.0.0.1", lab.trunk_ports[name]), scenario)
+
+
+async def start_trunk_call(
+    lab: Asterisk,
+    trunk: str,
+    number: str,
+    *,
+    caller: str = "999",
+    name: str = "",
+    steps: Sequence[Step] = (Talk(1),),
+    expect: int = 200,
+) -> SippRun:
+    """Begins a call into the PBX from the far end of `trunk` to `number`, as when the emergency services ring back.
+
+    Returns at once; await `done()` of what comes back. Where a `Trunk` takes calls, this is another socket beside it.
+    """
+    scenario = scenarios.incoming(
+        trunk=trunk, user_agent="lab carrier", caller=caller, name=name, number=number, steps=steps, expect=expect
+    )
+    return await run_sipp(
+        scenario,
+        folder=lab.folder / "sipp",
+        title=f"call-from-{trunk}",
+        local=("127.0.0.1", free_port()),
+        remote=("127.0.0.1", lab.sip_port),
+    )
+
+
+async def trunk_call(
+    lab: Asterisk,
+    trunk: str,
+    number: str,
+    *,
+    caller: str = "999",
+    name: str = "",
+    steps: Sequence[Step] = (Talk(1),),
+    expect: int = 200,
+) -> None:
+    """The whole of such a call: answered it goes through `steps` and hangs up, unless the other side did before.
+
+    `expect` other than 200: the call is refused with it.
+    Raises SipError when it went otherwise.
+    """
+    run = await start_trunk_call(lab, trunk, number, caller=caller, name=name, steps=steps, expect=expect)
+    await run.done()

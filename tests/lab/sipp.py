@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from tests.lab.provision import die_with_parent
+from tests.lab.wire import Request, requests
 
 _runs = itertools.count(1)
 
@@ -18,10 +19,14 @@ class SipError(Exception):
 class SippRun:
     """A SIPp process under way; it dies with the process that started it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, errors: Path, title: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, path: Path, title: str) -> None:
         self._process = process
-        self._errors = errors
+        self._path = path
         self._title = title
+
+    def received(self, method: str) -> list[Request]:
+        """The requests of this method that it has received so far, repetitions left out."""
+        return requests(self._path.with_suffix(".messages"), method)
 
     async def done(self) -> None:
         """Waits for the end of the scenario.
@@ -30,7 +35,8 @@ class SippRun:
         """
         code = await self._process.wait()
         if code != 0:
-            seen = self._errors.read_text(errors="replace") if self._errors.exists() else "SIPp wrote no error log"
+            errors = self._path.with_suffix(".errors")
+            seen = errors.read_text(errors="replace") if errors.exists() else "SIPp wrote no error log"
             raise SipError(f"{self._title}: SIPp ended with {code}\n{seen[-4000:]}")
 
     async def stop(self) -> None:
@@ -65,20 +71,20 @@ async def run_sipp(
 ) -> SippRun:
     """Starts SIPp from `local` to `remote`; with calls=None it takes calls until it is stopped.
 
-    Writes the scenario and SIPp's error log into `folder`.
+    Writes the scenario and SIPp's logs into `folder`.
     """
     path = _written(scenario, folder, title)
-    errors = path.with_suffix(".errors")
     process = await asyncio.create_subprocess_exec(
         *(*die_with_parent(), "sipp", f"{remote[0]}:{remote[1]}", "-sf", str(path)),
         *("-i", local[0], "-p", str(local[1]), "-mi", local[0], "-nostdin"),
         *("-t", "t1" if tcp else "u1", "-cid_str", call_id or f"{secrets.token_hex(8)}-%u-{local[0]}"),
         *(("-m", str(calls)) if calls else ()),
         *(("-timeout", f"{timeout_s}s", "-timeout_error") if calls else ()),
-        *("-trace_err", "-error_file", str(errors)),
+        *("-trace_err", "-error_file", str(path.with_suffix(".errors"))),
+        *("-trace_msg", "-message_file", str(path.with_suffix(".messages"))),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,
     )
-    return SippRun(process, errors, title)
+    return SippRun(process, path, title)

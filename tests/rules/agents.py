@@ -1,32 +1,53 @@
 """The agent's own metrics with made-up traffic behind them: of an agent that is well, and of one that is ill."""
 
+import time
 from dataclasses import dataclass, replace
 
 from agent.core.lanes import LANE_OF, Lane
 from agent.core.normalise import FAILURES
 from agent.core.records import (
+    Alarm,
     Blind,
+    Cause,
+    Certainty,
+    Delivery,
     Emergency,
+    Entry,
     Failure,
     IpSource,
+    News,
+    Notice,
     Outcome,
+    Path,
+    Probe,
     Record,
     Recording,
     RecordingState,
     Registration,
     SeenBy,
+    Severity,
     Trigger,
+    Verdict,
 )
-from agent.views.metrics import Metrics, SessionState, Snapshot
+from agent.duties.assurance import Address, Reach, TrunkState
+from agent.views.metrics import JournalState, Metrics, PathState, SessionState, Snapshot
 
 BEGIN = 1_795_000_000_000
+TRUNKS = ("carrier-a", "carrier-b")
+LONG_AGO_MS = 40 * 86_400_000
+
+
+def now_ms() -> int:
+    """The clock that Prometheus goes by."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass(kw_only=True)
 class MadeUpAgent:
     """An agent in whose every `step` some of everything happens.
 
-    Ill, it has no AMI session and no writable store, its lanes grow, and its emergency calls end badly.
+    Ill, it has no AMI session and no writable store, its lanes grow, its emergency calls end badly, nobody is told of
+    them, and the next one would not get through.
     """
 
     ill: bool
@@ -64,18 +85,99 @@ class MadeUpAgent:
             store_errors=trouble,
             failures=trouble,
             registered={"Yealink": 12, "snom": 3, "other": 1},
+            certain={"expected": 6},
             emergencies_in_progress=int(self.ill),
             recordings_running={"button": 1, "none": int(self.ill)},
+            strange=trouble,
+            callbacks_missed=trouble,
+            refusals={"desk": 0, "pager": trouble},
+            journal=JournalState(recovered=trouble, waiting=6 * int(self.ill), odd=0, read_at=now_ms()),
+            path=self._path(),
+        )
+
+    def _path(self) -> PathState:
+        state = TrunkState.DOWN if self.ill else TrunkState.UP
+        some = int(self.ill)
+        last_at = now_ms() - LONG_AGO_MS * some
+        return PathState(
+            every_s=30,
+            checked_at=last_at,
+            probe_late_after_s=15,
+            proved_at=last_at,
+            proofs={"routing": True, "cli": not self.ill},
+            trunks=dict.fromkeys(TRUNKS, state),
+            trunk_states={each: 2 if each is state else 0 for each in TrunkState},
+            addresses={each: 1 if each is Address.GOOD else some for each in Address},
+            export_at=last_at,
+            export_faults=some,
+            phones={each: 12 if each is Reach.YES else some for each in Reach},
         )
 
     def _records(self) -> list[Record]:
-        others: list[Record] = [self._registration(), self._blind(), self._recording(Trigger.BUTTON)]
+        others: list[Record] = [self._registration(), self._blind(), self._recording(Trigger.BUTTON), *self._desk()]
         calls = [self._emergency(Outcome.ANSWERED, SeenBy.DIALPLAN), self._emergency(Outcome.FAILED, test=True)]
         if self.ill:
             others += [self._recording(Trigger.NONE)]
             calls += [self._emergency(outcome) for outcome in (Outcome.FAILED, Outcome.ABANDONED)]
-            calls += [self._emergency(Outcome.ANSWERED, SeenBy.CALLS)]
-        return [*others, *calls, *self._failures()]
+            calls += [
+                self._emergency(Outcome.ANSWERED, SeenBy.CALLS),
+                self._emergency(Outcome.ANSWERED, SeenBy.JOURNAL),
+            ]
+        lines = [line for call in calls for line in self._lines(call)]
+        # told one step, made, the next: so that each has its correction
+        again = [replace(call, outcome=Outcome.ANSWERED) for call in calls if call.outcome is Outcome.FAILED]
+        return [*others, *calls, *(again if self.steps == 1 else ()), *lines, *self._failures(), *self._paths()]
+
+    def _lines(self, call: Emergency) -> list[Record]:
+        what = ["trying", "refused"] * (call.attempts - 1) + ["trying"]
+        what += ["answered" if call.outcome is Outcome.ANSWERED else "refused"]
+        return [
+            Entry(
+                id=f"{call.id}-{seq}",
+                emergency=call.id,
+                seq=seq,
+                at=BEGIN + 20 * seq,
+                what=word,
+                detail=TRUNKS[(seq - 1) // 2 % 2],
+                chain="",
+            )
+            for seq, word in enumerate(what, 1)
+        ]
+
+    def _desk(self) -> list[Record]:
+        at = now_ms()
+        self.metrics.handed("desk", Cause.EMERGENCY, 60_000 if self.ill else 40)
+        alarm = Alarm(
+            id=f"{self.steps}-alarm",
+            cause=Cause.EMERGENCY,
+            subject=f"{self.steps}-answered-dialplan-False",
+            severity=Severity.CRITICAL,
+            raised_at=at - (3_600_000 if self.ill else 2_000),
+            acknowledged_at=None if self.ill else at,
+            closed_at=None if self.ill else at,
+        )
+        trunk = replace(alarm, id="trunk", cause=Cause.TRUNK, raised_at=at - 2 * 3_600_000)
+        notice = Notice(
+            id=f"{self.steps}-notice",
+            alarm=alarm.id,
+            cause=Cause.EMERGENCY,
+            channel="pager" if self.ill else "desk",
+            news=News.RAISED,
+            state=Delivery.PENDING if self.ill else Delivery.SENT,
+            raised_at=at,
+            try_at=at,
+            sent_at=None if self.ill else at,
+            done_at=None if self.ill else at,
+        )
+        return [alarm, trunk, notice]
+
+    def _paths(self) -> list[Record]:
+        verdicts = (Verdict.BROKEN, Verdict.WEAK) if self.ill else (Verdict.OURS,)
+        paths: list[Record] = [
+            Path(id=verdict, context="phones", number="999", verdict=verdict, route="", since_at=BEGIN)
+            for verdict in verdicts
+        ]
+        return [*paths, Probe(id="probe", at=now_ms() - LONG_AGO_MS * self.ill)]
 
     def _emergency(self, outcome: Outcome, seen_by: SeenBy = SeenBy.DIALPLAN, *, test: bool = False) -> Emergency:
         ring_ms = 9_000 if self.ill else 2_100
@@ -87,9 +189,11 @@ class MadeUpAgent:
             vendor="Yealink",
             model="T46U",
             started_at=BEGIN,
-            ended_at=BEGIN + 60_000,
+            ended_at=BEGIN + (3_000 if outcome is Outcome.ABANDONED else 60_000),
             outcome=outcome,
             attempts=2 if outcome is Outcome.FAILED else 1,
+            certainty=Certainty.EXPECTED,
+            preempted=outcome is Outcome.FAILED,
             ring_ms=ring_ms if outcome is Outcome.ANSWERED else None,
             seen_by=seen_by,
             test=test,

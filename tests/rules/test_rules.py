@@ -6,16 +6,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from agent.cli import cli
+from agent.cli.stored import Listed
 from tests.rules.agents import MadeUpAgent
 from tests.rules.promql import DASHBOARD, RULES, Selector, grouped, panels, rules, selectors
 
 UNIT_TESTS = sorted(Path(__file__).parent.glob("*.yml"))
 #: Every label there may be: none of them tells of a person.
 LABELS = frozenset(
-    "session lane kind vendor cause outcome seen_by test trigger opted_in state version le".split(),
+    "session lane kind vendor cause outcome was seen_by test trigger opted_in state version le certainty trunk result"
+    " severity channel verdict context reach proof".split(),
 )
 #: Labels that Prometheus puts on, and series that it makes itself.
 SCRAPED = {"instance": "pbx1", "job": "telephony-agent"}
@@ -113,6 +117,19 @@ def test_an_alert_says_what_to_do(rule: dict[str, dict[str, str]], series: dict[
     assert set(re.findall(r"\$labels\.(\w+)", " ".join(annotations.values()))) <= kept
 
 
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alert_names_commands_that_there_are(rule: dict[str, dict[str, str]]) -> None:
+    commands = typer.main.get_command(cli)
+    assert isinstance(commands, typer.core.TyperGroup)
+    for words in re.findall(r"telephony-agent ((?:[a-z]+ ?)+)", rule["annotations"]["description"]):
+        name, *rest = words.split()
+        command = commands.commands[name]
+        if isinstance(command, typer.core.TyperGroup):
+            assert rest[0] in command.commands
+        elif name == "list":
+            assert rest[0] in set(Listed)
+
+
 @pytest.mark.parametrize(("where", "expression"), EXPRESSIONS, ids=[where for where, _ in EXPRESSIONS])
 def test_an_expression_names_series_that_the_agent_has(
     where: str, expression: str, series: dict[str, list[dict[str, str]]]
@@ -147,6 +164,14 @@ def test_every_panel_query_is_promql(promtool: str, tmp_path: Path) -> None:
 
     assert len(recorded) > 20
     run(promtool, "check", "rules", file)
+
+
+def test_prometheus_keeps_as_much_as_is_asked_for() -> None:
+    days = {int(found) for _, expression in EXPRESSIONS for found in re.findall(r"\[(\d+)d\]", expression)}
+    compose = yaml.safe_load((DASHBOARD.parents[2] / "compose.yaml").read_text())
+    (kept,) = re.findall(r"retention\.time=(\d+)d", " ".join(compose["services"]["prometheus"]["command"]))
+
+    assert int(kept) > max(days)
 
 
 def test_the_dashboard_is_whole() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scenarios.transcript import Agent, expected
+from tests.scenarios.transcript import NOON, Agent, expected
 
 #: One call over two trunks, answered by the second, as our dialplan tells it (express session) …
 DIALPLAN = """
@@ -422,6 +422,80 @@ SCENARIOS = {
         0.010 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=999
         0.011 CoreShowChannelsComplete
         => emergency line=201 number=999 started_at=0.01 outcome=in_progress seen_by=dialplan
+        """,
+    "its end is in the journal alone: it is the true one, and the live list does not close it": """
+        0.000 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=999
+        1.000 UserEvent on=trunk-a#2~1 UserEvent=Emergency Stage=Answered Call=#1 Number=999 Trunk=trunk-a Attempt=1
+        5.000 restart
+        0.000 Journal on=201#1 Stage=Dialled Call=#1 Number=999
+        1.000 Journal on=trunk-a#2~1 Stage=Answered Call=#1 Number=999 Trunk=trunk-a Attempt=1
+        9.000 Journal on=trunk-a#2~1 Stage=LegEnded Call=#1 Number=999 Trunk=trunk-a Attempt=1
+        9.001 Journal on=201#1 Stage=Ended Call=#1 Number=999
+        20.000 read #1
+        20.001 CoreShowChannelsComplete
+        => emergency line=201 number=999 started_at=0 answered_at=1 ended_at=9 outcome=answered \
+                trunk=trunk-a attempts=1 ring_ms=1000 talk_ms=8000 seen_by=dialplan
+        """,
+    "the journal tells the end after the live list did not show the call: the end is known after all": """
+        0.000 Newchannel on=201#1 Exten=999
+        0.005 DialBegin on=201#1 to=trunk-a#2~1 DialString=999@trunk-a
+        1.000 DialEnd on=201#1 to=trunk-a#2~1 DialStatus=ANSWER
+        5.000 restart
+        60.000 CoreShowChannelsComplete
+        9.000 Journal on=trunk-a#2~1 Stage=LegEnded Call=#1 Number=999 Trunk=trunk-a Attempt=1
+        => emergency line=201 number=999 started_at=0 answered_at=1 ended_at=9 outcome=answered \
+                trunk=trunk-a attempts=1 ring_ms=1000 talk_ms=8000 seen_by=calls
+        """,
+    "wholly in the journal, the address of the INVITE with it": """
+        0.000 Journal on=201#1 Stage=Dialled Call=#1 Number=112 Address=203.0.113.7
+        0.003 Journal on=201#1 Stage=Trying Call=#1 Number=112 Trunk=trunk-a Attempt=1 Cli=+441134960000
+        2.000 Journal on=201#1 Stage=Ended Call=#1 Number=112
+        => emergency line=201 number=112 ip=203.0.113.7 started_at=0 ended_at=2 outcome=abandoned \
+                trunk=trunk-a attempts=1 seen_by=journal
+        => detail emergency=id-1 cli=+441134960000 until_at=3602
+        """,
+    "two trunks within a millisecond, one of them told again: the second is the last": """
+        0.000 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=999
+        0.001 UserEvent on=201#1 UserEvent=Emergency Stage=Trying Call=#1 Number=999 Trunk=trunk-z Attempt=1
+        0.001 UserEvent on=201#1 UserEvent=Emergency Stage=Trying Call=#1 Number=999 Trunk=trunk-b Attempt=2
+        0.001 Journal on=201#1 Stage=Trying Call=#1 Number=999 Trunk=trunk-z Attempt=1
+        => emergency line=201 number=999 started_at=0 outcome=in_progress trunk=trunk-b attempts=2 seen_by=dialplan
+        """,
+    "the dialplan's own time goes before Asterisk's, unless it is absurd": f"""
+        0.010 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=999 At={NOON // 1000}.004
+        5.000 UserEvent on=201#1 UserEvent=Emergency Stage=Ended Call=#1 Number=999 At=1
+        => emergency line=201 number=999 started_at=0.004 ended_at=5 outcome=abandoned seen_by=dialplan
+        """,
+    "sent over AMI and not by a dialplan: not believed": """
+        0.000 UserEvent UserEvent=Emergency Stage=Dialled Call=#1 Number=999 on=201#1
+        1.000 UserEvent UserEvent=Emergency Stage=Ended Call=#1 Number=999
+        """,
+    "nor can it end a call": """
+        0.000 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=999
+        1.000 UserEvent UserEvent=Emergency Stage=Ended Call=#1 Number=999
+        => emergency line=201 number=999 started_at=0 outcome=in_progress seen_by=dialplan
+        """,
+    "a full trunk gave up an ordinary call for it": """
+        0.000 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=999
+        0.001 UserEvent on=201#1 UserEvent=Emergency Stage=Preempted Call=#1 Number=999 Trunk=trunk-a
+        => emergency line=201 number=999 started_at=0 outcome=in_progress seen_by=dialplan preempted=True
+        """,
+    "the emergency services ring back twice, the second time while the agent is away": """
+        0.000 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=999
+        2.000 UserEvent on=201#1 UserEvent=Emergency Stage=Ended Call=#1 Number=999
+        3.000 tick
+        60.000 UserEvent on=trunk-a#5 UserEvent=Emergency Stage=Callback Call=#1 Number=999
+        61.000 UserEvent on=201#6~5 UserEvent=Emergency Stage=CallbackAnswered Call=#1 Number=999
+        70.000 UserEvent on=trunk-a#5 UserEvent=Emergency Stage=CallbackEnded Call=#1 Number=999
+        70.001 Hangup on=201#6~5
+        80.000 restart
+        61.000 Journal on=201#6~5 Stage=CallbackAnswered Call=#1 Number=999
+        7000.000 Journal on=201#8~7 Stage=CallbackAnswered Call=#1 Number=999
+        => emergency line=201 number=999 started_at=0 ended_at=2 outcome=abandoned seen_by=dialplan callbacks=2
+        """,
+    "a probe is no emergency": """
+        0.000 UserEvent UserEvent=EmergencyProbe Probe=0a1b2c
+        => probe at=0
         """,
 }
 

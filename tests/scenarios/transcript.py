@@ -10,12 +10,14 @@ length is written short: ``on=201#1`` is Channel, Uniqueid and Linkedid of PJSIP
 channel that belongs to the call that channel 1 began, ``to=trunk-a#2`` the same as DestChannel and so on, and a value
 ``#1`` is the Uniqueid of channel 1. Any other technology is spelled out: ``on=DAHDI/i1/999#2``, ``on=Local/x@y;2#3~1``.
 ``aor=201`` is AOR and EndpointName, ``from=203.0.113.7`` the RemoteAddress of a request over SIP and UDP,
-``expires=60`` the RegExpire at second 60.
+``expires=60`` the RegExpire at second 60. ``Journal`` is an entry of the dialplan's journal in AstDB, as it is read;
+the line's time is the entry's own.
 
 A line whose second word is one of DIRECTIVES is not an event: time passes (``tick``), the bulk session comes back
 (``back``), the agent stops and starts again (``restart``), a session goes and comes (``lost express``,
-``regained express``). A line that begins with ``=>`` is a record expected at the end, in the order in which they
-were first made: its kind, and every field that is not empty; instants are seconds of the scenario.
+``regained express``), the journal was read and holds something of these calls (``read #1 #2``). A line that begins with
+``=>`` is a record expected at the end, in the order in which they were first made: its kind, and every field that is
+not empty; instants are seconds of the scenario.
 """
 
 import shlex
@@ -26,14 +28,14 @@ from agent.core.engine import Engine, Output
 from agent.core.instants import from_rfc3339
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Pause, Record, Recording, RecordingState
+from agent.core.records import Alarm, Emergency, Entry, Notice, Pause, Record, Recording, RecordingState
 from agent.core.signals import Lookup
 from agent.core.wire import parse
 
 #: The scenarios' second 0.
 NOON = from_rfc3339("2026-11-22T12:00:00Z")
 
-DIRECTIVES = ("tick", "back", "restart", "lost", "regained")
+DIRECTIVES = ("tick", "back", "restart", "lost", "regained", "read")
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Agent:
 
     def shown(self) -> list[str]:
         """Every record, as the ``=>`` lines of a scenario write it."""
-        return [shown(record) for record in self.records.values()]
+        return [shown(record) for record in self.records.values() if not isinstance(record, Alarm | Entry | Notice)]
 
     def open_records(self) -> list[Record]:
         """What the store would give back to an agent that starts."""
@@ -91,6 +93,9 @@ class Agent:
                 return self.engine.lost(session, "closed", at)
             case ["regained", session]:
                 return self.engine.regained(session, at)
+            case ["read", *calls]:
+                self.engine.desk.reading()
+                self.engine.desk.read([self.engine.link(_value(call)) for call in calls])
             case _:
                 raise ValueError(f"no such directive: {words}")
         return []
@@ -110,6 +115,8 @@ def expected(scenario: str) -> list[str]:
 
 def raw(name: str, headers: Iterable[str], at: int) -> bytes:
     """The event as Asterisk writes it, without its closing empty line."""
+    if name == "Journal":
+        return _entry(headers, at)
     pairs = [("Event", name), ("Timestamp", f"{at // 1000}.{at % 1000:03d}000")]
     for header in headers:
         key, _, value = header.partition("=")
@@ -124,8 +131,30 @@ def raw(name: str, headers: Iterable[str], at: int) -> bytes:
         elif key == "from":
             pairs += [("Service", "PJSIP"), ("RemoteAddress", f"IPV4/UDP/{value}/5060")]
         else:
-            pairs.append((key, f"{NOON // 1000}.{value[1:]}" if value[:1] == "#" else value))
+            pairs.append((key, _value(value)))
     return "\r\n".join(f"{key}: {value}" for key, value in pairs).encode()
+
+
+def _value(short: str) -> str:
+    return f"{NOON // 1000}.{short[1:]}" if short[:1] == "#" else short
+
+
+def _entry(headers: Iterable[str], at: int) -> bytes:
+    """An entry of the journal, as DBGetTree answers it long after."""
+    facts = {"At": f"{at // 1000}.{at % 1000:03d}"}
+    for header in headers:
+        key, _, value = header.partition("=")
+        if key == "on":
+            channel = dict(_channel("", value))
+            facts |= {"Uniqueid": channel["Uniqueid"], "Linkedid": channel["Linkedid"]}
+            if "/" not in value:
+                facts["Line"] = value.partition("#")[0]
+        else:
+            facts[key] = _value(value)
+    attempt = facts.get("Attempt", "0")
+    key = f"/emergency-journal/{facts['Call']}/{facts['Uniqueid']}-{facts['Stage']}-{attempt}"
+    value = "|".join(f"{name}={text}" for name, text in facts.items())
+    return f"Event: DBGetTreeResponse\r\nKey: {key}\r\nVal: {value}".encode()
 
 
 def _channel(prefix: str, short: str) -> Iterator[tuple[str, str]]:
@@ -166,6 +195,8 @@ def _seconds(at: int) -> str:
 
 
 def _open(record: Record) -> bool:
+    if isinstance(record, Emergency):
+        return bool(record.links)
     if isinstance(record, Recording):
         return record.state not in (RecordingState.STOPPED, RecordingState.NOT_STARTED)
     return getattr(record, "ended_at", None) is None and getattr(record, "until_at", None) is None

@@ -1,7 +1,7 @@
 """AMI messages to signals: one small function an event, and the only place that knows AMI's header names."""
 
 from agent.core.instants import from_epoch
-from agent.core.normalise import calls, registrations, userevents
+from agent.core.normalise import calls, journal, registrations, userevents
 from agent.core.normalise.identity import Linker, Reader
 from agent.core.normalise.registrations import FAILURES
 from agent.core.signals import Signal
@@ -9,7 +9,7 @@ from agent.core.wire import Message
 
 __all__ = ["FAILURES", "READERS", "WANTED", "Linker", "normalise"]
 
-READERS: dict[str, Reader] = registrations.READERS | calls.READERS | userevents.READERS
+READERS: dict[str, Reader] = registrations.READERS | calls.READERS | userevents.READERS | journal.READERS
 
 #: The first lines that are worth parsing; everything else is skipped unread.
 WANTED = frozenset(name.encode() for name in READERS)

@@ -1,6 +1,16 @@
 """Tells what is wrong on the PBX and this machine: `gather` sees, `findings` judges, `print_findings` shows."""
 
-from agent.duties.check import emergency, host, listening, numbers, recording, registrations, rights
+from agent.duties.check import (
+    emergency,
+    host,
+    identities,
+    listening,
+    numbers,
+    recording,
+    registrations,
+    rights,
+    versions,
+)
 from agent.duties.check.asker import Pbx
 from agent.duties.check.evidence import Evidence
 from agent.duties.check.finding import Finding, Severity, by_severity
@@ -27,5 +37,5 @@ __all__ = [
 
 def findings(evidence: Evidence) -> list[Finding]:
     """Everything that the evidence tells, worst first."""
-    subjects = (rights, listening, numbers, emergency, recording, registrations, host)
+    subjects = (rights, listening, numbers, emergency, identities, recording, registrations, versions, host)
     return by_severity(finding for subject in subjects for finding in subject.judge(evidence))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 #: A class that a user of manager.conf is granted by ``read=`` or ``write=``.
 Classes = frozenset[str]
@@ -52,7 +52,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A phone or trunk; ``context`` None: not seen. A ``phone`` authenticates itself (PJSIP) or is dynamic."""
+    """A phone or trunk; ``context`` None: not seen. A ``phone`` authenticates itself (PJSIP) or is dynamic.
+
+    ``auths`` are the names of its auth sections, ``mailboxes`` what it is told of; both PJSIP's alone.
+    """
 
     technology: str
     name: str
@@ -61,24 +64,58 @@ class Endpoint:
     one_touch_recording: bool = False
     on_feature: str = ""
     off_feature: str = ""
+    rtp_timeout_s: int = 0
+    auths: tuple[str, ...] = ()
+    mailboxes: tuple[str, ...] = ()
+
+
+class Reachability(StrEnum):
+    """Whether a contact answers OPTIONS, as Asterisk says (PJSIP_CONTACT of 16 and 22); none: nothing was said."""
+
+    REACHABLE = "Reachable"
+    UNREACHABLE = "Unreachable"
+    NOT_QUALIFIED = "NonQualified"
+    UNKNOWN = "Unknown"
+    NONE = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """An emergency trunk; ``exists``: there is such a PJSIP endpoint (None: not seen). ``contacts`` are where it leads.
+
+    ``cli`` is the number shown on it, in place of the phone's own where it is not empty.
+    """
+
+    name: str
+    exists: bool | None = None
+    contacts: tuple[Reachability, ...] = ()
+    cli: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One priority of an extension; of an application's arguments only the ``target`` context of a Gosub or Goto."""
+    """One priority of an extension; of an application's arguments only where a Gosub or Goto leads to.
+
+    ``target`` is its context and ``number`` its extension, both empty where they are not plain text.
+    """
 
     context: str
     extension: str
     application: str
     target: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What a number meets in a context, in Asterisk's own order; ``switch``: another program is asked as well."""
+    """What a number meets in a context, in Asterisk's own order; ``switch``: another program is asked as well.
+
+    ``digest`` is a short hash of all that Asterisk lists for it, arguments included: it tells a change.
+    """
 
     steps: tuple[Step, ...] = ()
     switch: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +131,11 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All of it. ``routes`` are by (context, number); ``variables`` and ``contexts`` by name; ``skew_ms`` is
+    """All of it. ``routes`` are by (context, number); ``contexts``, ``way`` and ``variables`` by name; ``skew_ms`` is
     Asterisk's clock less ours, give or take ``skew_within_ms``.
+
+    ``way`` holds what stands in each context that an emergency call can come through from [emergency] on, None where
+    there is no such context.
     """
 
     host: Host
@@ -110,6 +150,14 @@ class Evidence:
     endpoints: tuple[Endpoint, ...] | None = None
     routes: Mapping[tuple[str, str], Route] | None = None
     contexts: Mapping[str, bool] | None = None
+    way: Mapping[str, Route | None] | None = None
+    trunks: tuple[Trunk, ...] | None = None
+    aors: tuple[str, ...] | None = None
+    #: EMERGENCY_* among the globals of extensions.conf
+    settings: Section | None = None
+    #: every form in which an emergency number may be dialled, ``numbers`` among them
+    forms: tuple[str, ...] = ()
+    version: str | None = None
     variables: Mapping[str, str] | None = None
     features: Section | None = None
     pjsip: Section | None = None

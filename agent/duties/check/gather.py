@@ -1,15 +1,15 @@
 """Asks Asterisk, and reads its files where it may, for what the findings are made of; changes nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from agent.core.wire import Message
-from agent.duties.check import emergency, recording
+from agent.duties.check import emergency, phones, recording, versions
 from agent.duties.check.asker import Asker, Pbx, commands_of
-from agent.duties.check.evidence import Account, Endpoint, Evidence, FilterForm, Host, Route, Section, Step
-from agent.duties.check.phones import endpoints_of
+from agent.duties.check.evidence import Account, Evidence, FilterForm, Host, Section
+from agent.duties.check.phones import aors_of, endpoints_of, trunks_of
+from agent.duties.check.routes import contexts_of, routes_of, way_of
 
 #: Names of no action: Asterisk tells of each such request in a security event, to those who read that class.
 _NO_ACTION = "TelephonyAgentCheck"
@@ -28,11 +28,15 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """How to look: the logins (the bulk session's first), Asterisk's own folder (None: not on this machine)."""
+    """How to look: the logins (the bulk session's first), Asterisk's own folder (None: not on this machine).
+
+    ``forms`` are all in which one of the ``numbers`` may be dialled, these among them.
+    """
 
     logins: Sequence[Login]
     etc: Path | None
     numbers: tuple[str, ...]
+    forms: tuple[str, ...]
     loopback: bool
     tls: bool
     host: Host
@@ -50,6 +54,7 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
     accounts = [await _account(login, asker) for login in sight.logins]
     skew_ms, within_ms = await _skew(main, clock_ms)
     endpoints = await endpoints_of(asker)
+    variables = await variables_of(asker)
     stamped = await main.heard("RequestBadFormat")
     evidence = Evidence(
         host=sight.host,
@@ -62,12 +67,18 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
         skew_ms=skew_ms,
         skew_within_ms=within_ms,
         endpoints=endpoints,
-        routes=await _routes(asker, endpoints or (), sight.numbers),
+        forms=sight.forms,
+        routes=await routes_of(asker, contexts_of(endpoints or ()), dict.fromkeys((*sight.numbers, *sight.forms))),
         contexts=await _contexts(asker),
-        variables=await _variables(asker),
+        way=await way_of(asker),
+        trunks=await trunks_of(asker, emergency.trunk_names(variables) or ()),
+        aors=await aors_of(asker),
+        variables=variables,
+        settings=await asker.section("extensions.conf", "globals"),
         features=await asker.section("features.conf", "applicationmap", absent=Section(name="applicationmap")),
         pjsip=await _pjsip(asker),
-        modules=await _modules(asker),
+        modules=await modules_of(asker),
+        version=await _version(asker),
     )
     # Last: where MatchCriteria is not understood, this lets no event through any more.
     forms = {login.name: await _filter_form(login.pbx) for login in sight.logins if login.pbx is not None}
@@ -119,35 +130,11 @@ async def _skew(pbx: Pbx, clock_ms: Clock) -> tuple[int | None, int]:
     return told_at - (asked_at + answered_at) // 2, (answered_at - asked_at + 1) // 2
 
 
-async def _routes(
-    asker: Asker, endpoints: Iterable[Endpoint], numbers: Iterable[str]
-) -> dict[tuple[str, str], Route] | None:
-    if not asker.may("ShowDialPlan"):
-        return None
-    contexts = sorted({each.context for each in endpoints if each.phone and each.context is not None})
-    return {(context, number): await _route(asker, context, number) for context in contexts for number in numbers}
-
-
-async def _route(asker: Asker, context: str, number: str) -> Route:
-    # Answered by an Error where there is no such context, or nothing in it for the number.
-    action = {"Action": "ShowDialPlan", "Context": context, "Extension": number}
-    _, listed = await asker.pbx.ask_list(action, "ShowDialPlanComplete", frozenset(("ListDialplan",)))
-    steps = tuple(_step(each) for each in listed if each.get("Extension"))
-    return Route(steps=steps, switch=any(each.get("Switch") for each in listed))
-
-
-def _step(entry: Message) -> Step:
-    application = entry.get("Application")
-    jumps = application.lower() in ("gosub", "goto")
-    target = entry.get("AppData").partition(",")[0].strip() if jumps else ""
-    return Step(context=entry.get("Context"), extension=entry.get("Extension"), application=application, target=target)
-
-
 async def _contexts(asker: Asker) -> dict[str, bool] | None:
     if not asker.may("ShowDialPlan"):
         return None
     there = {}
-    for name in (*emergency.CONTEXTS, *recording.CONTEXTS):
+    for name in (*emergency.CONTEXTS, *emergency.PARTS, *recording.CONTEXTS):
         answer, _ = await asker.pbx.ask_list(
             {"Action": "ShowDialPlan", "Context": name}, "ShowDialPlanComplete", frozenset()
         )
@@ -155,7 +142,8 @@ async def _contexts(asker: Asker) -> dict[str, bool] | None:
     return there
 
 
-async def _variables(asker: Asker) -> dict[str, str] | None:
+async def variables_of(asker: Asker) -> dict[str, str] | None:
+    """The global variables that a check looks at."""
     if not asker.may("Getvar"):
         return None
     found = {}
@@ -174,8 +162,16 @@ async def _pjsip(asker: Asker) -> Section | None:
     return found[0] if found else Section(name="global")
 
 
-async def _modules(asker: Asker) -> dict[str, bool] | None:
+async def modules_of(asker: Asker) -> dict[str, bool] | None:
+    """Which of the modules that something here runs on are loaded."""
     if not asker.may("ModuleCheck"):
         return None
-    names = (*emergency.MODULES, *recording.MODULES)
-    return {name: (await asker.pbx.ask({"Action": "ModuleCheck", "Module": name})).ok for name in names}
+    names = (*emergency.MODULES, *emergency.HELPFUL, *recording.MODULES, *versions.STAND_IN, "res_geolocation")
+    answers = await phones.each(names, lambda name: asker.pbx.ask({"Action": "ModuleCheck", "Module": name}))
+    return {name: answer.ok for name, answer in zip(names, answers, strict=True)}
+
+
+async def _version(asker: Asker) -> str | None:
+    if not asker.may("CoreSettings"):
+        return None
+    return (await asker.pbx.ask({"Action": "CoreSettings"})).headers.get("AsteriskVersion")

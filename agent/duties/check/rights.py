@@ -17,7 +17,7 @@ READ = {
     " recording (no UserEvent)",
 }
 EXPRESS_READ = {"user": "the express session hears no emergency at all (no UserEvent)"}
-READ_LINE, WRITE_LINE = "read=system,call,security,user", "write=system,reporting"
+READ_LINE, WRITE_LINE = "read=system,call,security,user", "write=system,reporting,user,originate,message"
 EXPRESS_READ_LINE, EXPRESS_WRITE_LINE = "read=user", "write=system"
 
 _SECRETS = "the DTMF events would carry card digits and PINs"
@@ -42,6 +42,12 @@ WRITE_EXCESS = {
     "agi": ("AGI", "it steers calls from outside"),
     "user": ("UserEvent", "it can forge an emergency or an opt-in"),
     "message": ("MessageSend", "it sends texts"),
+}
+#: Write classes that the agent can do without: the action that shows each, and what is off without it.
+OPTIONAL = {
+    "user": ("UserEvent", "no probe is sent, so nobody is told when the agent no longer hears emergencies"),
+    "originate": ("Originate", "no emergency call can be rehearsed, and no phone rings for an alarm"),
+    "message": ("MessageSend", "no alarm can be sent as a SIP MESSAGE"),
 }
 _READ_GRAVE = frozenset(("dtmf", "all"))
 _WRITE_GRAVE = frozenset(("all", "command", "originate", "config"))
@@ -130,16 +136,31 @@ def _write(account: Account) -> Iterator[Finding]:
         yield problem(f"rights.{account.name}.write.reporting", text, fix)
     elif has_system:
         yield ok(f"rights.{account.name}.write", f"user '{account.name}' may do what the agent needs")
+    if "bulk" in account.sessions and has_system:
+        yield from _optional(account, fix)
     for name in _write_excess(account):
         text = f"user '{account.name}' has write class {name}: {WRITE_EXCESS[name][1]}"
         yield (problem if name in _WRITE_GRAVE else warning)(f"rights.{account.name}.write.{name}", text, fix)
 
 
+def _optional(account: Account, fix: str) -> Iterator[Finding]:
+    for name, (action, without) in OPTIONAL.items():
+        id, text = f"feature.{name}", f"user '{account.name}' has no write class {name}: {without}"
+        if action in account.commands:
+            yield ok(id, f"user '{account.name}' has write class {name} (action {action})")
+        elif name == "user":
+            yield warning(id, text, fix)
+        else:
+            yield ok(id, f"off: {text}")
+
+
 def _write_excess(account: Account) -> list[str]:
     classes = granted(account.section.get("write")) if account.section is not None else None
+    usual = OPTIONAL.keys() if "bulk" in account.sessions else frozenset()
+    excess = {name: action for name, (action, _) in WRITE_EXCESS.items() if name not in usual}
     if classes is not None:
-        return [name for name in WRITE_EXCESS if name in classes]
-    return [name for name, (action, _) in WRITE_EXCESS.items() if action in account.commands]
+        return [name for name in excess if name in classes]
+    return [name for name, action in excess.items() if action in account.commands]
 
 
 def _filter(account: Account) -> Iterator[Finding]:

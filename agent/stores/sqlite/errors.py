@@ -62,9 +62,9 @@ def explained(error: sqlite3.Error | UnicodeDecodeError | OSError, path: Path) -
 
 
 def _unknown(name: str, path: Path) -> StoreError:
-    return _told((f"the store {{path}} failed: {name}", "report this: it should not happen"), path)
+    return _told((f"the store {{path}} failed: {name}", "report this: it should not happen"), path, everything=False)
 
 
-def _told(words: tuple[str, str], path: Path) -> StoreError:
+def _told(words: tuple[str, str], path: Path, *, everything: bool = True) -> StoreError:
     message, hint = words
-    return StoreError(message.replace("{path}", str(path)), hint)
+    return StoreError(message.replace("{path}", str(path)), hint, everything=everything)

@@ -1,10 +1,12 @@
 -- Every statement on records, by name. For each kind:
 --   upsert    insert a record, or put its later state in its place
---   open      records that have not ended
---   delete    at most :limit records that ended before :before
+--   open      records that have not ended; of entries, those of an emergency that has not, or whose alarm is open
+--   delete    at most :limit records that ended before :before; of entries, none before its emergency has gone
 --   read      the next :chunk records after (:begin, :id), oldest first, each behind its begin; _of_line: of one line
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
+--   find      at most :limit records whose id begins with :id, which sorts before :behind
+--   of        those of the emergency, or the alarm, :of, oldest first
 
 -- transactions
 
@@ -123,6 +125,9 @@ ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_emergency
 SELECT count(*) FROM emergencies;
+
+-- name: find_emergency
+SELECT * FROM emergencies WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
 
 -- recordings
 
@@ -271,6 +276,9 @@ ORDER BY coalesce(until_at, '9999') DESC, id DESC LIMIT 1 OFFSET :limit;
 -- name: count_detail
 SELECT count(*) FROM details;
 
+-- name: of_detail
+SELECT * FROM details WHERE emergency = :of ORDER BY id;
+
 -- entries
 
 -- name: upsert_entry
@@ -282,10 +290,15 @@ INSERT INTO entries (
     emergency = excluded.emergency, seq = excluded.seq, at = excluded.at, what = excluded.what,
     detail = excluded.detail, by = excluded.by, chain = excluded.chain;
 
+-- name: open_entry
+SELECT * FROM entries
+WHERE emergency IN (SELECT id FROM emergencies WHERE ended_at IS NULL OR links <> '[]')
+    OR emergency IN (SELECT subject FROM alarms WHERE closed_at IS NULL);
+
 -- name: delete_entry
 DELETE FROM entries WHERE id IN (
     SELECT id FROM entries
-    WHERE at < :before
+    WHERE at < :before AND NOT EXISTS (SELECT 1 FROM emergencies WHERE emergencies.id = entries.emergency)
     LIMIT :limit
 );
 
@@ -302,6 +315,9 @@ ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_entry
 SELECT count(*) FROM entries;
+
+-- name: of_entry
+SELECT * FROM entries WHERE emergency = :of ORDER BY seq;
 
 -- alarms
 
@@ -344,6 +360,12 @@ ORDER BY raised_at DESC, id DESC LIMIT 1 OFFSET :limit;
 -- name: count_alarm
 SELECT count(*) FROM alarms;
 
+-- name: find_alarm
+SELECT * FROM alarms WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
+-- name: of_alarm
+SELECT * FROM alarms WHERE subject = :of ORDER BY raised_at, id;
+
 -- notices
 
 -- name: upsert_notice
@@ -383,6 +405,9 @@ ORDER BY raised_at DESC, id DESC LIMIT 1 OFFSET :limit;
 -- name: count_notice
 SELECT count(*) FROM notices;
 
+-- name: of_notice
+SELECT * FROM notices WHERE alarm = :of ORDER BY raised_at, id;
+
 -- looks
 
 -- name: upsert_look
@@ -413,6 +438,9 @@ ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_look
 SELECT count(*) FROM looks;
+
+-- name: of_look
+SELECT * FROM looks WHERE emergency = :of ORDER BY at, id;
 
 -- paths
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from agent.core.instants import rfc3339
 from agent.core.records import Record
@@ -12,11 +12,16 @@ from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
 from agent.stores.sqlite.opening import beside, connect
-from agent.stores.sqlite.rows import RECORD_OF_KIND, from_row
+from agent.stores.sqlite.rows import RECORD_OF_KIND, from_row, storable
 from agent.stores.sqlite.statements import STATEMENTS
 
 #: Rows fetched at once. Each chunk is its own short transaction, so that a slow consumer never pins the WAL.
 CHUNK = 500
+
+#: Sorts behind whatever follows the beginning of an id.
+_LAST = "\U0010ffff"
+
+T = TypeVar("T", bound=Record)
 
 
 class SqliteReader:
@@ -66,6 +71,31 @@ class SqliteReader:
             start.update(self._just_before_the_latest(f"seek_{kind}{of_line}", start, limit))
         return self._stream(kind, f"read_{kind}{of_line}", start, limit)
 
+    def find(self, kind: type[T], prefix: str, limit: int = 2) -> list[T]:
+        """At most ``limit`` emergencies or alarms whose id begins with ``prefix``: one, where that says which.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        prefix = storable(prefix)
+        return self._records(kind, "find", {"id": prefix, "behind": prefix + _LAST, "limit": limit})
+
+    def of(self, kind: type[T], owner: str) -> list[T]:
+        """The details, entries, alarms or looks of an emergency, the notices of an alarm; oldest first.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return self._records(kind, "of", {"of": storable(owner)})
+
+    def open(self, kind: type[T]) -> list[T]:
+        """Records that have not ended, of a kind that ends, in no order.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return self._records(kind, "open", {})
+
     def count(self, kind: str) -> int:
         """How many records of ``kind`` are kept.
 
@@ -99,6 +129,13 @@ class SqliteReader:
                 return
             if left is not None:
                 left -= len(rows)
+
+    def _records(self, kind: type[T], statement: str, values: dict[str, Any]) -> list[T]:
+        try:
+            rows = self._rows(STATEMENTS[f"{statement}_{kind.KIND}"], values)
+            return [cast(T, from_row(kind.KIND, row)) for row in rows]
+        except ValueError:
+            raise damaged(self._path) from None
 
     def _just_before_the_latest(self, name: str, start: dict[str, Any], limit: int) -> dict[str, Any]:
         rows = self._rows(STATEMENTS[name], {**start, "limit": limit})

@@ -52,8 +52,9 @@ def from_row(kind: str, row: Iterable[Any]) -> Record:
     return record(**values)
 
 
-def _text(value: str) -> str:
-    # A header that is no UTF-8 may arrive as lone surrogates, which SQLite refuses; better a "?" than no record.
+def storable(value: str) -> str:
+    """``value`` as it is stored: a header that is no UTF-8 may arrive as lone surrogates, which SQLite refuses."""
+    # better a "?" than no record
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -105,7 +106,7 @@ def _column(name: str, hint: Any) -> _Column:
     if hint is int:
         return _Column(name=name, write=_same, read=_same)
     if hint is str:
-        return _Column(name=name, write=_text, read=_same)
+        return _Column(name=name, write=storable, read=_same)
     if issubclass(hint, StrEnum):
         return _Column(name=name, write=str, read=hint)
     raise TypeError(f"no column for {name}: {hint}")

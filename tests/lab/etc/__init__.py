@@ -17,7 +17,7 @@ bind_rtp_to_media_address=yes
 one_touch_recording=yes
 record_on_feature=record-button-on
 record_off_feature=record-button-off
-
+{more}
 [{name}]
 type=auth
 auth_type=userpass
@@ -38,6 +38,9 @@ disallow=all
 allow=alaw,ulaw
 aors={name}
 direct_media=no
+dtmf_mode=auto_info
+send_pai=yes
+trust_id_outbound=yes
 media_address=127.0.0.1
 bind_rtp_to_media_address=yes
 
@@ -49,7 +52,28 @@ contact=sip:127.0.0.1:{port}
 type=identify
 endpoint={name}
 match_header=X-Lab-Trunk: {name}
+
+; the same far end, for emergency calls only
+[emergency-{name}]
+type=endpoint
+context=incoming
+disallow=all
+allow=alaw,ulaw
+aors={name}
+direct_media=no
+dtmf_mode=auto_info
+send_pai=yes
+trust_id_outbound=yes
+geoloc_outgoing_call_profile=<prefer_incoming>
+media_address=127.0.0.1
+bind_rtp_to_media_address=yes
 """
+
+#: What sets one phone apart: 201 has a location; 209 may say who it is, by From and by P-Asserted-Identity.
+_MORE = {
+    "201": "geoloc_incoming_call_profile=desk-201\n",
+    "209": "identify_by=auth_username,username\ntrust_id_inbound=yes\n",
+}
 
 
 def password(phone: str) -> str:
@@ -60,7 +84,12 @@ def password(phone: str) -> str:
 def phone_sections() -> str:
     """Endpoint, auth and AOR of every phone; the 300s are on a PBX without the dialplan under test."""
     return "\n".join(
-        _PHONE.format(name=name, context="unmodified" if name.startswith("3") else "phones", password=password(name))
+        _PHONE.format(
+            name=name,
+            context="unmodified" if name.startswith("3") else "phones",
+            password=password(name),
+            more=_MORE.get(name, ""),
+        )
         for name in PHONES
     )
 

@@ -1,0 +1,45 @@
+"""The commands; no logic."""
+
+import io
+import sys
+
+import typer
+
+from agent import __version__
+from agent.cli import running, stored
+from agent.cli.common import ConfigPath, Json, group
+from agent.cli.emergency import emergency
+from agent.cli.sites import sites
+
+cli = group("telephony-agent")
+
+
+@cli.callback()
+def everywhere(context: typer.Context, config: ConfigPath = None) -> None:
+    """Hears phones register, 999 calls and opt-in recordings beside an Asterisk, and keeps only what it must."""
+    context.obj = config
+
+
+cli.command()(running.run)
+cli.command()(running.check)
+cli.command()(stored.replay)
+cli.command(name="list")(stored.list_)
+cli.command()(running.migrate)
+cli.command()(running.reload)
+cli.add_typer(emergency)
+cli.add_typer(sites)
+
+
+@cli.command()
+def version(json: Json = False, config: ConfigPath = None) -> None:  # noqa: ARG001
+    """Print the version."""
+    typer.echo(f'{{"version": "{__version__}"}}' if json else f"telephony-agent {__version__}")
+
+
+def main() -> None:
+    """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        # A locale that cannot show a letter gets its number, and no traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli()

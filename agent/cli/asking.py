@@ -1,0 +1,80 @@
+"""Asks the running agent on its control socket (`agent.views.control`), or ends the command with one sentence."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agent.cli.common import NO_AGENT, NONE_SUCH, PROBLEMS, STORE, USAGE, fail
+from agent.config import Config
+from agent.views import unix
+
+#: How long the agent may take for one answer, or for one line of it.
+ANSWER_S = 60.0
+
+_CODES = {400: USAGE, 404: NONE_SUCH, 408: USAGE, 409: PROBLEMS, 410: NONE_SUCH, 413: USAGE, 422: USAGE, 503: STORE}
+
+
+def ask(config: Config, path: str, **asked: str | None) -> dict[str, Any]:
+    """The agent's one answer."""
+    answer = next(stream(config, "POST", path, **asked), None)
+    if answer is None:
+        fail(NO_AGENT, "the agent answered nothing", "see its log")
+    return answer
+
+
+def stream(config: Config, method: str, path: str, **asked: str | None) -> Iterator[dict[str, Any]]:
+    """The agent's answers, one after another as they come."""
+    place = unix.beside(config.store.path)
+    content = json.dumps({name: value for name, value in asked.items() if value is not None})
+    with _explained(place), unix.address(place) as socket:
+        transport = httpx.HTTPTransport(uds=socket)
+        with (
+            httpx.Client(transport=transport, base_url="http://agent", timeout=ANSWER_S, trust_env=False) as client,
+            client.stream(method, path, content=content.encode()) as response,
+        ):
+            if response.is_error:
+                _refused(response.status_code, response.read())
+            for line in response.iter_lines():
+                answer = json.loads(line)
+                if "error" in answer:
+                    _refused(503, line.encode())
+                yield answer
+
+
+def _refused(status: int, content: bytes) -> None:
+    if status not in _CODES:
+        fail(NO_AGENT, f"the agent failed: HTTP {status}", "see its log")
+    answer = json.loads(content)
+    fail(_CODES[status], answer["error"], answer.get("hint", ""))
+
+
+@contextmanager
+def _explained(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except httpx.ConnectError as error:
+        match _system_error(error):
+            case PermissionError():
+                fail(NO_AGENT, f"only the agent's user may use {place}", "run this command as that user")
+            case FileNotFoundError() | ConnectionRefusedError():
+                fail(NO_AGENT, f"no agent is running on this store: nobody answers at {place}", "start it")
+            case other:
+                fail(NO_AGENT, f"the agent cannot be asked at {place}: {other or error}")
+    except httpx.TimeoutException:
+        fail(NO_AGENT, f"the agent has not answered for {ANSWER_S:.0f} s", "see its log")
+    except httpx.TransportError:
+        fail(NO_AGENT, "the agent hung up before it had answered", "see its log")
+    except (ValueError, LookupError):
+        fail(NO_AGENT, f"what answers at {place} is no agent")
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """The operating system's own error below the library's."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

@@ -1,0 +1,105 @@
+"""What the commands share: their options, the configuration, tables or JSON lines, and how each ends."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from agent import app, shown
+from agent.config import Config, ConfigError, load
+from agent.core.instants import from_rfc3339
+from agent.core.records import Record
+from agent.ports import StoreError
+from agent.stores.sqlite import SqliteReader
+
+#: Exit codes.
+PROBLEMS, USAGE, STORE, ASTERISK, INPUT, NONE_SUCH, NO_AGENT = 1, 2, 3, 4, 5, 6, 7
+
+_CONFIG_PLACES = (Path("agent.toml"), Path("/etc/telephony-agent/agent.toml"))
+#: Columns of a table that goes to a file or another program, where nothing is to be folded.
+_PIPED_WIDTH = 1 << 16
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="TELEPHONY_AGENT_CONFIG",
+        help="The TOML file; by default agent.toml here, else /etc/telephony-agent/agent.toml, else none.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", envvar="TELEPHONY_AGENT_JSON", help="One JSON object a line.")]
+Since = Annotated[
+    str | None,
+    typer.Option(envvar="TELEPHONY_AGENT_SINCE", help="Begun since 2026-11-22T08:00:00Z, 2026-11-22, 90m, 12h, 7d."),
+]
+
+
+def group(name: str | None = None, *, help: str | None = None) -> typer.Typer:
+    """An empty group of commands."""
+    return typer.Typer(name=name, help=help, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def settings(context: typer.Context, path: Path | None, *, secrets_required: bool = True) -> Config:
+    """The configuration; --config may stand before the command (its context's object) as well as after it."""
+    if path is None:
+        path = context.find_root().obj
+    if path is None:
+        path = next((place for place in _CONFIG_PLACES if place.exists()), None)
+    try:
+        return load(path, os.environ, secrets_required=secrets_required)
+    except ConfigError as error:
+        fail(USAGE, str(error))
+
+
+@contextmanager
+def stored(config: Config) -> Iterator[SqliteReader]:
+    """What is stored, to be read; ends the command where it cannot be."""
+    try:
+        with SqliteReader(config.store.path) as reader:
+            yield reader
+    except StoreError as error:
+        fail(STORE, str(error), error.hint)
+
+
+def instant(text: str | None) -> int | None:
+    """The instant, in ms, that the option --since means."""
+    if text is None:
+        return None
+    if relative := re.fullmatch(r"(\d{1,6})([mhd])", text):
+        return max(0, app.now_ms() - int(relative[1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[relative[2]])
+    try:
+        return from_rfc3339(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text)
+    except ValueError:
+        fail(USAGE, f"--since {text!r} is no time: write 2026-11-22T08:00:00Z, 2026-11-22, 90m, 12h or 7d")
+
+
+def console() -> Console:
+    """Where tables go: as wide as the terminal, and not folded where there is none."""
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def line(text: str) -> None:
+    """One line on standard output."""
+    print(text)  # noqa: T201
+
+
+def show(records: Iterable[Record], *, json: bool) -> None:
+    """The records, as JSON lines or as a table a kind."""
+    if json:
+        for record in records:
+            line(shown.json_line(record))
+    else:
+        shown.print_tables(console(), list(records))
+
+
+def fail(code: int, sentence: str, hint: str = "") -> NoReturn:
+    """End with one sentence on standard error."""
+    typer.echo(f"telephony-agent: {sentence}" + (f" ({hint})" if hint else ""), err=True)
+    raise typer.Exit(code)

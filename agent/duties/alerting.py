@@ -1,0 +1,254 @@
+"""Delivers notices: each channel by itself and in order, an emergency's first, only what is durably stored."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from agent.core.alarms import ChannelRule
+from agent.core.records import Alarm, Cause, Delivery, News, Notice, Record
+from agent.ports import Channel, ChannelError, Receipt, Reminded, StoreError, Text
+
+log = structlog.get_logger()
+
+_EVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """An alarm, and it in words; when the emergency that it is about was dialled (ms), None of anything else."""
+
+    alarm: Alarm
+    text: Text
+    dialled_at: int | None = None
+
+
+class Book(Protocol):
+    """The alarms and notices that are open, and what is told of a notice's fate: what follows from it is stored."""
+
+    def due(self, at: int) -> list[Notice]:
+        """Notices to be sent at ``at`` (ms), an emergency's first, the oldest first."""
+
+    def alarms(self) -> list[Alarm]:
+        """Every open alarm."""
+
+    async def telling(self, alarm_id: str) -> Telling | None:
+        """The alarm as it is stored now; None where there is none."""
+
+    def handed(self, notice_id: str, at: int, *, receipt: bool) -> None:
+        """The channel took it; ``receipt``: and `received` follows."""
+
+    def received(self, notice_id: str, at: int) -> None:
+        """It has arrived."""
+
+    def failed(self, notice_id: str, error: str, at: int) -> None:
+        """The channel did not take it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A channel with its rule, and how long one attempt may take."""
+
+    rule: ChannelRule
+    channel: Channel
+    timeout_s: float
+
+    @property
+    def name(self) -> str:
+        """The channel's name in the configuration."""
+        return self.rule.name
+
+    def has_been_told(self, alarm: Alarm) -> bool:
+        """Whether an alarm that has come this far is told here."""
+        itself = alarm.cause is Cause.CHANNEL and alarm.subject == self.name
+        return alarm.cause in self.rule.causes and self.rule.level <= alarm.level and not itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A notice that a channel took: after so many attempts, so long (ms) after it was raised, and after the dialling of
+    the emergency whose first notice it is (else None).
+    """
+
+    channel: str
+    cause: Cause
+    news: News
+    attempts: int
+    since_raised_ms: int
+    since_dialled_ms: int | None
+
+
+class Alerting:
+    """The delivery of notices, and an observer of `agent.pipeline.Pipeline`, which tells it what is stored.
+
+    A notice is sent only after its row has been stored durably, and marked as sent after that: killed in between, the
+    agent sends it again after the restart (at least once; ``notice.id`` is the same). An emergency's is sent also when
+    the store refuses it: a full disk must not keep a 999 from the desk. A channel that hangs, fails or is dead holds up
+    itself alone, and an operational notice under way never holds up an emergency's.
+    """
+
+    def __init__(self, routes: Sequence[Route], book: Book, clock: Callable[[], int]) -> None:
+        self._routes = list(routes)
+        self._changed = asyncio.Event()
+        self._book = book
+        self._clock = clock
+        #: Told of each notice that was handed over.
+        self.watchers: list[Callable[[Handed], None]] = []
+        #: Refusals by channel and kind.
+        self.refusals: Counter[tuple[str, str]] = Counter()
+        self._wake: dict[tuple[str, bool], asyncio.Event] = {}
+        # What was open at the start came out of the store.
+        self._stored = {notice.id for notice in book.due(_EVER)}
+        self._standing = {alarm.id: alarm for alarm in book.alarms()}
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """How often each channel took no notice; zero for one that has taken all."""
+        found = dict.fromkeys((route.name for route in self._routes), 0)
+        for (channel, _), count in self.refusals.items():
+            found[channel] = found.get(channel, 0) + count
+        return found
+
+    def __call__(self, lane: object, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
+        """Records that have been committed; see `agent.pipeline.Observer`."""
+        for record in records:
+            if isinstance(record, Notice):
+                if record.state is Delivery.PENDING:
+                    self._stored.add(record.id)
+                else:
+                    self._stored.discard(record.id)
+                if (wake := self._wake.get((record.channel, _urgent(record)))) is not None:
+                    wake.set()
+            elif isinstance(record, Alarm):
+                self._standing[record.id] = record
+                if record.closed_at is not None:
+                    del self._standing[record.id]
+
+    def refused_by_store(self, error: StoreError, records: Sequence[Record]) -> None:  # noqa: ARG002
+        """Records that the store will not have now; see `agent.pipeline.Pipeline.refusals`."""
+        for record in records:
+            if isinstance(record, Notice) and record.state is Delivery.PENDING and _urgent(record):
+                self._stored.add(record.id)
+                if (wake := self._wake.get((record.channel, True))) is not None:
+                    wake.set()
+
+    def take(self, routes: Sequence[Route]) -> None:
+        """Go on with these channels; what is under way is begun anew."""
+        self._routes = list(routes)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            self._changed.clear()
+            self._wake = {(route.name, urgent): asyncio.Event() for route in self._routes for urgent in (True, False)}
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(part) for part in self._parts()]
+                await self._changed.wait()
+                for task in tasks:
+                    task.cancel()
+
+    def _parts(self) -> Iterator[Coroutine[Any, Any, None]]:
+        for route in self._routes:
+            for urgent in (True, False):
+                yield self._deliver(route, self._wake[route.name, urgent], urgent=urgent)
+            if isinstance(route.channel, Reminded):
+                yield self._remind(route, route.channel)
+
+    async def _deliver(self, route: Route, wake: asyncio.Event, *, urgent: bool) -> None:
+        while True:
+            wake.clear()
+            now = self._clock()
+            waiting = [
+                notice
+                for notice in self._book.due(_EVER)
+                if notice.channel == route.name and _urgent(notice) is urgent and notice.id in self._stored
+            ]
+            ready = next((notice for notice in waiting if notice.try_at <= now), None)
+            if ready is not None:
+                await self._tell(route, ready)
+                continue
+            first_at = min((notice.try_at for notice in waiting), default=None)
+            try:
+                async with asyncio.timeout(None if first_at is None else (first_at - now) / 1000):
+                    await wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _tell(self, route: Route, notice: Notice) -> None:
+        try:
+            async with asyncio.timeout(route.timeout_s):
+                telling = await self._book.telling(notice.alarm)
+                if telling is None:
+                    raise ChannelError("no_alarm")
+                receipt = await route.channel.send(telling.text, telling.alarm, notice)
+        except ChannelError as error:
+            self._refused(route, notice, error.kind)
+        except TimeoutError:
+            self._refused(route, notice, "timeout")
+        except Exception as error:  # a fault in one channel costs this attempt, and is told like any other failure
+            log.exception("channel_broken", channel=route.name)
+            self._refused(route, notice, type(error).__name__)
+        else:
+            self._handed(route, notice, receipt, telling.dialled_at if notice.news is News.RAISED else None)
+
+    def _handed(self, route: Route, notice: Notice, receipt: Receipt, dialled_at: int | None) -> None:
+        at = self._clock()
+        self._book.handed(notice.id, at, receipt=receipt is Receipt.DELIVERED)
+        if receipt is Receipt.DELIVERED:
+            self._book.received(notice.id, at)
+        handed = Handed(
+            channel=route.name,
+            cause=notice.cause,
+            news=notice.news,
+            attempts=notice.attempts + 1,
+            since_raised_ms=max(0, at - notice.raised_at),
+            since_dialled_ms=None if dialled_at is None else max(0, at - dialled_at),
+        )
+        log.info(
+            "notice_handed",
+            channel=route.name,
+            notice=notice.id,
+            alarm=notice.alarm,
+            news=notice.news,
+            attempts=handed.attempts,
+            ms=handed.since_raised_ms,
+        )
+        for watcher in self.watchers:
+            try:
+                watcher(handed)
+            except Exception:  # who only counts must not cost anybody an alert
+                log.exception("watcher_failed", watcher=type(watcher).__name__)
+
+    def _refused(self, route: Route, notice: Notice, kind: str) -> None:
+        self.refusals[route.name, kind] += 1
+        log.warning("notice_refused", channel=route.name, notice=notice.id, attempts=notice.attempts + 1, reason=kind)
+        self._book.failed(notice.id, kind, self._clock())
+
+    async def _remind(self, route: Route, channel: Reminded) -> None:
+        while True:
+            await asyncio.sleep(channel.every_s)
+            try:
+                async with asyncio.timeout(route.timeout_s):
+                    told = [id for id, alarm in self._standing.items() if route.has_been_told(alarm)]
+                    tellings = [telling for id in told if (telling := await self._book.telling(id)) is not None]
+                    if tellings:
+                        await channel.remind([(telling.text, telling.alarm) for telling in tellings])
+            except ChannelError as error:
+                self._forgotten(route, error.kind)
+            except TimeoutError:
+                self._forgotten(route, "timeout")
+            except Exception as error:  # as above
+                log.exception("channel_broken", channel=route.name)
+                self._forgotten(route, type(error).__name__)
+
+    def _forgotten(self, route: Route, kind: str) -> None:
+        self.refusals[route.name, kind] += 1
+        log.warning("reminder_refused", channel=route.name, reason=kind)
+
+
+def _urgent(notice: Notice) -> bool:
+    return notice.cause is Cause.EMERGENCY

@@ -1,0 +1,1 @@
+"""Where alarms are told, one file a kind of channel."""

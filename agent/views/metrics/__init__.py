@@ -1,0 +1,89 @@
+"""Prometheus metrics: folds over committed records, and gauges read at the scrape; never a personal label."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client.core import Metric
+
+from agent.core.lanes import Lane
+from agent.core.records import Alarm, Cause, Emergency, Entry, Notice, Path, Probe, Record
+from agent.views.metrics import scrape
+from agent.views.metrics.alerts import Alerts
+from agent.views.metrics.calls import Calls
+from agent.views.metrics.operations import Operations
+from agent.views.metrics.paths import Paths
+from agent.views.metrics.snapshot import JournalState, PathState, SessionState, Snapshot
+
+__all__ = ["JournalState", "Metrics", "PathState", "SessionState", "Snapshot"]
+
+# A second series for every counter, of which Prometheus makes nothing.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """An observer of commits, and the text of ``/metrics``."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+        self._now: Snapshot | None = None
+        self._registry = CollectorRegistry()
+        self._operations = Operations(self._registry)
+        self._calls = Calls(self._registry)
+        self._alerts = Alerts(self._registry)
+        self._paths = Paths()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """The exposition, in Prometheus' text format."""
+        self._now = self._snapshot()
+        self._alerts.expect(self._now.refusals.keys())
+        return generate_latest(self._registry)
+
+    def restore(self, records: Iterable[Record]) -> None:
+        """Take up what an earlier run left open, without counting it again; before the first commit."""
+        for record in records:
+            match record:
+                case Emergency():
+                    self._calls.restore(record)
+                case Alarm() | Notice():
+                    self._alerts.restore(record)
+                case Path():
+                    self._paths.path(record)
+
+    def __call__(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:
+        """Fold one commit in."""
+        self._operations.commit(lane, seconds)
+        for record in records:
+            self._operations.fold(record)
+            match record:
+                case Emergency():
+                    self._calls.fold(record)
+                case Alarm():
+                    self._alerts.alarm(record)
+                case Notice():
+                    self._alerts.notice(record)
+                case Path():
+                    self._paths.path(record)
+                case Probe():
+                    self._paths.probe(record)
+        for record in records:
+            if isinstance(record, Entry):
+                self._calls.entry(record)
+
+    def handed(self, channel: str, cause: Cause, since_dialled_ms: int | None) -> None:
+        """A channel took a notice; ``since_dialled_ms`` where it was an emergency's first on that channel."""
+        self._alerts.handed(channel, cause, since_dialled_ms)
+
+    def collect(self) -> Iterator[Metric]:
+        """What is made at the scrape; the registry calls it for `text`."""
+        if (now := self._now) is None:
+            return
+        yield from scrape.agent(now)
+        yield from scrape.calls(now)
+        yield self._calls.by_trunk(None if now.path is None else now.path.trunks.keys())
+        yield from self._alerts.series(now.refusals)
+        yield from self._paths.series()
+        if now.journal is not None:
+            yield from scrape.journal(now.journal)
+        if now.path is not None:
+            yield from scrape.path(now.path)

@@ -1,0 +1,85 @@
+"""The running agent as a scrape sees it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agent.core.lanes import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionState:
+    """One AMI session."""
+
+    name: str
+    in_step: bool
+    filtered: bool
+    messages: int
+    wanted: int
+    bytes: int
+    oversized: int
+    faults: int
+    reconnects: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalState:
+    """The dialplan's journal: entries ``recovered`` told something new, ``waiting`` are those in it at the last reading
+    (``read_at``, ms since 1970 UTC, None before the first), ``odd`` those that our dialplan did not write.
+    """
+
+    recovered: int
+    waiting: int
+    odd: int
+    read_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathState:
+    """What is known of the way of the next 999 call; instants are ms since 1970 UTC, None where there was none.
+
+    ``trunks`` has each emergency trunk's state by its name, ``trunk_states``, ``addresses`` (of the emergency CLIs in
+    the carrier's export) and ``phones`` (by their answer to "can it reach 999 with the right address?") have a count
+    for every state there is, zeros too. ``addresses`` is empty where no export is configured, and ``export_at`` is
+    when the file was last changed. Asterisk is asked every ``every_s`` what it would do, last at ``checked_at``.
+    ``probe_late_after_s`` is 0 where no probes are sent. ``proofs`` has what the last rehearsal of this run was to
+    show, and whether it did.
+    """
+
+    every_s: float
+    checked_at: int | None
+    probe_late_after_s: float
+    proved_at: int | None
+    proofs: Mapping[str, bool]
+    trunks: Mapping[str, str]
+    trunk_states: Mapping[str, int]
+    addresses: Mapping[str, int]
+    export_at: int | None
+    export_faults: int
+    phones: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The whole of it.
+
+    ``registered`` counts open spans by vendor, ``certain`` by certainty ("none": no table of sites),
+    ``recordings_running`` captures by trigger; ``refusals`` has every channel of notice, and how often it took none.
+    """
+
+    version: str
+    ready: bool
+    storing: bool
+    sessions: Sequence[SessionState]
+    lane_depths: Mapping[Lane, int]
+    shed: Mapping[str, int]
+    store_errors: int
+    failures: int
+    registered: Mapping[str, int]
+    certain: Mapping[str, int]
+    emergencies_in_progress: int
+    recordings_running: Mapping[str, int]
+    strange: int
+    callbacks_missed: int = 0
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    journal: JournalState | None = None
+    path: PathState | None = None

@@ -1,0 +1,91 @@
+"""A Unix socket that its owner alone may use, and who is at the other end."""
+
+import asyncio
+import errno
+import os
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: Bytes of a path in a socket's address (unix(7)), without the NUL.
+_LONGEST = 107
+#: struct ucred of unix(7): process, user and group.
+_UCRED = struct.Struct("iII")
+
+
+class PeerProtocol(H11Protocol):
+    """HTTP where the user id of the process at the other end stands in place of the client's address."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connects."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("socket")
+        _, user, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        self.client = (str(user), 0)
+
+
+def beside(store: Path) -> Path:
+    """The control socket of the agent that writes ``store``."""
+    return store.with_name(store.name + ".sock")
+
+
+@contextmanager
+def address(path: Path) -> Iterator[str]:
+    """What to bind or connect to for ``path``, which may be longer than an address can be."""
+    if len(os.fsencode(path)) <= _LONGEST:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening socket at ``path`` that its owner alone may use, from its first moment on.
+
+    One that a killed agent left is removed.
+
+    Raises:
+        OSError: it cannot be made, another program answers there, or something else than a socket stands there.
+    """
+    with address(path) as name:
+        _make_way(path, name)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # Linux gives the file the mode that the socket has when it is bound.
+            os.fchmod(listening.fileno(), 0o600)
+            listening.bind(name)
+            listening.listen(128)
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+        return listening
+
+
+def remove(path: Path) -> None:
+    """Take the socket away, so that who comes next finds none."""
+    path.unlink(missing_ok=True)
+
+
+def _make_way(path: Path, name: str) -> None:
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(errno.EEXIST, "something else than a socket stands there", str(path))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.setblocking(False)
+            try:
+                other.connect(name)
+            except ConnectionRefusedError:
+                path.unlink()
+                return
+            except BlockingIOError:
+                pass  # it is there, and has much to do
+        raise OSError(errno.EADDRINUSE, "another program answers there", str(path))

@@ -1,0 +1,48 @@
+"""A phone that takes texts."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from tests.lab.messages import receive, response, scenario, send
+from tests.lab.ports import udp_is_bound
+from tests.lab.sip import Phone
+from tests.lab.sipp import run_sipp
+from tests.lab.wire import Request
+
+
+class Inbox:
+    """A registered phone that answers every SIP MESSAGE with 200, until it is left.
+
+    async with Inbox(phone) as inbox:
+        ...
+    assert inbox.texts[0].body == "hello"
+    """
+
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
+
+    async def __aenter__(self) -> Self:
+        local = (self._phone.local_ip, self._phone.port)
+        self._run = await run_sipp(
+            scenario(receive(request="MESSAGE"), send(response(200, self._phone.user_agent), retransmit=False)),
+            folder=self._phone.lab.folder / "sipp",
+            title=f"inbox-{self._phone.line}",
+            local=local,
+            remote=("127.0.0.1", self._phone.lab.sip_port),
+            calls=None,
+        )
+        async with asyncio.timeout(10):
+            while not udp_is_bound(*local):  # noqa: ASYNC110 - SIPp does not say when it listens
+                await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._run.stop()
+
+    @property
+    def texts(self) -> list[Request]:
+        """The texts that came so far, repetitions left out."""
+        return self._run.received("MESSAGE")
