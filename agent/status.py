@@ -39,6 +39,7 @@ def snapshot(source: AmiSource, pipeline: Pipeline, alerting: Alerting, path: Pa
                 bytes=session.received_bytes,
                 oversized=session.oversized,
                 faults=session.faults,
+                forged=session.forged,
                 reconnects=session.reconnects,
             )
             for session in source.sessions

@@ -26,7 +26,9 @@ def read(path: Path, *, most_bytes: int, private: bool = False) -> str | Mistake
         return _unfit(path, f"cannot be read: {os.strerror(number or 0)}")
     if not stat.S_ISREG(mode):
         return _unfit(path, "not a regular file")
-    if private and mode & 0o077:
+    # systemd, and compose, guard the folder of the credentials that they pass, not each file in it
+    guarded = private and str(path.parent) != os.environ.get("CREDENTIALS_DIRECTORY")
+    if guarded and mode & 0o077:
         return Mistake(
             origin=str(path),
             found=f"it has mode {stat.S_IMODE(mode):04o}: others than its owner may use it",

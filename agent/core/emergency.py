@@ -1,11 +1,11 @@
 """The emergency call: what each signal adds to the evidence, and the records derived from it.
 
-An emergency is heard up to three times: from our dialplan's UserEvents on the express session, from plain call events on
-the bulk session, and from the dialplan's journal in AstDB, whenever that is read. The two
-TCP streams overtake one another, and the journal tells old things anew, so the machine must not depend on their
-order. Therefore each signal only *adds evidence* (an earliest time, a higher count, one more leg), in any phase, and
-phase, outcome and durations are derived. What comes late can complete a finished record; what comes twice adds nothing;
-nothing can take evidence away.
+An emergency is heard up to three times: from our dialplan's UserEvents on the express session, from plain call events
+on the bulk session, and from the dialplan's journal in AstDB, whenever that is read. The two TCP streams overtake one
+another, and the journal tells old things anew, so the machine must not depend on their order. Therefore each signal
+only *adds evidence* (an earliest time, a higher count, one more leg), in any phase, and phase, outcome and durations
+are derived. What comes late can complete a finished record; what comes twice adds nothing; nothing can take evidence
+away.
 
 Source of the event orders: Asterisk 16.28 and 22.10, as captured in tests/scenarios/captures.
 """

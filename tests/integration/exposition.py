@@ -56,6 +56,7 @@ SNAPSHOT = Snapshot(
             bytes=900,
             oversized=1,
             faults=0,
+            forged=0,
             reconnects=2,
         )
     ],

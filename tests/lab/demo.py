@@ -1,4 +1,4 @@
-"""What `make run` does without a PBX of one's own: a real Asterisk, the agent and phones, all of it live."""
+"""What `make run` does without a PBX of one's own: a real Asterisk, the agent, phones and the desk, all of it live."""
 
 import asyncio
 import contextlib
@@ -13,20 +13,27 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from agent.core.records import Record, document
 from agent.ports import StoreError
-from agent.shown import table
+from agent.shown import cell, grid
 from agent.stores.sqlite import SqliteReader
 from tests.lab.agent import AgentError, AgentProcess
 from tests.lab.asterisk import Asterisk, LabError
+from tests.lab.desk import Desk, demonstrate_desk
 from tests.lab.provision import Installation, NoAsteriskError, installation
 from tests.lab.sip import SipError
-from tests.lab.traffic import demonstrate
 
 CAPTURE = Path(__file__).parents[1] / "scenarios" / "captures" / "asterisk-22-demo.ami"
-KINDS = {"emergency": 6, "recording": 6, "registration": 8}
+#: The columns of each kind's table: what fits on 80.
+COLUMNS = {
+    "emergency": "line number site certainty outcome trunk started_at seen_by callbacks test".split(),
+    "recording": "line leg trigger opted_in state started_at stopped_at pauses".split(),
+    "registration": "line ip site certainty vendor model first_seen ended_at".split(),
+}
+KINDS = {"emergency": 6, "recording": 4, "registration": 8}
 REFRESH_S = 0.25
 AGAIN_S = 20.0
 CRASHED = (LabError, SipError, AgentError)
@@ -60,11 +67,12 @@ async def _demonstrate(console: Console, found: Installation) -> None:
     folder = Path(tempfile.mkdtemp(prefix="telephony-agent-demo-"))
     console.print(f"starting Asterisk {found.version} on 127.0.0.1", style="dim", highlight=False)
     try:
-        async with Asterisk(found) as lab, AgentProcess(lab, folder=folder) as agent:
+        screen = _Screen(console, folder / "agent.sqlite")
+        desk = Desk(screen.hear)
+        async with Asterisk(found) as lab, desk.beside(lab, folder) as agent:
             console.print(f"AMI on port {lab.ami_port}, SIP on port {lab.sip_port}, store {agent.store}", style="dim")
             console.print(f"metrics on http://127.0.0.1:{agent.http_port}/metrics\n", style="dim")
-            screen = _Screen(console, agent)
-            await _until_interrupted(_traffic(lab, screen), screen.run())
+            await _until_interrupted(_traffic(lab, agent, desk, screen), screen.run())
             console.print("stopping", style="dim")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -88,21 +96,22 @@ async def _until_interrupted(*parts: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, waiting, return_exceptions=True)
 
 
-async def _traffic(lab: Asterisk, screen: "_Screen") -> None:
+async def _traffic(lab: Asterisk, agent: AgentProcess, desk: Desk, screen: "_Screen") -> None:
     phones = None
     while True:
-        phones = await demonstrate(lab, screen.say, phones)
+        phones = await demonstrate_desk(lab, agent, desk, screen.say, phones)
         screen.say(f"all of it again in {AGAIN_S:.0f} s; Ctrl-C ends it")
         await asyncio.sleep(AGAIN_S)
 
 
 class _Screen:
-    """What happens, above what was kept of it; on no terminal, a line for each of the two."""
+    """What happens and what the desk is told, above what was kept of it; on no terminal, a line for each of the three."""
 
-    def __init__(self, console: Console, agent: AgentProcess) -> None:
+    def __init__(self, console: Console, store: Path) -> None:
         self._console = console
-        self._agent = agent
+        self._store = store
         self._said: deque[str] = deque(maxlen=8)
+        self._heard: list[str] = []
         self._shown: set[Record] = set()
 
     def say(self, text: str) -> None:
@@ -110,10 +119,15 @@ class _Screen:
         if not self._console.is_terminal:
             self._console.print(f"traffic  {text}", highlight=False, soft_wrap=True)
 
+    def hear(self, title: str, lines: list[str]) -> None:
+        self._heard = [title, *lines]
+        if not self._console.is_terminal:
+            self._console.print(f"desk     {title}", highlight=False, soft_wrap=True)
+
     async def run(self) -> None:
         with self._live() as live:
             while True:
-                with contextlib.suppress(StoreError), SqliteReader(self._agent.store) as reader:
+                with contextlib.suppress(StoreError), SqliteReader(self._store) as reader:
                     self._show(live, {kind: list(reader.read(kind, limit=limit)) for kind, limit in KINDS.items()})
                 await asyncio.sleep(REFRESH_S)
 
@@ -134,11 +148,30 @@ class _Screen:
             self._console.print(f"kept     {_line(record)}", highlight=False, soft_wrap=True)
 
     def _page(self, kept: dict[str, list[Record]]) -> RenderableType:
-        said = Text("\n".join(list(self._said)[-max(3, self._console.height // 6) :]), style="dim")
-        tables = [
-            table(kind, records, title=f"{kind} (latest)", days=False) for kind, records in kept.items() if records
-        ]
-        return Group(Text("on the wire", style="bold"), said, Text(), *tables, Text("Ctrl-C ends it", style="dim"))
+        most = max(3, self._console.height // 6)
+        return Group(
+            Text("on the wire", style="bold"),
+            *(_one_line(text, "dim") for text in list(self._said)[-most:]),
+            Text("\nat the desk", style="bold"),
+            *(_one_line(text, "dim") for text in self._heard[:most]),
+            Text(),
+            *(_table(kind, records) for kind, records in kept.items() if records),
+            Text("Ctrl-C ends it", style="dim"),
+        )
+
+
+def _one_line(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _table(kind: str, records: list[Record]) -> Table:
+    shown = grid(COLUMNS[kind], title=f"{kind} (latest)")
+    for record in records:
+        values = document(record)
+        over = values.get("ended_at") is not None
+        style = "bold red" if kind == "emergency" and not over else "dim" if kind == "registration" and over else None
+        shown.add_row(*(cell(values[column], days=False) for column in COLUMNS[kind]), style=style)
+    return shown
 
 
 def _line(record: Record) -> str:

@@ -73,6 +73,7 @@ class MadeUpAgent:
             bytes=16_000 * self.steps,
             oversized=trouble,
             faults=trouble,
+            forged=trouble,
             reconnects=3 * trouble,
         )
         return Snapshot(

@@ -106,5 +106,6 @@ def _sessions(sessions: Sequence[SessionState]) -> Iterator[Metric]:
     yield total("telephony_ami_messages_wanted", "AMI messages parsed.", label, rows(lambda s: s.wanted))
     yield total("telephony_ami_received_bytes", "Bytes received over AMI.", label, rows(lambda s: s.bytes))
     yield total("telephony_ami_oversized", "AMI messages dropped for their size.", label, rows(lambda s: s.oversized))
+    yield total("telephony_ami_forged", "AMI messages with headers of a caller's.", label, rows(lambda s: s.forged))
     yield total("telephony_ami_faults", "AMI messages that the core failed on.", label, rows(lambda s: s.faults))
     yield total("telephony_ami_reconnects", "Reconnections.", label, rows(lambda s: s.reconnects))

@@ -18,6 +18,7 @@ class SessionState:
     bytes: int
     oversized: int
     faults: int
+    forged: int
     reconnects: int
 
 
