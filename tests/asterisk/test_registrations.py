@@ -23,7 +23,7 @@ async def test_a_phone_is_kept_as_line_address_and_device_only(lab: Asterisk, ag
     assert (span["refreshes"], span["ended_at"]) == (0, None)
     assert set(span) == {
         *("kind", "id", "line", "ip", "ip_source", "transport", "vendor", "model", "firmware"),
-        *("first_seen", "last_seen", "refreshes", "ended_at"),
+        *("first_seen", "last_seen", "refreshes", "ended_at", "site", "certainty"),
     }
 
 

@@ -30,8 +30,8 @@ class Placed:
     answered_at: float
 
 
-async def one_by_one(phone: Phone, number: str, count: int) -> list[Placed]:
-    """`count` calls of `phone` to `number`, each as soon as the one before it is over.
+async def one_by_one(phone: Phone, number: str, count: int, *, per_second: int = 1000) -> list[Placed]:
+    """`count` calls of `phone` to `number`, at most `per_second`, and each when the one before it is over.
 
     Raises SipError when one of them was not answered.
     """
@@ -44,7 +44,8 @@ async def one_by_one(phone: Phone, number: str, count: int) -> list[Placed]:
         steps=(),
         expect=200,
     )
-    trace = await _sipp(phone.lab, scenario, phone.local_ip, f"bench-{phone.line}", "-m", str(count), "-l", "1")
+    one_at_a_time = ("-m", str(count), "-l", "1", "-r", str(per_second))
+    trace = await _sipp(phone.lab, scenario, phone.local_ip, f"bench-{phone.line}", *one_at_a_time)
     placed = _placed(trace.read_text(errors="replace"))
     trace.unlink()
     if len(placed) != count:
@@ -84,7 +85,7 @@ async def ordinary(lab: Asterisk, number: str, per_second: int) -> AsyncIterator
 
 
 async def _sipp(lab: Asterisk, scenario: str, local_ip: str, title: str, *options: str) -> Path:
-    process, trace = await _started(lab, scenario, local_ip, title, "-r", "1000", "-trace_msg", *options)
+    process, trace = await _started(lab, scenario, local_ip, title, "-trace_msg", *options)
     if await process.wait() != 0:
         raise SipError(f"{title}: SIPp ended with {process.returncode}")
     return trace
