@@ -100,13 +100,13 @@ class Desk:
         engine = self._pipeline.engine
         alarm = engine.alarms.alarms.get(alarm_id)
         emergency, detail = (None, None) if alarm is None else engine.desk.known(alarm.subject)
-        if alarm is None or (is_call(alarm) and emergency is None):
+        if alarm is None or (is_call(alarm) and (emergency is None or engine.desk.filed(alarm.subject))):
             try:
                 found = await asyncio.to_thread(self._stored, alarm_id)
             except StoreError:
                 found = None
             if found is not None:
-                alarm, emergency, detail = found
+                alarm, emergency, detail = alarm or found[0], emergency or found[1], detail or found[2]
         if alarm is None:
             return None
         phones = self._pipeline.engine.alarms.strays.lines(alarm.subject) if alarm.cause is Cause.LOCATION else ()

@@ -122,28 +122,38 @@ class Pipeline:
         """Write until nothing waits, or the store takes nothing; what it refused, which waits again."""
         taken: list[Record] = []
         refused: dict[str, Record] = {}
+        held: dict[str, Record] = {}
         try:
             while (work := self.lanes.take()) is not None:
                 lane, taken = work
-                took_any = await self._written(lane, taken, refused)
+                took_any = await self._written(lane, taken, refused, held)
                 self.lanes.put_back(taken)
                 taken = []
+                if took_any:
+                    # What was held back when the store took nothing goes on as soon as it takes something.
+                    self.lanes.put_back([*held.values()])
+                    held.clear()
                 if not took_any and lane is Lane.ORDINARY and not self.lanes.depth(Lane.EMERGENCY):
                     break
         finally:
             # Also when cancelled: the store finishes a commit that it began, and written twice is written once.
-            self.lanes.put_back([*taken, *refused.values()])
-        return list(refused.values())
+            self.lanes.put_back([*taken, *refused.values(), *held.values()])
+        return [*refused.values(), *held.values()]
 
-    async def _written(self, lane: Lane, taken: list[Record], refused: dict[str, Record]) -> bool:
-        """Move ``taken`` into the store, or what it will not have into ``refused``; whether the store took any."""
+    async def _written(
+        self, lane: Lane, taken: list[Record], refused: dict[str, Record], held: dict[str, Record]
+    ) -> bool:
+        """Move ``taken`` into the store, or what it will not have into ``refused``; whether the store took any.
+
+        Into ``held`` where it takes nothing at all: then nobody asks it for each record.
+        """
         error = await self._committed(lane, list(taken))
         if error is None or error.everything:
             for record in taken:
-                if error is None:
-                    refused.pop(record.id, None)
-                else:
-                    refused[record.id] = record
+                refused.pop(record.id, None)
+                held.pop(record.id, None)
+                if error is not None:
+                    held[record.id] = record
             taken.clear()
             return error is None
         # One record that the store will not have must not keep the others out, nor the lanes behind it waiting.

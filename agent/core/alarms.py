@@ -212,8 +212,9 @@ class Alarms:
         elif not is_real(alarm) and alarm.cleared_at is not None and at - alarm.cleared_at >= QUIET_MS:
             # Of a rehearsal it was told when its call ended.
             yield from self._closed(step(alarm, Input.CLOSED, at), None if is_call(alarm) else News.CLEARED, at)
-        elif self._waits_for_somebody(alarm) and at - max(alarm.raised_at, alarm.escalated_at or 0) >= (
-            self.policy.escalate_after_ms
+        elif self._waits_for_somebody(alarm) and not (
+            # below 0 when the clock was set back
+            0 <= at - max(alarm.raised_at, alarm.escalated_at or 0) < self.policy.escalate_after_ms
         ):
             level = next((one for one in levels(self.policy, alarm) if one > alarm.level), None)
             if level is not None:

@@ -59,6 +59,10 @@ class Book(Generic[State]):
         """Late evidence: its call is not over."""
         self._over_at.pop(id, None)
 
+    def over_at(self, id: str) -> int | None:
+        """Since when its call is over by the clock of the ticks; None while it is up, and until the next tick."""
+        return self._over_at.get(id)
+
     def tick(self, at: int, *, held: Callable[[str], bool] = lambda _: False) -> list[State]:
         """Forget calls that have been over for long, by the clock of the ticks alone: a PBX's may be hours off.
 

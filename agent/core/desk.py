@@ -32,6 +32,9 @@ _NUMBER_LIMIT = 16
 #: A registration that comes later than this after a call says nothing of the phone that placed it.
 _LATE_MS = 600_000
 
+#: By how much a PBX's clock may be ahead of the agent's before the end of a call is taken by the agent's.
+_AHEAD_MS = 60_000
+
 
 @dataclass(slots=True)
 class Desk:
@@ -151,18 +154,31 @@ class Desk:
 
     def _news(self, before: Call | None, after: Call) -> Iterator[Emergency | Detail]:
         record, detail = emergency.minimise(after), self._detail(after)
+        told = None if before is None else self._detail(before)
         if before is None or record != emergency.minimise(before):
             yield record
-        if detail is not None and (before is None or detail != self._detail(before)):
+        if detail is not None and detail != told:
             yield detail
+        elif detail is None and told is not None:
+            # Its time was over before its end was told (by the journal): what is stored of it must not stay for ever.
+            yield replace(told, cli=None, address=None, contact=None, until_at=self._until(after))
 
     def _detail(self, call: Call) -> Detail | None:
         """The fuller view, unless its time is over, or it is in the store alone."""
         if call.id in self._filed:
             return None
-        detail = emergency.detail(call, self.policy.detail_ms)
-        over = detail is not None and detail.until_at is not None and detail.until_at <= self._now
-        return None if over else detail
+        detail, until_at = emergency.detail(call), self._until(call)
+        if detail is None or (until_at is not None and until_at <= self._now):
+            return None
+        return replace(detail, until_at=until_at)
+
+    def _until(self, call: Call) -> int | None:
+        """When the fuller view goes: by the agent's own clock where the PBX's is ahead; None while the call is up."""
+        if call.ended_at is None:
+            return None
+        heard_at = self.book.over_at(call.id) or self._now
+        ahead = heard_at and call.ended_at - heard_at > _AHEAD_MS
+        return (heard_at if ahead else call.ended_at) + self.policy.detail_ms
 
     # -- where it comes from -------------------------------------------------------------------------------------
 
@@ -227,8 +243,7 @@ class Desk:
             self._back.pop(call.id, None)
             yield replace(emergency.minimise(call), links=())
         for call in list(self.book.states.values()):
-            detail = emergency.detail(call, self.policy.detail_ms)
-            if detail is not None and self._detail(call) is None:
+            if emergency.detail(call) is not None and self._detail(call) is None:
                 self.book.states[call.id] = replace(call, cli=None, address=None, contact=None)
 
     def reading(self) -> None:
@@ -243,9 +258,11 @@ class Desk:
     def known(self, id: str) -> tuple[Emergency | None, Detail | None]:
         """The emergency with this id as it stands, and the fuller view of it, as far as they are in memory."""
         call = self.book.states.get(id)
-        if call is None:
-            return None, None
-        return emergency.minimise(call), emergency.detail(call, self.policy.detail_ms)
+        return (None, None) if call is None else (emergency.minimise(call), self._detail(call))
+
+    def filed(self, id: str) -> bool:
+        """Whether the fuller view of this emergency is in the store alone."""
+        return id in self._filed
 
     def over(self, call: str) -> bool:
         """Whether ``call`` (keyed hash) is not up, as far as is known."""

@@ -208,8 +208,8 @@ def minimise(call: Call) -> Emergency:
     )
 
 
-def detail(call: Call, keep_ms: int) -> Detail | None:
-    """The fuller view of ``call``, to be kept ``keep_ms`` longer than the call; None where nothing is in it."""
+def detail(call: Call) -> Detail | None:
+    """The fuller view of ``call``, without the time when it goes; None where nothing is in it."""
     if call.cli is None and call.address is None and call.contact is None:
         return None
     return Detail(
@@ -219,5 +219,4 @@ def detail(call: Call, keep_ms: int) -> Detail | None:
         cli=call.cli,
         address=call.address,
         contact=call.contact,
-        until_at=None if call.ended_at is None else call.ended_at + keep_ms,
     )

@@ -84,6 +84,11 @@ def back_off(attempts: int) -> int:
     return min(FIRST_MS << min(attempts - 1, 20), LONGEST_MS)
 
 
+def is_due(notice: Notice, at: int) -> bool:
+    """Whether it is to be tried at ``at``; also when the clock was set back, and its time would be far away."""
+    return not 0 < notice.try_at - at <= LONGEST_MS
+
+
 @dataclass(slots=True)
 class Notices:
     """Every notice that is not done, and lately done ones; ``waiting`` is by channel, then by alarm, a notice's id."""
@@ -136,7 +141,7 @@ class Notices:
         """What is to be sent at ``at``, an emergency's first, the oldest first."""
         found = [self.all[id] for of in self.waiting.values() for id in of.values()]
         return sorted(
-            (notice for notice in found if notice.try_at <= at),
+            (notice for notice in found if is_due(notice, at)),
             key=lambda notice: (notice.cause is not Cause.EMERGENCY, notice.raised_at),
         )
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import structlog
 
 from agent.core.alarms import ChannelRule
+from agent.core.notices import is_due
 from agent.core.records import Alarm, Cause, Delivery, News, Notice, Record
 from agent.ports import Channel, ChannelError, Receipt, Reminded, StoreError, Text
 
@@ -130,7 +131,9 @@ class Alerting:
     def refused_by_store(self, error: StoreError, records: Sequence[Record]) -> None:  # noqa: ARG002
         """Records that the store will not have now; see `agent.pipeline.Pipeline.refusals`."""
         for record in records:
-            if isinstance(record, Notice) and record.state is Delivery.PENDING and _urgent(record):
+            if isinstance(record, Alarm) and record.cause is Cause.EMERGENCY and record.closed_at is None:
+                self._standing[record.id] = record
+            elif isinstance(record, Notice) and record.state is Delivery.PENDING and _urgent(record):
                 self._stored.add(record.id)
                 if (wake := self._wake.get((record.channel, True))) is not None:
                     wake.set()
@@ -167,7 +170,7 @@ class Alerting:
                 for notice in self._book.due(_EVER)
                 if notice.channel == route.name and _urgent(notice) is urgent and notice.id in self._stored
             ]
-            ready = next((notice for notice in waiting if notice.try_at <= now), None)
+            ready = next((notice for notice in waiting if is_due(notice, now)), None)
             if ready is not None:
                 await self._tell(route, ready)
                 continue

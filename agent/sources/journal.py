@@ -27,10 +27,14 @@ _UNANSWERED: Final = "the journal of emergencies: no answer from Asterisk, or no
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the journal held: its entries by call, and the keys that are no entry's. Raw ids live in memory only."""
+    """What the journal held: its entries by call, and the keys that are no entry's. Raw ids live in memory only.
+
+    ``unheard`` are the calls of which an entry met a fault of the agent's own.
+    """
 
     calls: dict[str, list[str]]
     odd: list[str]
+    unheard: set[str]
 
 
 class Journal:
@@ -100,7 +104,9 @@ class Journal:
             self._ledger.reading()
             answer = await self._session.collect({"Action": "DBGetTree", "Family": FAMILY}, COMPLETE)
             if not answer.ok and not _empty(answer):
+                # That it is empty is not known: nothing may be forgotten, or it would begin anew by an entry of it.
                 self._say_refused("DBGetTree")
+                return Reading({}, [], set())
             reading = await self._told(answer.items)
             self._ledger.read(reading.calls)
             self.waiting = sum(map(len, reading.calls.values()))
@@ -112,7 +118,8 @@ class Journal:
         reading, self._reading = self._reading, None
         if reading is None:
             reading = await self._read()
-        over = [call for call in reading.calls if self._ledger.over(call)]
+        # What the agent could not take in is nowhere else: it stays for a version that can.
+        over = [call for call in reading.calls.keys() - reading.unheard if self._ledger.over(call)]
         if over:
             async with asyncio.timeout(self._session.timing.journal_kept_s):
                 await self._ledger.kept()
@@ -122,7 +129,7 @@ class Journal:
 
     async def _told(self, items: list[Message]) -> Reading:
         entries: list[tuple[Entry, Message]] = []
-        reading = Reading({}, [])
+        reading = Reading({}, [], set())
         for item in items:
             entry, key = entry_of(item), key_of(item)
             if entry is not None:
@@ -130,10 +137,13 @@ class Journal:
                 reading.calls.setdefault(entry.call, []).append(entry.key)
             elif key is not None:
                 reading.odd.append(key)
-        for number, (_, item) in enumerate(sorted(entries, key=lambda told: told[0].at)):
+        for number, (entry, item) in enumerate(sorted(entries, key=lambda told: told[0].at)):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
+            faults = self._session.faults
             self._session.hear(item)
+            if self._session.faults > faults:
+                reading.unheard.add(entry.call)
         if entries:
             log.info("the journal of emergencies: %d entries of %d calls", len(entries), len(reading.calls))
         return reading

@@ -51,7 +51,14 @@ class Http:
         self._socket = listening
         self._server = _Server(
             uvicorn.Config(
-                app, http=protocol, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+                app,
+                http=protocol,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+                # what it takes a client for is the client's own word
+                proxy_headers=False,
             )
         )
 

@@ -147,3 +147,14 @@ async def test_an_unknown_line_or_trunk(lab: Asterisk, ami: AmiSession, line: st
 async def test_no_phone_can_begin_one(lab: Asterisk, ami: AmiSession, number: str) -> None:
     await Phone(lab, "201").call(number, expect=404)
     assert await stages(lab) == []
+
+
+async def test_where_a_global_unmarks_every_call_none_reaches_the_emergency_services(
+    lab: Asterisk, ami: AmiSession
+) -> None:
+    await setting(lab, "TEST", "1")
+    async with Trunk(lab, "trunk-a") as trunk:
+        await rehearse(ami)
+        assert await refused(ami)
+        await idle(lab)
+    assert trunk.invites == []

@@ -136,6 +136,21 @@ def test_every_jump_lands() -> None:
             assert jumps <= set(labels), f"{name}: {jumps - set(labels)}"
 
 
+def test_nothing_that_a_call_waits_for_writes_to_asterisks_database() -> None:
+    """A write waits for the last commit, and that for a disk: one of 5 s kept the INVITE back for 20 s (16, 22)."""
+    writing = set()
+    for path in DIALPLAN.glob("emergency*.conf"):
+        context = ""
+        for line in path.read_text().splitlines():
+            context = line if line.startswith("[") else context
+            if "Set(DB(" in line and not line.startswith(";"):
+                writing.add(context)
+    assert writing == {"[emergency-saved-now]", "[emergency-flush]"}
+    text = (DIALPLAN / "emergency.conf").read_text()
+    flushing = {part.partition("]")[0] for part in text.split("\n[") if "Gosub(emergency-flush" in part}
+    assert flushing == {"emergency-ended", "emergency-leg-ended"}, "hangup handlers alone"
+
+
 def test_no_event_carries_text_of_the_caller() -> None:
     """Every value is a word of ours, a counter, or went through FILTER (header injection, Asterisk 16 and 22)."""
     text = "".join(files().values())

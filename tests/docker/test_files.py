@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import subprocess
+import tomllib
 from configparser import ConfigParser
 from ipaddress import ip_network
 from pathlib import Path
@@ -13,17 +14,20 @@ from typing import Any
 import pytest
 import yaml
 
+from agent.config import channels, load, sites
+
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ALERTS: dict[str, Any] = yaml.safe_load((DOCKER / "compose.alerts.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"] | {"alertmanager": ALERTS["services"]["alertmanager"]}
 PHONES = ("201", "202", "203")
 
 
 def settings(path: Path, section: str) -> dict[str, str]:
     """The settings of one section of an Asterisk file."""
     text = path.read_text().partition(f"[{section}]")[2].partition("\n[")[0]
-    lines = [line.partition("=") for line in text.splitlines() if line and not line.startswith((";", "#"))]
+    lines = [line.partition("=") for line in text.splitlines() if line and not line.startswith(("; ", "#"))]
     return {key.strip(): value.strip() for key, _, value in lines}
 
 
@@ -92,9 +96,11 @@ def test_the_agents_login_has_the_rights_of_the_example() -> None:
     own = settings(DOCKER / "asterisk" / "etc" / "manager.conf", "agent")
     example = settings(ROOT / "dialplan" / "manager.conf.example", "agent")
 
-    assert {key: own[key] for key in ("read", "write", "deny", "writetimeout")} == {
-        key: example[key] for key in ("read", "write", "deny", "writetimeout")
+    assert {key: own[key] for key in ("read", "deny", "writetimeout")} == {
+        key: example[key] for key in ("read", "deny", "writetimeout")
     }
+    # all that the agent can do: the line that the example leaves to choice
+    assert own["write"] == example[";write"]
 
 
 def test_only_the_agents_network_may_log_in() -> None:
@@ -123,6 +129,54 @@ def test_every_dialplan_file_that_is_included_is_there() -> None:
     assert all((ROOT / "dialplan" / name).is_file() for name in included)
     # the files include one another by this name, which is where compose.yaml mounts them
     assert (etc / "telephony-agent").readlink() == Path("/dialplan")
+    assert "../dialplan:/dialplan:ro" in COMPOSE["services"]["asterisk"]["volumes"]
+
+
+def test_what_the_dialplan_calls_is_loaded() -> None:
+    """The lab's dialplan, which every real call of the tests goes through, does not do without these."""
+
+    def loaded(file: Path) -> set[str]:
+        return set(re.findall(r"^load=((?:app|func)_\w+)\.so", file.read_text(), re.M))
+
+    needed = loaded(ROOT / "tests" / "lab" / "etc" / "modules.conf")
+    assert "func_global" in needed
+    assert needed <= loaded(DOCKER / "asterisk" / "etc" / "modules.conf")
+
+
+def test_the_settings_of_the_dialplan_are_those_that_it_has() -> None:
+    etc = DOCKER / "asterisk" / "etc"
+    example = (ROOT / "dialplan" / "emergency-settings.conf.example").read_text()
+    known = set(re.findall(r"^;?(EMERGENCY_\w+?)(?:_trunk-a)?=", example, re.M))
+    set_here = re.findall(r"^(EMERGENCY_\w+?)(?:_trunk-a)?=", (etc / "emergency-settings.conf").read_text(), re.M)
+
+    assert "#include emergency-settings.conf" in (etc / "extensions.conf").read_text()
+    assert "EMERGENCY_TRUNKS" in set_here
+    assert set(set_here) <= known
+
+
+def test_the_agents_files_are_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the folder where compose puts a secret: its files are readable by all inside the container
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(DOCKER / "agent"))
+    config = load(DOCKER / "agent" / "agent.toml", {"TELEPHONY_AGENT_AMI__SECRET": "any"})
+    sites_file = config.emergency.sites_file
+
+    assert sites_file is not None
+    assert set(sites.load(sites_file).sites) == {"leeds"}
+    assert set(channels.load(DOCKER / "agent" / "channels.toml")) == {"alertmanager"}
+    assert (ALERTS["secrets"], ALERTS["services"]["agent"]["secrets"]) == (
+        {"channels.toml": {"file": "./agent/channels.toml"}},
+        ["channels.toml"],
+    )
+
+
+def test_the_phones_of_this_machine_have_an_address() -> None:
+    (subnet,) = COMPOSE["networks"]["phones"]["ipam"]["config"]
+    table = tomllib.loads((DOCKER / "agent" / "sites.toml").read_text())
+
+    assert subnet["subnet"] in table["networks"]
+    assert set(table["lines"]) <= set(PHONES)
+    for site in table["sites"].values():
+        assert f"={site['cli']}\n" in (DOCKER / "asterisk" / "etc" / "emergency-settings.conf").read_text()
 
 
 def test_the_unit_gives_the_agent_its_secret_as_a_credential_and_its_store_a_folder() -> None:
@@ -133,6 +187,10 @@ def test_the_unit_gives_the_agent_its_secret_as_a_credential_and_its_store_a_fol
 
     assert service["LoadCredential"].startswith("ami-secret:")
     assert service["StateDirectory"] == "telephony-agent"
+    assert service["User"] == "telephony-agent"
+    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    # the control socket
+    assert "AF_UNIX" in service["RestrictAddressFamilies"].split()
     assert service["Restart"] == "always"
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert "Requires" not in unit["Unit"]

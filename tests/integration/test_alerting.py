@@ -343,6 +343,20 @@ async def test_retries_go_on_after_a_restart(path: Path) -> None:
         assert bench.notices()[0].attempts > before.attempts
 
 
+async def test_after_a_restart_it_is_told_as_fully_as_before(path: Path) -> None:
+    desk = Recorded()
+    desk.refuses = "unreachable"
+    async with running(path, route("desk", desk)) as bench:
+        bench.stage("Dialled")
+        bench.stage("Trying", Trunk="trunk-a", Attempt="1", Cli="+441134960000")
+        bench.stage("Ended")
+        await bench.until(lambda: any(each.attempts for each in bench.notices()))
+    again = Recorded()
+    async with running(path, route("desk", again)):
+        await again.until(lambda: len(again.took) == 1)
+    assert "Number shown to the emergency services: +441134960000" in again.texts[0]
+
+
 async def test_killed_between_sending_and_storing_it_is_sent_again_with_the_same_id(path: Path) -> None:
     desk = Recorded()
     async with running(path, route("desk", desk)) as bench:

@@ -170,6 +170,13 @@ async def test_an_acknowledgement_that_does_not_hold_is_seen() -> None:
     assert (await bench.hold())["acknowledgement"] is False
 
 
+async def test_the_end_of_the_alarm_may_be_on_its_way_still() -> None:
+    """A webhook and an Alertmanager are told that the rehearsal is over, too: after its alarm was taken on."""
+    over = replace(NOTICE, id="n2", news=News.CLOSED, state=Delivery.PENDING)
+    bench = Bench(CALL, DETAIL, ALARM, NOTICE, over)
+    assert (await bench.hold())["alert"] is True
+
+
 async def test_a_real_emergency_meanwhile_is_not_taken_for_the_rehearsal() -> None:
     bench = Bench(replace(CALL, test=False), DETAIL, replace(ALARM, test=False))
     assert await bench.hold() == {"routing": False}

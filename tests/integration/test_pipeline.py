@@ -182,6 +182,19 @@ async def test_a_store_that_takes_nothing_is_not_asked_for_each_record(bench: Be
 
 
 @pytest.mark.usefixtures("no_retries")
+async def test_what_was_held_back_goes_on_with_the_first_record_that_is_taken(running: Bench) -> None:
+    """Also when that came while the store was being asked for the others."""
+    running.store.refuses, running.store.takes_nothing, running.store.held = everything, True, True
+    running.emergency(1)
+    await running.until_asked(1)
+    running.emergency(2)
+    running.store.refuses = lambda record: len(running.store.attempts) == 1
+    running.store.go.set()
+    await running.until_told(2)
+    assert len(running.kept("emergency")) == 2
+
+
+@pytest.mark.usefixtures("no_retries")
 async def test_a_new_emergency_is_tried_at_once_whatever_was_refused(running: Bench) -> None:
     running.store.refuses = everything
     running.emergency(1)

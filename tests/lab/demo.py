@@ -27,12 +27,13 @@ from tests.lab.provision import Installation, NoAsteriskError, installation
 from tests.lab.sip import SipError
 
 CAPTURE = Path(__file__).parents[1] / "scenarios" / "captures" / "asterisk-22-demo.ami"
-#: The columns of each kind's table: what fits on 80.
+#: The columns of each kind's table: those that fit on 80, and those that need 100.
 COLUMNS = {
-    "emergency": "line number site certainty outcome trunk started_at seen_by callbacks test".split(),
-    "recording": "line leg trigger opted_in state started_at stopped_at pauses".split(),
-    "registration": "line ip site certainty vendor model first_seen ended_at".split(),
+    "emergency": ("line number site certainty outcome trunk started_at seen_by", " callbacks test"),
+    "recording": ("line leg trigger opted_in state started_at stopped_at pauses", ""),
+    "registration": ("line ip site certainty vendor model ended_at", " first_seen"),
 }
+WIDE = 100
 KINDS = {"emergency": 6, "recording": 4, "registration": 8}
 REFRESH_S = 0.25
 AGAIN_S = 20.0
@@ -59,7 +60,8 @@ def main() -> None:
 async def _replay(console: Console) -> int:
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "agent", "replay", str(CAPTURE))
     code = await process.wait()
-    console.print(f"\nthe same again: telephony-agent replay {CAPTURE.relative_to(Path.cwd())}", style="dim")
+    again = f"\nthe same again: telephony-agent replay {CAPTURE.relative_to(Path.cwd())}"
+    console.print(again, style="dim", soft_wrap=True)
     return code
 
 
@@ -70,7 +72,8 @@ async def _demonstrate(console: Console, found: Installation) -> None:
         screen = _Screen(console, folder / "agent.sqlite")
         desk = Desk(screen.hear)
         async with Asterisk(found) as lab, desk.beside(lab, folder) as agent:
-            console.print(f"AMI on port {lab.ami_port}, SIP on port {lab.sip_port}, store {agent.store}", style="dim")
+            where = f"AMI on port {lab.ami_port}, SIP on port {lab.sip_port}, store {agent.store}"
+            console.print(where, style="dim", soft_wrap=True)
             console.print(f"metrics on http://127.0.0.1:{agent.http_port}/metrics\n", style="dim")
             await _until_interrupted(_traffic(lab, agent, desk, screen), screen.run())
             console.print("stopping", style="dim")
@@ -105,7 +108,7 @@ async def _traffic(lab: Asterisk, agent: AgentProcess, desk: Desk, screen: "_Scr
 
 
 class _Screen:
-    """What happens and what the desk is told, above what was kept of it; on no terminal, a line for each of the three."""
+    """What happens and what the desk hears, above what was kept of it; on no terminal, a line for each of the three."""
 
     def __init__(self, console: Console, store: Path) -> None:
         self._console = console
@@ -117,12 +120,12 @@ class _Screen:
     def say(self, text: str) -> None:
         self._said.append(text)
         if not self._console.is_terminal:
-            self._console.print(f"traffic  {text}", highlight=False, soft_wrap=True)
+            self._console.print(f"traffic  {text}", highlight=False, markup=False, soft_wrap=True)
 
     def hear(self, title: str, lines: list[str]) -> None:
         self._heard = [title, *lines]
         if not self._console.is_terminal:
-            self._console.print(f"desk     {title}", highlight=False, soft_wrap=True)
+            self._console.print(f"desk     {title}", highlight=False, markup=False, soft_wrap=True)
 
     async def run(self) -> None:
         with self._live() as live:
@@ -145,18 +148,18 @@ class _Screen:
             return
         for record in (record for records in kept.values() for record in records if record not in self._shown):
             self._shown.add(record)
-            self._console.print(f"kept     {_line(record)}", highlight=False, soft_wrap=True)
+            self._console.print(f"kept     {_line(record)}", highlight=False, markup=False, soft_wrap=True)
 
     def _page(self, kept: dict[str, list[Record]]) -> RenderableType:
         most = max(3, self._console.height // 6)
+        wide = self._console.width >= WIDE
         return Group(
-            Text("on the wire", style="bold"),
+            Text.assemble(("on the wire", "bold"), ("   Ctrl-C ends it", "dim")),
             *(_one_line(text, "dim") for text in list(self._said)[-most:]),
             Text("\nat the desk", style="bold"),
             *(_one_line(text, "dim") for text in self._heard[:most]),
             Text(),
-            *(_table(kind, records) for kind, records in kept.items() if records),
-            Text("Ctrl-C ends it", style="dim"),
+            *(_table(kind, records, wide=wide) for kind, records in kept.items() if records),
         )
 
 
@@ -164,13 +167,19 @@ def _one_line(text: str, style: str) -> Text:
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
-def _table(kind: str, records: list[Record]) -> Table:
-    shown = grid(COLUMNS[kind], title=f"{kind} (latest)")
+def _table(kind: str, records: list[Record], *, wide: bool) -> Table:
+    columns = "".join(COLUMNS[kind][: 1 + wide]).split()
+    shown = grid(columns, title=f"{kind} (latest)")
     for record in records:
         values = document(record)
         over = values.get("ended_at") is not None
-        style = "bold red" if kind == "emergency" and not over else "dim" if kind == "registration" and over else None
-        shown.add_row(*(cell(values[column], days=False) for column in COLUMNS[kind]), style=style)
+        faded = values.get("test") or (kind == "registration" and over)
+        style = "dim" if faded else "bold red" if kind == "emergency" and not over else None
+        # a time to the second is 8 characters long
+        cells = (
+            cell(values[column], days=False)[: 8 if column.endswith(("_at", "_seen")) else None] for column in columns
+        )
+        shown.add_row(*cells, style=style)
     return shown
 
 

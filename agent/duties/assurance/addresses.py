@@ -139,7 +139,7 @@ def parsed(content: bytes) -> Export:
 
 
 def _entries(header: list[str], rows: Iterator[list[str]], bad: list[tuple[int, str]]) -> dict[str, tuple[Entry, ...]]:
-    entries: dict[str, tuple[Entry, ...]] = {}
+    entries: dict[str, list[Entry]] = {}
     for row in rows:
         line = rows.line_num  # type: ignore[attr-defined]
         if not any(field.strip() for field in row):
@@ -149,8 +149,9 @@ def _entries(header: list[str], rows: Iterator[list[str]], bad: list[tuple[int, 
         except ValueError as error:
             bad.append((line, str(error)))
             continue
-        entries[entry.number] = (*entries.get(entry.number, ()), entry)
-    return entries
+        # A million rows of one number must not take the time of their square.
+        entries.setdefault(entry.number, []).append(entry)
+    return {number: tuple(found) for number, found in entries.items()}
 
 
 def _entry(header: list[str], row: list[str]) -> Entry:

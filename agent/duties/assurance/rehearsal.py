@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from agent.core.lanes import Lane
-from agent.core.records import Alarm, Cause, Delivery, Detail, Emergency, Notice, Outcome, Record, Severity
+from agent.core.records import Alarm, Cause, Delivery, Detail, Emergency, News, Notice, Outcome, Record, Severity
 from agent.core.registration import Span
 from agent.core.signals import Proved
 from agent.duties.assurance.addresses import e164
@@ -82,7 +82,9 @@ class _Seen:
     @property
     def told(self) -> list[Notice]:
         alarm = self.alarm
-        return [] if alarm is None else [each for each in self.notices.values() if each.alarm == alarm.id]
+        # That it was taken on and is over may be on its way yet: what counts is that somebody heard of it at all.
+        wanted = (each for each in self.notices.values() if each.news is News.RAISED)
+        return [] if alarm is None else [each for each in wanted if each.alarm == alarm.id]
 
 
 class Rehearsals:

@@ -1,0 +1,65 @@
+"""`make run` without a PBX of one's own: one round of it shows the desk at work, and Ctrl-C leaves nothing behind."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+#: What stands on a line of its own.
+SHOWN = [
+    r"desk     999 CALL: line 201, Leeds office, room 2\.14, .*",
+    r"desk     CLOSED: 999 call, answered, now over: line 201, .*",
+    r"kept     kind=emergency .*line=204 number=112 .*outcome=abandoned .*",
+    r"kept     kind=emergency .*line=201 number=999 .*trunk=trunk-b .*callbacks=1\b.*",
+    r"traffic    205: yes, but with a WRONG address",
+    r"traffic    206: yes, but from a network of which no address is known",
+    r"traffic    proved: routing, cli, alert, acknowledgement",
+    r"kept     kind=emergency .*line=202 number=999 .*seen_by=journal .*",
+]
+
+
+async def test_one_round_and_an_interruption() -> None:
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.lab.demo"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "NO_COLOR": "1"},
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    lines: list[str] = []
+    wanted = list(SHOWN)
+    try:
+        async with asyncio.timeout(150):
+            while wanted and not demo.stdout.at_eof():
+                line = (await demo.stdout.readline()).decode().rstrip()
+                lines.append(line)
+                wanted = [shown for shown in wanted if not re.fullmatch(shown, line)]
+    finally:
+        demo.send_signal(signal.SIGINT)
+        rest, _ = await demo.communicate()
+    lines += rest.decode().splitlines()
+    assert wanted == [], "\n".join(lines)
+    assert demo.returncode == 0
+    assert lines[-1] == "stopped: Asterisk, the agent and the phones are gone"
+    (store,) = re.findall(r"store (/\S+)", "\n".join(lines))
+    assert not Path(store).parent.exists()
+    assert _left(demo.pid, str(Path(store).parent)) == []
+
+
+def _left(session: int, folder: str) -> list[str]:
+    """The processes of the demonstration's session, or with its folder in their command, that are there still."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            stat, command = (process / "stat").read_text(), (process / "cmdline").read_text(errors="replace")
+        except OSError:
+            continue
+        if int(stat.rpartition(")")[2].split()[3]) == session or folder in command:
+            found.append(command)
+    return found
