@@ -1,12 +1,20 @@
 """What the dialplan told of emergencies, out of its journal in AstDB."""
 
+import asyncio
 import re
 
 from tests.lab.asterisk import Asterisk
 
 
 async def stages(lab: Asterisk, *wanted: str) -> list[dict[str, str]]:
-    """The entries of the journal in the order of their times, or those of the stages `wanted` only."""
+    """The entries of the journal in the order of their times, or those of the stages `wanted` only.
+
+    Waits for what is being written beside a call: of one that is up that takes 5 s.
+    Raises TimeoutError after 20 s.
+    """
+    async with asyncio.timeout(20):
+        while "@emergency-saved" in await lab.cli("core show channels concise"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     shown = await lab.cli("database show emergency-journal")
     values = re.findall(r"^/emergency-journal/\S+ *: (.*)$", shown, re.M)
     entries = [dict(fact.split("=", 1) for fact in value.split("|")) for value in values]
