@@ -189,11 +189,7 @@ class Pipeline:
     def _refused(self, error: StoreError, records: Sequence[Record]) -> None:
         self.store_errors += 1
         for told in self.refusals:
-            try:
-                told(error, records)
-            except Exception:  # as with observers
-                self.failures[type(told).__name__] += 1
-                log.exception("observer_failed", observer=type(told).__name__)
+            self._tell(told, error, records)
         if self.storing:
             self.storing = False
             log.error("store_refuses", reason=str(error), hint=error.hint)
@@ -203,11 +199,15 @@ class Pipeline:
             write = log.info if isinstance(record, Emergency | Recording) else log.debug
             write("kept", kind=record.KIND, id=record.id)
         for observer in self.observers:
-            try:
-                observer(lane, records, seconds)
-            except Exception:  # an edge that breaks is counted, never an outage of the lanes
-                self.failures[type(observer).__name__] += 1
-                log.exception("observer_failed", observer=type(observer).__name__)
+            self._tell(observer, lane, records, seconds)
+
+    def _tell(self, observer: Callable[..., None], *news: object) -> None:
+        try:
+            observer(*news)
+        except Exception:  # an edge that breaks is counted, never an outage of the lanes
+            name = getattr(observer, "__qualname__", type(observer).__name__)
+            self.failures[name] += 1
+            log.exception("observer_failed", observer=name)
 
     async def _woken_by_an_emergency(self, refused: int) -> None:
         """Return when an emergency waits beside those ``refused``, also one that came while the store was asked."""

@@ -117,6 +117,10 @@ def _place(emergency: Emergency, detail: Detail | None) -> str | None:
 
 
 def _call(emergency: Emergency, detail: Detail | None) -> Iterator[str]:
+    if emergency.test:
+        # Its caller is the PBX itself: there is nobody to find, and nobody to call 999 for.
+        yield from _course(emergency)
+        return
     match emergency.outcome:
         case Outcome.FAILED:
             yield "Nobody was reached. Call 999 for them, or go there."
@@ -208,7 +212,7 @@ def _what_to_do(alarm: Alarm) -> Iterator[str]:
     if alarm.closed_at is None and alarm.acknowledged_at is None:
         yield f"To take it on: telephony-agent emergency ack {alarm.id}"
     elif alarm.closed_at is None:
-        yield f"To close it: telephony-agent emergency close {alarm.id}"
+        yield f"To close it: telephony-agent emergency close {alarm.id} --comment 'what came of it'"
 
 
 def _time(at: int) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import emergency, fail_open
+from tests.bench import emergency, fail_open, failover
 from tests.bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] = {
     "emergency": emergency.measure,
     "fail_open": fail_open.measure,
+    "failover": failover.measure,
 }
 
 

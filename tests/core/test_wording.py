@@ -124,6 +124,20 @@ def test_a_rehearsal_says_so_before_anything_else(alarm: Alarm, emergency: Emerg
     assert text.lines[0].startswith("This is a REHEARSAL.")
 
 
+@pytest.mark.parametrize("emergency", [EMERGENCY, FAILED, ANSWERED])
+def test_a_rehearsal_sends_nobody_out(emergency: Emergency) -> None:
+    text = said(worded(replace(ALARM, test=True), emergency=replace(emergency, test=True), detail=None))
+    assert "Call 999" not in text
+    assert "CAREFUL" not in text
+    assert "Ask the caller" not in text
+
+
+def test_the_commands_that_it_names_are_whole() -> None:
+    assert f"emergency ack {ALARM.id}" in said(worded(ALARM, emergency=EMERGENCY))
+    taken = replace(ALARM, acknowledged_at=NOON, acknowledged_by="Ann")
+    assert f"emergency close {ALARM.id} --comment " in said(worded(taken, emergency=EMERGENCY))
+
+
 def test_no_real_emergency_says_that_it_is_a_rehearsal() -> None:
     for emergency in (EMERGENCY, FAILED, ANSWERED):
         assert "REHEARSAL" not in said(worded(ALARM, emergency=emergency, detail=DETAIL))
