@@ -5,17 +5,21 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from agent.core.records import (
+    Access,
     Alarm,
     Blind,
     Cause,
+    Content,
     Detail,
     Emergency,
     Entry,
     Failure,
     Look,
     Notice,
+    OptIn,
     Path,
     Probe,
+    Purge,
     Record,
     Recording,
     Registration,
@@ -41,6 +45,10 @@ LANE_OF: dict[type[Record], Lane] = {
     Blind: Lane.RECORDING,
     Look: Lane.RECORDING,
     Path: Lane.RECORDING,
+    OptIn: Lane.RECORDING,
+    Content: Lane.RECORDING,
+    Access: Lane.RECORDING,
+    Purge: Lane.RECORDING,
     Registration: Lane.ORDINARY,
     Failure: Lane.ORDINARY,
 }

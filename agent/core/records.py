@@ -16,6 +16,7 @@ class RetentionClass(StrEnum):
     OPERATIONS = "operations"
     DETAIL = "detail"
     AUDIT = "audit"
+    CONSENT = "consent"
 
 
 class Outcome(StrEnum):
@@ -54,6 +55,8 @@ class Cause(StrEnum):
     ADDRESS = "address"
     PROBE = "probe"
     CHANNEL = "channel"
+    RECORDING = "recording"
+    VOICEMAIL = "voicemail"
 
 
 class Severity(StrEnum):
@@ -118,6 +121,72 @@ class RecordingState(StrEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     NOT_STARTED = "not_started"
+
+
+class Calls(StrEnum):
+    """Which calls of a line an opt-in is for; ``one`` is the call in which somebody asked."""
+
+    ALL = "all"
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+    ONE = "one"
+
+
+class How(StrEnum):
+    """How an opt-in was given."""
+
+    PRESS = "press"
+    COMMAND = "command"
+    ANNOUNCED = "announced"
+
+
+class ContentClass(StrEnum):
+    """Whose recording it is, and so how long it is kept; the days are configuration."""
+
+    USER = "user"
+    PA = "pa"
+    CUSTOMER_SERVICE = "customer_service"
+
+
+class ContentState(StrEnum):
+    """What became of what was captured: encrypted and kept, gone without our doing, deleted, never kept."""
+
+    KEPT = "kept"
+    LOST = "lost"
+    DELETED = "deleted"
+    SHREDDED = "shredded"
+
+
+class Reason(StrEnum):
+    """Why content is not there any more."""
+
+    EXPIRED = "expired"
+    CUSTOMER = "customer"
+    ERASURE = "erasure"
+    MISTAKE = "mistake"
+    UNASKED = "unasked"
+    ORPHAN = "orphan"
+    EMPTY = "empty"
+    MISSING = "missing"
+
+
+class Use(StrEnum):
+    """What somebody did with a recording."""
+
+    LISTED = "listed"
+    PLAYED = "played"
+    EXPORTED = "exported"
+    DELETED = "deleted"
+
+
+#: Which class of content each trigger makes.
+CONTENT_CLASS = {
+    Trigger.BUTTON: ContentClass.USER,
+    Trigger.CODE: ContentClass.USER,
+    Trigger.SERVICE: ContentClass.USER,
+    Trigger.PA: ContentClass.PA,
+    Trigger.CUSTOMER_SERVICE: ContentClass.CUSTOMER_SERVICE,
+}
 
 
 _ID = "tell records apart; random, says nothing of the person"
@@ -334,6 +403,86 @@ class Recording:
     state: Annotated[RecordingState, "where it stands"]
     blind: Annotated[bool, "whether part of it passed while the agent was not listening"] = False
     links: Annotated[tuple[str, ...], _LINK] = ()
+    optin: Annotated[str | None, "which opt-in it rests on"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptIn:
+    """Somebody's wish that calls be recorded: for one call by a press, or until it is withdrawn (P11)."""
+
+    KIND: ClassVar[str] = "optin"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.CONSENT
+    BASIS: ClassVar[str] = "accountability: show that the recording was asked for"
+
+    id: Annotated[str, _ID]
+    line: Annotated[str, "whose calls; of customer services the queue or number"]
+    trigger: Annotated[Trigger, "which of the published triggers it allows"]
+    calls: Annotated[Calls, "which of the calls"]
+    how: Annotated[How, "how it was given"]
+    by: Annotated[str | None, "who wrote it down; none where the line itself pressed"] = None
+    purpose: Annotated[str, "what for, in the words of who wrote it down"] = ""
+    given_at: Annotated[int, "since when"]
+    withdrawn_at: Annotated[int | None, "until when"] = None
+    withdrawn_by: Annotated[str | None, "who withdrew it; none where the call ended or the line pressed"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What became of the content of one recording; its ``id`` is the recording's, or of a stray file its own."""
+
+    KIND: ClassVar[str] = "content"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.RECORDING
+    BASIS: ClassVar[str] = "consent; accountability: show what was kept and what was destroyed"
+
+    id: Annotated[str, _ID]
+    line: Annotated[str | None, "whose it is"] = None
+    kept_as: Annotated[ContentClass | None, "how long it may be kept; none where nothing was"] = None
+    state: Annotated[ContentState, "what became of it"]
+    stored_at: Annotated[int, "since when it is kept, or when it was destroyed"]
+    size_bytes: Annotated[int, "length of what was captured"] = 0
+    duration_ms: Annotated[int | None, "length of what was captured, in time; the pauses are not in it"] = None
+    sha256: Annotated[str | None, "show that the encrypted file is whole"] = None
+    key: Annotated[str | None, "which account's key its own key is wrapped with"] = None
+    deleted_at: Annotated[int | None, "when it went"] = None
+    deleted_by: Annotated[str | None, "who deleted it; none where the agent did"] = None
+    reason: Annotated[Reason | None, "why it went"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Somebody used a recording."""
+
+    KIND: ClassVar[str] = "access"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.AUDIT
+    BASIS: ClassVar[str] = "security: who has heard what"
+
+    id: Annotated[str, _ID]
+    at: Annotated[int, "when"]
+    by: Annotated[str, "who"]
+    recording: Annotated[str, "which recording; empty for a list of them"]
+    use: Annotated[Use, "what was done"]
+    reason: Annotated[str, "why, in their own words"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purge:
+    """One purge of the voicemail spool; counts alone, nobody in it (P15)."""
+
+    KIND: ClassVar[str] = "purge"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
+    BASIS: ClassVar[str] = "accountability: show that voicemails are regularly deleted"
+
+    id: Annotated[str, _ID]
+    at: Annotated[int, "when it began"]
+    done_at: Annotated[int | None, "when it was through; none if it was interrupted"] = None
+    mailboxes: Annotated[int, "how many mailboxes were looked at"] = 0
+    heard: Annotated[int, "heard messages deleted"] = 0
+    unheard: Annotated[int, "messages deleted that nobody had heard"] = 0
+    trashed: Annotated[int, "messages deleted for good that their owner had deleted"] = 0
+    leftover: Annotated[int, "parts of messages deleted that an interruption had left"] = 0
+    kept: Annotated[int, "messages that may stay"] = 0
+    due: Annotated[int, "messages that go within the time of the warning"] = 0
+    failed: Annotated[int, "messages that should have gone and could not be deleted"] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,7 +514,24 @@ class Blind:
     until_at: Annotated[int | None, "end of the gap"] = None
 
 
-Record = Registration | Emergency | Recording | Failure | Blind | Detail | Entry | Alarm | Notice | Look | Path | Probe
+Record = (
+    Registration
+    | Emergency
+    | Recording
+    | Failure
+    | Blind
+    | Detail
+    | Entry
+    | Alarm
+    | Notice
+    | Look
+    | Path
+    | Probe
+    | OptIn
+    | Content
+    | Access
+    | Purge
+)
 RECORDS: tuple[type[Record], ...] = (
     Registration,
     Emergency,
@@ -379,6 +545,10 @@ RECORDS: tuple[type[Record], ...] = (
     Look,
     Path,
     Probe,
+    OptIn,
+    Content,
+    Access,
+    Purge,
 )
 
 #: Fields that count milliseconds since 1970; shown and stored as RFC 3339 text, which sorts in the order of time.
@@ -405,6 +575,10 @@ INSTANTS = frozenset(
         "done_at",
         "since_at",
         "gone_at",
+        "given_at",
+        "withdrawn_at",
+        "stored_at",
+        "deleted_at",
     )
 )
 _INTERNAL = frozenset(("links",))
