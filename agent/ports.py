@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar, runtime_checkable
 
-from agent.core.records import Alarm, Notice, Record
+from agent.core.records import Alarm, Content, ContentClass, Notice, Record
 from agent.core.wire import Message
 
 T = TypeVar("T", bound=Record)
@@ -56,13 +56,21 @@ class Reader(Protocol):
         """Records of ``kind``, oldest first, begun at or after ``since`` (ms), at most the ``limit`` latest."""
 
     def find(self, kind: type[T], prefix: str, limit: int = 2) -> list[T]:
-        """At most ``limit`` emergencies or alarms whose id begins with ``prefix``: one, where that says which."""
+        """At most ``limit`` emergencies, alarms, recordings, opt-ins or contents whose id begins with ``prefix``."""
 
     def of(self, kind: type[T], owner: str) -> list[T]:
-        """The details, entries, alarms or looks of an emergency, the notices of an alarm; oldest first."""
+        """The details, entries, alarms or looks of an emergency, the notices of an alarm, the accesses to a recording;
+        oldest first.
+        """
 
     def open(self, kind: type[T]) -> list[T]:
         """Records that have not ended, of a kind that ends, in no order."""
+
+    def kept(self, kept_as: ContentClass, before: int, limit: int) -> list[Content]:
+        """At most ``limit`` contents of this class that are kept since before ``before`` (ms), oldest first."""
+
+    def contents_of(self, ids: Sequence[str]) -> set[str]:
+        """Which of these recordings have content that is kept."""
 
 
 class Ledger(Protocol):

@@ -24,6 +24,10 @@ COLUMNS: dict[str, list[str]] = {
     "look": "at by emergency reason".split(),
     "path": "context number verdict route since_at gone_at".split(),
     "probe": "at".split(),
+    "optin": "id line trigger calls how by purpose given_at withdrawn_at withdrawn_by".split(),
+    "content": "id line kept_as state stored_at duration_ms size_bytes deleted_at deleted_by reason".split(),
+    "access": "at by recording use reason".split(),
+    "purge": "at done_at mailboxes heard unheard trashed leftover kept due failed".split(),
 }
 
 

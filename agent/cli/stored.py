@@ -28,6 +28,10 @@ class Listed(StrEnum):
     NOTICES = "notices"
     PATHS = "paths"
     LOOKS = "looks"
+    OPTINS = "optins"
+    CONTENTS = "contents"
+    ACCESSES = "accesses"
+    PURGES = "purges"
 
 
 _KIND = {
@@ -40,6 +44,10 @@ _KIND = {
     Listed.NOTICES: "notice",
     Listed.PATHS: "path",
     Listed.LOOKS: "look",
+    Listed.OPTINS: "optin",
+    Listed.CONTENTS: "content",
+    Listed.ACCESSES: "access",
+    Listed.PURGES: "purge",
 }
 
 

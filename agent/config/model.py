@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from agent.config.values import Listen, Unfit, file_path, listen_address, matching, not_empty, proxy_network, sqlite_url
 from agent.core.policy import Policy
-from agent.core.records import RetentionClass
+from agent.core.records import ContentClass, RetentionClass
 
 ENV_PREFIX = "TELEPHONY_AGENT_"
 ENV_DELIMITER = "__"
@@ -367,6 +367,10 @@ class Retention(Section):
     recording_days: Annotated[_Days, _days("records of recordings", 400)] = 400
     operations_days: Annotated[_Days, _days("counts of failures and blind times", 400)] = 400
     audit_days: Annotated[_Days, _days("records of who looked at what", 400)] = 400
+    consent_days: Annotated[_Days, _days("opt-ins, once they are withdrawn,", 2192)] = 2192
+    content_user_days: Annotated[_Days, _days("recordings that users asked for", 90)] = 90
+    content_pa_days: Annotated[_Days, _days("recordings of the PA service", 30)] = 30
+    content_customer_service_days: Annotated[_Days, _days("recordings of calls with customer services", 180)] = 180
     detail_minutes: Annotated[
         int,
         Ge(0),
@@ -381,6 +385,11 @@ class Retention(Section):
     def days(self, kind: RetentionClass) -> int:
         """How many days a record of this class is kept after its end; a fuller view's end has its minutes in it."""
         days: int = 0 if kind is RetentionClass.DETAIL else getattr(self, f"{kind}_days")
+        return days
+
+    def content_days(self, kind: ContentClass) -> int:
+        """How many days the content of a recording of this class is kept."""
+        days: int = getattr(self, f"content_{kind}_days")
         return days
 
 

@@ -16,21 +16,30 @@ from hypothesis import strategies as st
 
 from agent.core.records import (
     RECORDS,
+    Access,
     Alarm,
     Blind,
+    Calls,
     Cause,
+    Content,
+    ContentClass,
+    ContentState,
     Detail,
     Emergency,
     Entry,
     Failure,
+    How,
     IpSource,
     Look,
     News,
     Notice,
+    OptIn,
     Outcome,
     Path,
     Pause,
     Probe,
+    Purge,
+    Reason,
     Record,
     Recording,
     RecordingState,
@@ -38,6 +47,7 @@ from agent.core.records import (
     SeenBy,
     Severity,
     Trigger,
+    Use,
     Verdict,
 )
 from agent.ports import StoreError
@@ -149,6 +159,38 @@ def notice(name: str, **changes: Any) -> Notice:
     )
 
 
+def optin(name: str, **changes: Any) -> OptIn:
+    return replace(
+        OptIn(
+            id=name,
+            line="201",
+            trigger=Trigger.SERVICE,
+            calls=Calls.ALL,
+            how=How.COMMAND,
+            by="sam",
+            given_at=AT - 9 * HOUR,
+        ),
+        **changes,
+    )
+
+
+def content(name: str, at: int = AT, **changes: Any) -> Content:
+    return replace(
+        Content(
+            id=name,
+            line="201",
+            kept_as=ContentClass.USER,
+            state=ContentState.KEPT,
+            stored_at=at,
+            size_bytes=16_044,
+            duration_ms=1000,
+            sha256="0f" * 32,
+            key="k1",
+        ),
+        **changes,
+    )
+
+
 def ids(records: Iterable[Record]) -> list[str]:
     return [record.id for record in records]
 
@@ -205,7 +247,9 @@ def is_open(record: Record) -> bool:
             return record.done_at is None
         case Path():
             return record.gone_at is None
-        case Failure() | Entry() | Look() | Probe():
+        case OptIn():
+            return record.withdrawn_at is None
+        case Failure() | Entry() | Look() | Probe() | Content() | Access() | Purge():
             return False
 
 
@@ -380,6 +424,10 @@ ENDED: list[Record] = [
     Look(id="closed", at=AT, by="sam", emergency="e", reason="the police asked"),
     Path(id="closed", context="phones", number="999", verdict=Verdict.OURS, route="", since_at=AT - 5, gone_at=AT),
     Probe(id="closed", at=AT),
+    optin("closed", withdrawn_at=AT, withdrawn_by="kim"),
+    content("closed", AT - HOUR, state=ContentState.DELETED, deleted_at=AT, reason=Reason.EXPIRED),
+    Access(id="closed", at=AT, by="sam", recording="r", use=Use.PLAYED, reason="the customer asked"),
+    Purge(id="closed", at=AT, done_at=AT + HOUR),
 ]
 OPEN: list[Record] = [
     registration("open", AT - 9 * HOUR),
@@ -391,6 +439,9 @@ OPEN: list[Record] = [
     alarm("open"),
     notice("open"),
     Path(id="open", context="phones", number="112", verdict=Verdict.WEAK, route="", since_at=AT - 9 * HOUR),
+    optin("open"),
+    optin("press", trigger=Trigger.BUTTON, calls=Calls.ONE, how=How.PRESS, by=None),
+    content("open", AT - 9 * HOUR),
 ]
 
 
@@ -413,6 +464,28 @@ async def test_an_opt_in_that_started_nothing_goes_by_its_end(store: SqliteStore
     await store.commit([recording("r", RecordingState.NOT_STARTED, stopped_at=AT)], durable=True)
     assert await store.delete_before("recording", AT) == 0
     assert await store.delete_before("recording", AT + 1) == 1
+
+
+@pytest.mark.parametrize("state", [state for state in ContentState if state is not ContentState.KEPT])
+async def test_content_that_is_gone_with_no_word_of_when_goes_by_its_own_instant(
+    store: SqliteStore, state: ContentState
+) -> None:
+    await store.commit([content("c", state=state)], durable=True)
+    assert await store.delete_before("content", AT) == 0
+    assert await store.delete_before("content", AT + 1) == 1
+
+
+async def test_a_recording_stays_for_as_long_as_its_content(store: SqliteStore) -> None:
+    await store.commit([recording("r", RecordingState.STOPPED, stopped_at=AT), content("r", AT)], durable=True)
+    assert await store.delete_before("recording", AT + 1) == 0
+    await store.commit([content("r", AT, state=ContentState.DELETED, deleted_at=AT + HOUR)], durable=True)
+    assert await store.delete_before("recording", AT + 1) == 1
+
+
+async def test_a_purge_that_was_interrupted_goes_by_its_begin(store: SqliteStore) -> None:
+    await store.commit([Purge(id="p", at=AT)], durable=True)
+    assert await store.delete_before("purge", AT) == 0
+    assert await store.delete_before("purge", AT + 1) == 1
 
 
 async def test_a_timeline_stays_whole_for_as_long_as_its_emergency(store: SqliteStore) -> None:
@@ -550,13 +623,27 @@ async def test_changes_tells_a_reader_that_it_should_look_again(store: SqliteSto
 
 
 async def test_an_id_is_found_by_its_beginning(store: SqliteStore, backend: Backend) -> None:
-    await store.commit([emergency("ab12"), emergency("ab34"), emergency("b"), alarm("ab56")], durable=True)
+    await store.commit(
+        [
+            emergency("ab12"),
+            emergency("ab34"),
+            emergency("b"),
+            alarm("ab56"),
+            recording("ab78", RecordingState.RECORDING),
+            content("ab90"),
+            optin("abcd"),
+        ],
+        durable=True,
+    )
     with backend.reader() as reader:
         assert ids(reader.find(Emergency, "ab1")) == ["ab12"]
         assert ids(reader.find(Emergency, "ab12")) == ["ab12"]
         assert ids(reader.find(Emergency, "ab")) == ["ab12", "ab34"]
         assert ids(reader.find(Emergency, "", limit=1)) == ["ab12"]
         assert ids(reader.find(Alarm, "ab")) == ["ab56"]
+        assert ids(reader.find(Recording, "ab")) == ["ab78"]
+        assert ids(reader.find(Content, "ab")) == ["ab90"]
+        assert ids(reader.find(OptIn, "ab")) == ["abcd"]
 
 
 @pytest.mark.parametrize("prefix", ["ab123", "%", "_b12", "' OR 1 --", "\0", "ab\0", "\udce4", "x" * 100_000])
@@ -580,23 +667,61 @@ async def test_what_belongs_to_an_emergency_or_an_alarm_comes_oldest_first(
     looks = [Look(id=id, at=at, by="sam", emergency="e", reason="asked") for id, at in (("b", AT), ("a", AT + 1))]
     alarms = [alarm("b", raised_at=AT), alarm("a", raised_at=AT + 1), alarm("c", subject="f")]
     notices = [notice("n2"), notice("n1", raised_at=AT), notice("n3", alarm="b")]
-    await store.commit([*entries, *looks, *alarms, *notices, Detail(id="d", emergency="e")], durable=True)
+    accesses = [
+        Access(id=id, at=at, by="sam", recording=whose, use=Use.PLAYED, reason="asked")
+        for id, at, whose in (("b", AT, "r"), ("a", AT + 1, "r"), ("c", AT, ""))
+    ]
+    await store.commit([*entries, *looks, *alarms, *notices, *accesses, Detail(id="d", emergency="e")], durable=True)
     with backend.reader() as reader:
         assert ids(reader.of(Entry, "e")) == ["c", "b", "a"]
         assert ids(reader.of(Look, "e")) == ["b", "a"]
         assert ids(reader.of(Alarm, "e")) == ["b", "a"]
         assert ids(reader.of(Notice, "a")) == ["n2", "n1"]
         assert ids(reader.of(Detail, "e")) == ["d"]
+        assert ids(reader.of(Access, "r")) == ["b", "a"]
         assert [*reader.of(Entry, "nobody's"), *reader.of(Detail, "")] == []
 
 
 async def test_open_records_can_be_read_beside_the_agent(store: SqliteStore, backend: Backend) -> None:
     await store.commit([*ENDED, *OPEN], durable=True)
     with backend.reader() as reader:
-        found = [reader.open(kind) for kind in (Registration, Emergency, Recording, Blind, Detail, Alarm, Notice, Path)]
+        kinds = (Registration, Emergency, Recording, Blind, Detail, Alarm, Notice, Path, OptIn)
+        found = [reader.open(kind) for kind in kinds]
     assert {(record.KIND, record.id) for records in found for record in records} == {
-        (record.KIND, record.id) for record in (*OPEN, ENDED[1])
+        (record.KIND, record.id) for record in (*OPEN, ENDED[1]) if not isinstance(record, Content)
     }
+
+
+async def test_content_is_told_by_its_class_and_its_age_oldest_first(store: SqliteStore, backend: Backend) -> None:
+    await store.commit(
+        [
+            content("c", AT + 2),
+            content("b", AT),
+            content("a", AT + 1),
+            content("pa", AT, kept_as=ContentClass.PA),
+            content("gone", AT, state=ContentState.DELETED),
+            content("stray", AT, kept_as=None, state=ContentState.SHREDDED),
+        ],
+        durable=True,
+    )
+    with backend.reader() as reader:
+        assert ids(reader.kept(ContentClass.USER, AT + 2, 9)) == ["b", "a"]
+        assert ids(reader.kept(ContentClass.USER, AT + 3, 2)) == ["b", "a"]
+        assert ids(reader.kept(ContentClass.USER, AT, 9)) == []
+        assert ids(reader.kept(ContentClass.PA, AT + 1, 9)) == ["pa"]
+        assert ids(reader.kept(ContentClass.CUSTOMER_SERVICE, AT + 9, 9)) == []
+
+
+async def test_of_many_ids_those_whose_content_is_kept_are_told(store: SqliteStore, backend: Backend) -> None:
+    names = [f"{n:04x}" for n in range(1200)]
+    await store.commit(
+        [content(name, state=ContentState.LOST if n % 3 else ContentState.KEPT) for n, name in enumerate(names)],
+        durable=True,
+    )
+    with backend.reader() as reader:
+        asked = [*names, "unknown", "' OR 1 --", "%", "\udce4", "\0"]
+        assert reader.contents_of(asked) == set(names[::3])
+        assert reader.contents_of([]) == set()
 
 
 async def test_reading_without_an_agent(backend: Backend) -> None:

@@ -11,7 +11,7 @@ from agent.config import Config, ConfigError, Listen, load, reference
 from agent.config.environment import variable
 from agent.config.model import FILES, sections
 from agent.core.policy import Policy
-from agent.core.records import RetentionClass
+from agent.core.records import ContentClass, RetentionClass
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cret-c4nary"
@@ -38,6 +38,10 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("retention", "recording_days"): ("3", "367", 367),
     ("retention", "operations_days"): ("4", "368", 368),
     ("retention", "audit_days"): ("4", "368", 368),
+    ("retention", "consent_days"): ("4", "368", 368),
+    ("retention", "content_user_days"): ("5", "91", 91),
+    ("retention", "content_pa_days"): ("6", "31", 31),
+    ("retention", "content_customer_service_days"): ("7", "181", 181),
     ("retention", "detail_minutes"): ("4", "30", 30),
     ("emergency", "callback_hours"): ("4", "5", 5),
     ("emergency", "sites_file"): ('"a.toml"', "b.toml", "b.toml"),
@@ -246,3 +250,10 @@ def test_the_example_in_a_mistake_mends_it(file: Path) -> None:
         assert (mistake.key, mistake.line) == (f"{section}.{name}", 2)
         file.write_text(f"[{section}]\n{mistake.example}\n")
         load(file, {}, secrets_required=False)
+
+
+@pytest.mark.parametrize("kind", ContentClass)
+def test_every_class_of_content_has_days(kind: ContentClass) -> None:
+    config = load(None, {f"TELEPHONY_AGENT_RETENTION__CONTENT_{kind.upper()}_DAYS": "77"}, secrets_required=False)
+    assert config.retention.content_days(kind) == 77
+    assert sum(config.retention.content_days(each) == 77 for each in ContentClass) == 1

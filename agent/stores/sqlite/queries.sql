@@ -1,12 +1,15 @@
 -- Every statement on records, by name. For each kind:
 --   upsert    insert a record, or put its later state in its place
 --   open      records that have not ended; of entries, those of an emergency that has not, or whose alarm is open
---   delete    at most :limit records that ended before :before; of entries, none before its emergency has gone
+--   delete    at most :limit records that ended before :before; of entries, none before its emergency has gone;
+--             of recordings, none before its content has gone
 --   read      the next :chunk records after (:begin, :id), oldest first, each behind its begin; _of_line: of one line
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
 --   find      at most :limit records whose id begins with :id, which sorts before :behind
---   of        those of the emergency, or the alarm, :of, oldest first
+--   of        those of the emergency, the alarm or the recording :of, oldest first
+--   kept      at most :limit contents of one class that are kept since before :before, oldest first
+--   among     those of the :ids, a JSON list, whose content is kept
 
 -- transactions
 
@@ -133,13 +136,14 @@ SELECT * FROM emergencies WHERE id >= :id AND id < :behind ORDER BY id LIMIT :li
 
 -- name: upsert_recording
 INSERT INTO recordings (
-    id, line, leg, trigger, opted_in, started_at, stopped_at, pauses, state, blind, links
+    id, line, leg, trigger, opted_in, started_at, stopped_at, pauses, state, blind, links, optin
 ) VALUES (
-    :id, :line, :leg, :trigger, :opted_in, :started_at, :stopped_at, :pauses, :state, :blind, :links
+    :id, :line, :leg, :trigger, :opted_in, :started_at, :stopped_at, :pauses, :state, :blind, :links,
+    :optin
 ) ON CONFLICT (id) DO UPDATE SET
     line = excluded.line, leg = excluded.leg, trigger = excluded.trigger, opted_in = excluded.opted_in,
     started_at = excluded.started_at, stopped_at = excluded.stopped_at, pauses = excluded.pauses,
-    state = excluded.state, blind = excluded.blind, links = excluded.links;
+    state = excluded.state, blind = excluded.blind, links = excluded.links, optin = excluded.optin;
 
 -- name: open_recording
 SELECT * FROM recordings WHERE state NOT IN ('stopped', 'not_started');
@@ -148,6 +152,7 @@ SELECT * FROM recordings WHERE state NOT IN ('stopped', 'not_started');
 DELETE FROM recordings WHERE id IN (
     SELECT id FROM recordings
     WHERE state IN ('stopped', 'not_started') AND coalesce(stopped_at, started_at) < :before
+        AND NOT EXISTS (SELECT 1 FROM contents WHERE contents.id = recordings.id AND contents.state = 'kept')
     LIMIT :limit
 );
 
@@ -175,6 +180,9 @@ ORDER BY coalesce(started_at, stopped_at, '9999') DESC, id DESC LIMIT 1 OFFSET :
 
 -- name: count_recording
 SELECT count(*) FROM recordings;
+
+-- name: find_recording
+SELECT * FROM recordings WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
 
 -- failures
 
@@ -507,3 +515,179 @@ ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_probe
 SELECT count(*) FROM probes;
+
+-- optins
+
+-- name: upsert_optin
+INSERT INTO optins (
+    id, line, trigger, calls, how, by, purpose, given_at, withdrawn_at, withdrawn_by
+) VALUES (
+    :id, :line, :trigger, :calls, :how, :by, :purpose, :given_at, :withdrawn_at, :withdrawn_by
+) ON CONFLICT (id) DO UPDATE SET
+    line = excluded.line, trigger = excluded.trigger, calls = excluded.calls, how = excluded.how,
+    by = excluded.by, purpose = excluded.purpose, given_at = excluded.given_at,
+    withdrawn_at = excluded.withdrawn_at, withdrawn_by = excluded.withdrawn_by;
+
+-- name: open_optin
+SELECT * FROM optins WHERE withdrawn_at IS NULL;
+
+-- name: delete_optin
+DELETE FROM optins WHERE id IN (
+    SELECT id FROM optins
+    WHERE withdrawn_at < :before
+    LIMIT :limit
+);
+
+-- name: read_optin
+SELECT given_at, * FROM optins
+WHERE given_at >= :begin
+    AND (given_at, id) > (:begin, :id)
+ORDER BY given_at, id LIMIT :chunk;
+
+-- name: seek_optin
+SELECT given_at, id FROM optins
+WHERE given_at >= :begin
+ORDER BY given_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: read_optin_of_line
+SELECT given_at, * FROM optins
+WHERE line = :line AND given_at >= :begin
+    AND (given_at, id) > (:begin, :id)
+ORDER BY given_at, id LIMIT :chunk;
+
+-- name: seek_optin_of_line
+SELECT given_at, id FROM optins
+WHERE line = :line AND given_at >= :begin
+ORDER BY given_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_optin
+SELECT count(*) FROM optins;
+
+-- name: find_optin
+SELECT * FROM optins WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
+-- contents
+
+-- name: upsert_content
+INSERT INTO contents (
+    id, line, kept_as, state, stored_at, size_bytes, duration_ms, sha256, key, deleted_at,
+    deleted_by, reason
+) VALUES (
+    :id, :line, :kept_as, :state, :stored_at, :size_bytes, :duration_ms, :sha256, :key, :deleted_at,
+    :deleted_by, :reason
+) ON CONFLICT (id) DO UPDATE SET
+    line = excluded.line, kept_as = excluded.kept_as, state = excluded.state,
+    stored_at = excluded.stored_at, size_bytes = excluded.size_bytes,
+    duration_ms = excluded.duration_ms, sha256 = excluded.sha256, key = excluded.key,
+    deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by, reason = excluded.reason;
+
+-- name: delete_content
+DELETE FROM contents WHERE id IN (
+    SELECT id FROM contents
+    WHERE state <> 'kept' AND coalesce(deleted_at, stored_at) < :before
+    LIMIT :limit
+);
+
+-- name: read_content
+SELECT stored_at, * FROM contents
+WHERE stored_at >= :begin
+    AND (stored_at, id) > (:begin, :id)
+ORDER BY stored_at, id LIMIT :chunk;
+
+-- name: seek_content
+SELECT stored_at, id FROM contents
+WHERE stored_at >= :begin
+ORDER BY stored_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: read_content_of_line
+SELECT stored_at, * FROM contents
+WHERE line = :line AND stored_at >= :begin
+    AND (stored_at, id) > (:begin, :id)
+ORDER BY stored_at, id LIMIT :chunk;
+
+-- name: seek_content_of_line
+SELECT stored_at, id FROM contents
+WHERE line = :line AND stored_at >= :begin
+ORDER BY stored_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_content
+SELECT count(*) FROM contents;
+
+-- name: find_content
+SELECT * FROM contents WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
+-- name: kept_content
+SELECT * FROM contents
+WHERE state = 'kept' AND kept_as = :kept_as AND stored_at < :before
+ORDER BY stored_at, id LIMIT :limit;
+
+-- name: among_content
+SELECT id FROM contents WHERE state = 'kept' AND id IN (SELECT value FROM json_each(:ids));
+
+-- accesses
+
+-- name: upsert_access
+INSERT INTO accesses (
+    id, at, by, recording, use, reason
+) VALUES (
+    :id, :at, :by, :recording, :use, :reason
+) ON CONFLICT (id) DO UPDATE SET
+    at = excluded.at, by = excluded.by, recording = excluded.recording, use = excluded.use,
+    reason = excluded.reason;
+
+-- name: delete_access
+DELETE FROM accesses WHERE id IN (
+    SELECT id FROM accesses
+    WHERE at < :before
+    LIMIT :limit
+);
+
+-- name: read_access
+SELECT at, * FROM accesses
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_access
+SELECT at, id FROM accesses
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_access
+SELECT count(*) FROM accesses;
+
+-- name: of_access
+SELECT * FROM accesses WHERE recording = :of ORDER BY at, id;
+
+-- purges
+
+-- name: upsert_purge
+INSERT INTO purges (
+    id, at, done_at, mailboxes, heard, unheard, trashed, leftover, kept, due, failed
+) VALUES (
+    :id, :at, :done_at, :mailboxes, :heard, :unheard, :trashed, :leftover, :kept, :due, :failed
+) ON CONFLICT (id) DO UPDATE SET
+    at = excluded.at, done_at = excluded.done_at, mailboxes = excluded.mailboxes,
+    heard = excluded.heard, unheard = excluded.unheard, trashed = excluded.trashed,
+    leftover = excluded.leftover, kept = excluded.kept, due = excluded.due, failed = excluded.failed;
+
+-- name: delete_purge
+DELETE FROM purges WHERE id IN (
+    SELECT id FROM purges
+    WHERE at < :before
+    LIMIT :limit
+);
+
+-- name: read_purge
+SELECT at, * FROM purges
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_purge
+SELECT at, id FROM purges
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_purge
+SELECT count(*) FROM purges;

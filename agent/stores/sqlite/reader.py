@@ -1,13 +1,14 @@
 """A read-only view of the store, for the commands and the pages; it never holds up the writer."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from agent.core.instants import rfc3339
-from agent.core.records import Record
+from agent.core.records import Content, ContentClass, Record
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
@@ -72,7 +73,7 @@ class SqliteReader:
         return self._stream(kind, f"read_{kind}{of_line}", start, limit)
 
     def find(self, kind: type[T], prefix: str, limit: int = 2) -> list[T]:
-        """At most ``limit`` emergencies or alarms whose id begins with ``prefix``: one, where that says which.
+        """At most ``limit`` emergencies, alarms, recordings, opt-ins or contents whose id begins with ``prefix``.
 
         Raises:
             StoreError: the store cannot be read.
@@ -81,7 +82,7 @@ class SqliteReader:
         return self._records(kind, "find", {"id": prefix, "behind": prefix + _LAST, "limit": limit})
 
     def of(self, kind: type[T], owner: str) -> list[T]:
-        """The details, entries, alarms or looks of an emergency, the notices of an alarm; oldest first.
+        """What belongs to one emergency, alarm or recording (its accesses); oldest first.
 
         Raises:
             StoreError: the store cannot be read.
@@ -95,6 +96,26 @@ class SqliteReader:
             StoreError: the store cannot be read.
         """
         return self._records(kind, "open", {})
+
+    def kept(self, kept_as: ContentClass, before: int, limit: int) -> list[Content]:
+        """At most ``limit`` contents of this class that are kept since before ``before`` (ms), oldest first.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return self._records(Content, "kept", {"kept_as": kept_as, "before": rfc3339(before), "limit": limit})
+
+    def contents_of(self, ids: Sequence[str]) -> set[str]:
+        """Which of these recordings have content that is kept.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        found: set[str] = set()
+        for start in range(0, len(ids), CHUNK):
+            chunk = json.dumps([storable(id) for id in ids[start : start + CHUNK]])
+            found.update(id for (id,) in self._rows(STATEMENTS["among_content"], {"ids": chunk}))
+        return found
 
     def count(self, kind: str) -> int:
         """How many records of ``kind`` are kept.
