@@ -9,6 +9,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
 from agent.core.numbers import forms
 from agent.core.records import Alarm, Entry, Notice, Record
-from agent.core.signals import Lookup
+from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
 from agent.duties import check as checking
@@ -343,7 +344,8 @@ def replayed(config: Config, chunks: Iterable[bytes], *, source: str) -> tuple[l
     Raises:
         NotACapture: ``source`` holds no AMI message.
     """
-    ear = _Ear(Engine(policy=config.policy(), link=Linker(secrets.token_bytes(32)), new_id=new_id))
+    policy = replace(config.policy(), optins_told=True)
+    ear = _Ear(Engine(policy=policy, link=Linker(secrets.token_bytes(32)), new_id=new_id))
     summary = replay(chunks, WANTED, ear, source=source)
     # A replay says what happened; the alarms of it, and who would have been told, are the running agent's.
     return [record for record in ear.records.values() if not isinstance(record, Alarm | Entry | Notice)], summary
@@ -362,7 +364,7 @@ class _Ear:
         if at - self._ticked_at >= TICK_S * 1000:
             outputs += self._engine.tick(at)
             self._ticked_at = at
-        self.records.update((output.id, output) for output in outputs if not isinstance(output, Lookup))
+        self.records.update((output.id, output) for output in outputs if not isinstance(output, Lookup | CaptureOrder))
 
     def lost(self, session: str, cause: str, at: int) -> None:
         """A capture has one session only."""

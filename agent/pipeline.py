@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import structlog
 
-from agent.core.engine import Engine
+from agent.core.engine import Engine, Output
 from agent.core.lanes import Lane, Lanes, lane_of
 from agent.core.records import Emergency, Record, Recording
-from agent.core.signals import Lookup
+from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Message
 from agent.ports import Store, StoreError
 
@@ -32,6 +32,8 @@ class Pipeline:
         self.engine = engine
         self.lanes = Lanes()
         self.ask = ask
+        #: Carries out what is to be done to captures; never waits.
+        self.order: Callable[[CaptureOrder], None] = lambda _: None
         self.observers: list[Observer] = []
         #: Told what the store has just refused, and why.
         self.refusals: list[Callable[[StoreError, Sequence[Record]], None]] = []
@@ -65,14 +67,16 @@ class Pipeline:
         """Time passed."""
         self._take(self.engine.tick(at))
 
-    def put(self, records: Iterable[Record | Lookup]) -> None:
+    def put(self, records: Iterable[Output]) -> None:
         """What people and duties add; it goes the way of everything else."""
         self._take(records)
 
-    def _take(self, outputs: Iterable[Record | Lookup]) -> None:
+    def _take(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
             if isinstance(output, Lookup):
                 self.ask(output)
+            elif isinstance(output, CaptureOrder):
+                self.order(output)
             else:
                 self.lanes.put(output)
                 if lane_of(output) is Lane.EMERGENCY:

@@ -269,6 +269,10 @@ class Desk:
         found = self.book.find(call)
         return found is None or found.ended_at is not None
 
+    def concerns(self, *keys: str) -> bool:
+        """Whether one of ``keys`` (keyed hashes of channels and Linkedids) is of an emergency, or of a call back."""
+        return self.book.find(*keys) is not None or any(key in back for back in self._back.values() for key in keys)
+
     def regained(self) -> None:
         """The session that lists channels is back: what was up has to be proved again."""
         self.book.unprove()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from agent.core.alarms import AlarmPolicy, Alarms
+from agent.core.consents import Consents
 from agent.core.desk import Desk
 from agent.core.normalise import Linker, normalise
 from agent.core.policy import Policy
@@ -14,6 +15,7 @@ from agent.core.records import (
     Emergency,
     Failure,
     Notice,
+    OptIn,
     Probe,
     Record,
     Recording,
@@ -24,6 +26,7 @@ from agent.core.registrar import Registrar
 from agent.core.signals import (
     AttemptFailed,
     Booted,
+    CaptureOrder,
     ChannelUp,
     Lookup,
     OnChannel,
@@ -36,7 +39,7 @@ from agent.core.tapes import Tapes
 from agent.core.timeline import Timeline
 from agent.core.wire import Message
 
-Output = Record | Lookup
+Output = Record | Lookup | CaptureOrder
 
 _HOUR_MS = 3_600_000
 _PROOFS = 8
@@ -69,7 +72,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.registrar = Registrar(self.policy, self.new_id, self.sites)
         self.desk = Desk(self.policy, self.new_id, self.registrar.whereabouts, self.sites)
-        self.tapes = Tapes(self.new_id)
+        self.tapes = Tapes(self.policy, self.new_id, self.desk.concerns)
         self.alarms = Alarms(self.alarm_policy, self.new_id)
         self.timeline = Timeline(self.timeline_key, self.new_id)
 
@@ -116,6 +119,17 @@ class Engine:
         """Take another table of sites; what it places elsewhere."""
         self.sites = self.desk.sites = sites
         return list(self._placed(self.registrar.relocate(sites), at))
+
+    # -- opt-ins --------------------------------------------------------------------------------------------------
+
+    @property
+    def consents(self) -> Consents:
+        """The opt-ins that stand."""
+        return self.tapes.consents
+
+    def withdraw(self, optin: str, by: str, at: int) -> list[Output]:
+        """See `agent.core.consents.Consents.withdraw`; what is recorded by it ends."""
+        return [*self.consents.withdraw(optin, by, at), *self.tapes.withdrawn(optin)]
 
     # -- the desk: who is told, who does what --------------------------------------------------------------------
 
@@ -198,7 +212,7 @@ class Engine:
         records = list(records)
         self.registrar.restore(record for record in records if isinstance(record, Registration))
         self.desk.restore(record for record in records if isinstance(record, Emergency | Detail))
-        self.tapes.restore(record for record in records if isinstance(record, Recording))
+        self.tapes.restore(record for record in records if isinstance(record, Recording | OptIn))
         self.alarms.restore(records)
         self.timeline.restore(records)
         self._blind.update((record.session, record) for record in records if isinstance(record, Blind))

@@ -1,11 +1,12 @@
 """The recording: who asked for it, when it captured, when it did not.
 
-    OPTED_IN  --started-->  RECORDING  --stopped-->  STOPPED
+    (grant)   --> OPTED_IN  --started-->  RECORDING  --stopped-->  STOPPED
                             RECORDING  --pause, stopped (in either order)-->  PAUSED  --started-->  RECORDING
     (nothing) --started-->  RECORDING, opted_in false: a capture that nobody asked for, kept as exactly that
 
-What MixMonitor really did decides (``CaptureChanged``), never what was asked of it: a pause that did not stop the
-capture is no pause. A signal that has no row in TRANSITIONS changes nothing.
+The agent's grant opts in, before anything is captured. What MixMonitor really did decides (``CaptureChanged``), never
+what was asked of it: a pause that did not stop the capture is no pause. A signal that has no row in TRANSITIONS changes
+nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from agent.core.signals import (
     Gone,
     RecordingAsked,
     Signal,
+    Wish,
 )
 
 State = RecordingState
@@ -55,7 +57,10 @@ ENDED = frozenset((State.STOPPED, State.NOT_STARTED))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tape:
-    """One recording; ``channel`` is the asking leg's keyed hash until capture starts, then the captured one's."""
+    """One recording; ``channel`` is the keyed hash of the leg that asked, or on which an unasked capture runs.
+
+    ``name`` is that channel's own name, to stop it by; "" until it was heard.
+    """
 
     id: str
     channel: str
@@ -71,10 +76,27 @@ class Tape:
     stopped_at: int | None = None
     pauses: tuple[Pause, ...] = ()
     blind: bool = False
+    optin: str | None = None
+    name: str = ""
+
+
+def granted(wish: Wish, *, id: str, optin: str) -> Tape:
+    """The recording that was granted to ``wish``."""
+    return Tape(
+        id=id,
+        channel=wish.channel,
+        linked=wish.linked,
+        line=wish.line,
+        leg=wish.leg,
+        trigger=wish.trigger,
+        opted_in=True,
+        state=State.OPTED_IN,
+        optin=optin,
+    )
 
 
 def begin(signal: RecordingAsked | CaptureChanged, *, id: str) -> Tape | None:
-    """The recording that ``signal`` begins: an opt-in, or a capture that nobody asked for; else None."""
+    """The recording that ``signal`` begins: an opt-in that is believed, or an unasked capture; else None."""
     asked = isinstance(signal, RecordingAsked)
     if isinstance(signal, RecordingAsked) and signal.ask is not Ask.OPT_IN:
         return None
@@ -91,6 +113,7 @@ def begin(signal: RecordingAsked | CaptureChanged, *, id: str) -> Tape | None:
         opted_in=asked,
         state=State.OPTED_IN if asked else State.RECORDING,
         started_at=None if asked else signal.at,
+        name="" if isinstance(signal, RecordingAsked) else signal.name,
     )
 
 
@@ -105,7 +128,9 @@ def step(tape: Tape, signal: Signal) -> Tape:
         case RecordingAsked(ask=Ask.OPT_OUT):
             return _moved(tape, Input.STOP_ASKED, signal.at)
         case CaptureChanged(capture=Capture.STARTED):
-            return _moved(replace(tape, channel=signal.channel) if _starts(tape) else tape, Input.STARTED, signal.at)
+            return _moved(
+                tape if tape.name == signal.name else replace(tape, name=signal.name), Input.STARTED, signal.at
+            )
         case CaptureChanged(capture=Capture.UNMUTED):
             return _moved(tape, Input.STARTED, signal.at) if tape.state is State.PAUSED else tape
         case CaptureChanged(capture=Capture.STOPPED):
@@ -119,10 +144,6 @@ def step(tape: Tape, signal: Signal) -> Tape:
             return replace(_moved(tape, Input.CALL_ENDED, signal.at), over=True, blind=tape.blind or blind)
         case _:
             return tape
-
-
-def _starts(tape: Tape) -> bool:
-    return tape.state is State.OPTED_IN
 
 
 def _moved(tape: Tape, what: Input, at: int) -> Tape:
@@ -156,6 +177,7 @@ def minimise(tape: Tape) -> Recording:
         state=tape.state,
         blind=tape.blind,
         links=() if tape.state in ENDED else (f"channel:{tape.channel}", f"linked:{tape.linked}"),
+        optin=tape.optin,
     )
 
 
@@ -175,4 +197,5 @@ def restore(record: Recording) -> Tape:
         stopped_at=record.stopped_at,
         pauses=record.pauses,
         blind=record.blind,
+        optin=record.optin,
     )

@@ -3,14 +3,14 @@
 ``at`` is the event's own time in ms since 1970 UTC. ``channel``, ``linked`` and ``contact`` are keyed hashes of
 Uniqueid, Linkedid and a contact's AOR and URI: the core tells channels apart without knowing them. ``line`` is the
 endpoint's name out of a channel's name (``PJSIP/201-0000001a`` is line ``201``), None for ``Local/…``.
-``contact_id`` is Asterisk's own name for a PJSIP contact, ``<AOR>;@<MD5 of its URI in hex>``: to ask again with, in
-memory only.
+``contact_id`` is Asterisk's own name for a PJSIP contact, ``<AOR>;@<MD5 of its URI in hex>``, and ``name`` that of a
+channel: to ask again with, in memory only.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.core.records import Trigger
+from agent.core.records import Calls, Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +153,8 @@ class LiveChannel(OnChannel):
     number: str
     began_at: int
     bridged: bool
+    bridge: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,9 +249,26 @@ class Capture(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureChanged(OnChannel):
-    """MixMonitor on ``channel`` did ``capture``; Asterisk tells neither the file nor who asked (16, 22)."""
+    """MixMonitor on ``channel`` did ``capture``; Asterisk tells neither the file nor who asked (16, 22).
+
+    ``name`` is the channel's own name: to ask Asterisk by, in memory only.
+    """
 
     capture: Capture
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined(OnChannel):
+    """The channel ``name`` came into ``bridge`` (keyed hash), where those that are in it hear one another."""
+
+    bridge: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted(OnChannel):
+    """The channel left its bridge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,3 +286,41 @@ class Lookup:
     technology: str
     endpoint: str
     contact: str = ""
+
+
+class Order(StrEnum):
+    """What Asterisk is to be asked about the captures of one channel."""
+
+    #: Which file it writes: one that no grant names is unasked.
+    VERIFY = "verify"
+    #: Stop whatever captures it, at once, and destroy the file.
+    STOP_UNASKED = "stop unasked"
+    #: Stop the recording ``recording``, which may be kept up to here.
+    STOP = "stop"
+    #: Begin the recording ``recording``, once its opt-in is stored.
+    BEGIN = "begin"
+    #: Tell who has come into the call that it is recorded.
+    WELCOME = "welcome"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureOrder:
+    """``order`` for the channel called ``name``; ``recording`` is the id of the record, "" where there is none."""
+
+    order: Order
+    name: str
+    recording: str
+    trigger: Trigger = Trigger.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Somebody asks that the channel ``channel`` be recorded: a press, or a service for the line ``line``."""
+
+    at: int
+    channel: str
+    linked: str
+    line: str
+    leg: str
+    trigger: Trigger
+    calls: Calls

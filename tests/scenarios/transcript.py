@@ -29,7 +29,7 @@ from agent.core.instants import from_rfc3339
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Emergency, Entry, Notice, Pause, Record, Recording, RecordingState
-from agent.core.signals import Lookup
+from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import parse
 
 #: The scenarios' second 0.
@@ -45,6 +45,7 @@ class Agent:
     policy: Policy = field(default_factory=Policy)
     records: dict[str, Record] = field(default_factory=dict)
     lookups: list[str] = field(default_factory=list)
+    orders: list[CaptureOrder] = field(default_factory=list)
     made: int = 0
     engine: Engine = field(init=False)
 
@@ -104,6 +105,8 @@ class Agent:
         for output in outputs:
             if isinstance(output, Lookup):
                 self.lookups.append(f"{output.technology} {output.endpoint}")
+            elif isinstance(output, CaptureOrder):
+                self.orders.append(output)
             else:
                 self.records[output.id] = output
 

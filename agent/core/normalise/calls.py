@@ -9,8 +9,10 @@ from agent.core.signals import (
     ChannelUp,
     DialBegun,
     DialEnded,
+    Joined,
     LiveChannel,
     LiveChannelsListed,
+    Parted,
     Signal,
 )
 from agent.core.wire import Message
@@ -63,7 +65,22 @@ def _live_channel(message: Message, at: int, link: Linker) -> Signal:
         number=message.get("Exten"),
         began_at=at - _duration_ms(message.get("Duration")),
         bridged=bool(message.get("BridgeId")),
+        bridge=link(message.get("BridgeId")) if message.get("BridgeId") else "",
+        name=message.get("Channel"),
     )
+
+
+def _joined(message: Message, at: int, link: Linker) -> Signal:
+    return Joined(
+        at=at,
+        **on_channel(message, link),
+        bridge=link(message.get("BridgeUniqueid")),
+        name=message.get("Channel"),
+    )
+
+
+def _parted(message: Message, at: int, link: Linker) -> Signal:
+    return Parted(at=at, **on_channel(message, link))
 
 
 def _duration_ms(text: str) -> int:
@@ -91,6 +108,7 @@ def _mix_monitor(message: Message, at: int, link: Linker) -> Signal | None:
         at=at,
         **on_channel(message, link),
         capture=capture,
+        name=message.get("Channel"),
     )
 
 
@@ -99,6 +117,8 @@ READERS: dict[str, Reader] = {
     "DialBegin": _dial_begin,
     "DialEnd": _dial_end,
     "Hangup": _hangup,
+    "BridgeEnter": _joined,
+    "BridgeLeave": _parted,
     "CoreShowChannel": _live_channel,
     "CoreShowChannelsComplete": _live_channels_listed,
     "MixMonitorStart": _mix_monitor,

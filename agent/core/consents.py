@@ -1,0 +1,101 @@
+"""The opt-ins: given for one call by a press, or standing until they are withdrawn; the default everywhere is none."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from agent.core.recording import ENDED
+from agent.core.records import Calls, How, OptIn, Record, Recording, Trigger
+from agent.core.signals import Wish
+
+#: What a press in a call opts in to; the others stand.
+PRESSES = frozenset((Trigger.BUTTON, Trigger.CODE))
+STANDING = frozenset((Trigger.SERVICE, Trigger.PA, Trigger.CUSTOMER_SERVICE))
+
+
+@dataclass(slots=True)
+class Consents:
+    """Every opt-in that has not been withdrawn. ``at`` is the agent's clock in ms."""
+
+    new_id: Callable[[], str]
+    _standing: dict[str, OptIn] = field(default_factory=dict)
+    #: Of calls that are up: by the opt-in's id.
+    _of_calls: dict[str, OptIn] = field(default_factory=dict)
+
+    def add(self, line: str, trigger: Trigger, calls: Calls, purpose: str, by: str, at: int) -> list[Record]:
+        """Write down a standing opt-in.
+
+        Raises:
+            ValueError: it is given by a press only, or stands already.
+        """
+        if trigger not in STANDING or calls is Calls.ONE:
+            raise ValueError("a press opts in to one call, in the call: only service, pa and customer_service stand")
+        if any((held.line, held.trigger, held.calls) == (line, trigger, calls) for held in self._standing.values()):
+            raise ValueError("the line has opted in to just this already")
+        given = OptIn(
+            id=self.new_id(),
+            line=line,
+            trigger=trigger,
+            calls=calls,
+            how=How.COMMAND,
+            by=by,
+            purpose=purpose,
+            given_at=at,
+        )
+        self._standing[given.id] = given
+        return [given]
+
+    def withdraw(self, id: str, by: str, at: int) -> list[Record]:
+        """Take a standing opt-in back.
+
+        Raises:
+            LookupError: none with this id stands.
+        """
+        given = self._standing.pop(id, None)
+        if given is None:
+            raise LookupError("no opt-in with this id stands: it is unknown, withdrawn, or of one call only")
+        return [replace(given, withdrawn_at=max(at, given.given_at), withdrawn_by=by)]
+
+    def standing(self) -> list[OptIn]:
+        """Those that stand, oldest first."""
+        return sorted(self._standing.values(), key=lambda given: (given.given_at, given.id))
+
+    def covering(self, line: str, trigger: Trigger, calls: Calls) -> OptIn | None:
+        """The standing opt-in by which such a call of ``line`` is recorded."""
+        for given in self._standing.values():
+            if (given.line, given.trigger) == (line, trigger) and given.calls in (Calls.ALL, calls):
+                return given
+        return None
+
+    def given_for(self, wish: Wish) -> tuple[OptIn, list[Record]] | None:
+        """The opt-in that ``wish`` rests on, and what is to be written down of it; None: nobody opted in.
+
+        A press is its own. A call with customer services rests on the opt-in of the queue, and on the caller's, who has
+        heard the announcement and stayed.
+        """
+        if wish.trigger in PRESSES:
+            given = self._one(wish, How.PRESS)
+            return given, [given]
+        standing = self.covering(wish.line, wish.trigger, wish.calls)
+        if standing is None or wish.trigger is not Trigger.CUSTOMER_SERVICE:
+            return None if standing is None else (standing, [])
+        given = self._one(wish, How.ANNOUNCED)
+        return given, [given]
+
+    def ended(self, recording: Recording) -> Iterator[OptIn]:
+        """The opt-in of one call ends with its recording."""
+        given = self._of_calls.get(recording.optin or "")
+        if given is not None and recording.state in ENDED:
+            del self._of_calls[given.id]
+            yield replace(given, withdrawn_at=max(recording.stopped_at or given.given_at, given.given_at))
+
+    def restore(self, records: Iterable[OptIn]) -> None:
+        """Take up those that had not been withdrawn when an earlier run stopped."""
+        for given in records:
+            (self._of_calls if given.calls is Calls.ONE else self._standing)[given.id] = given
+
+    def _one(self, wish: Wish, how: How) -> OptIn:
+        given = OptIn(
+            id=self.new_id(), line=wish.line, trigger=wish.trigger, calls=Calls.ONE, how=how, by=None, given_at=wish.at
+        )
+        self._of_calls[given.id] = given
+        return given
