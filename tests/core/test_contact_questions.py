@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker, normalise
 from agent.core.policy import Policy
-from agent.core.signals import ContactDescribed, ContactHeard, Lookup
+from agent.core.signals import CaptureOrder, ContactDescribed, ContactHeard, Lookup
 from agent.core.wire import Message
 
 LINK = Linker(b"key")
@@ -153,7 +153,7 @@ def test_each_contact_of_a_line_is_asked_for_by_name() -> None:
 
 def test_a_contact_taken_up_from_the_store_has_no_name_before_it_is_listed() -> None:
     before, after = engine(), engine()
-    kept = [output for output in before.hear(status(), AT) if not isinstance(output, Lookup)]
+    kept = [output for output in before.hear(status(), AT) if not isinstance(output, Lookup | CaptureOrder)]
     after.restore(kept)
     after.hear(request("205", "anew"), AT + 10_000)
     assert after.tick(AT + 12_000) == [Lookup(technology="PJSIP", endpoint="205")]

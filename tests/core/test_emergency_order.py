@@ -11,7 +11,7 @@ from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Emergency, Entry, Notice, Outcome, Record, SeenBy
-from agent.core.signals import Gone, LiveChannel, LiveChannelsListed, Lookup, Signal
+from agent.core.signals import CaptureOrder, Gone, LiveChannel, LiveChannelsListed, Lookup, Signal
 from tests.core.emergency_calls import NOON, Told, interleaved, told
 
 
@@ -26,7 +26,7 @@ def records(running: Engine, signals: Iterable[Signal]) -> dict[str, Record]:
         record.id: record
         for signal in signals
         for record in running.step(signal)
-        if not isinstance(record, Lookup | Alarm | Notice | Entry)
+        if not isinstance(record, Lookup | CaptureOrder | Alarm | Notice | Entry)
     }
 
 

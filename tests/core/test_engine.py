@@ -12,7 +12,7 @@ from agent.core.lanes import Lane, Lanes
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Cause, Detail, Emergency, Entry, News, Notice, Record, Registration
-from agent.core.signals import Lookup
+from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Network, Site, Sites, Spot
 from agent.core.wire import parse
 from tests.scenarios.transcript import NOON, raw
@@ -57,7 +57,7 @@ def test_the_emergency_comes_first_and_its_timeline_alarm_and_notice_in_the_same
 
 def test_all_of_it_is_one_transaction() -> None:
     lanes = Lanes()
-    outputs = [output for output in hear(engine(SITES), DIALLED) if not isinstance(output, Lookup)]
+    outputs = [output for output in hear(engine(SITES), DIALLED) if not isinstance(output, Lookup | CaptureOrder)]
     for record in outputs:
         lanes.put(record)
     work = lanes.take()
@@ -125,7 +125,8 @@ def test_a_phone_in_an_unknown_network_is_an_alarm_before_it_calls_and_a_better_
 
 def test_after_a_restart_the_same_call_has_no_second_alarm() -> None:
     first, second = engine(), engine()
-    store: dict[str, Record] = {output.id: output for output in hear(first, DIALLED) if not isinstance(output, Lookup)}
+    heard = [output for output in hear(first, DIALLED) if not isinstance(output, Lookup | CaptureOrder)]
+    store: dict[str, Record] = {output.id: output for output in heard}
     second.new_id = second.timeline.new_id = lambda: "after"
     second.restore(store.values())
     outputs = [*second.tick(NOON + 1), *hear(second, ENDED, NOON + 5_000)]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from agent.core.engine import Engine
+from agent.core.engine import Engine, Output
 from agent.core.normalise import Linker, normalise
 from agent.core.normalise.journal import entry_of
 from agent.core.policy import Policy
 from agent.core.records import Emergency, Outcome, Record, SeenBy
-from agent.core.signals import EmergencyStage, LiveChannelsListed, Lookup, OnChannel, Signal, Stage
+from agent.core.signals import CaptureOrder, EmergencyStage, LiveChannelsListed, Lookup, OnChannel, Signal, Stage
 from agent.core.wire import Message
 from tests.core.emergency_calls import NOON, Told, interleaved, told
 
@@ -35,12 +35,15 @@ class Agents:
         self.engine.synchronise()
 
     def hear(self, *signals: Signal) -> list[Record]:
-        heard = [output for signal in signals for output in self.engine.step(signal) if not isinstance(output, Lookup)]
-        self.kept.update((record.id, record) for record in heard)
-        return heard
+        return self._keep(output for signal in signals for output in self.engine.step(signal))
 
     def tick(self, at: int) -> None:
-        self.kept.update((output.id, output) for output in self.engine.tick(at) if not isinstance(output, Lookup))
+        self._keep(self.engine.tick(at))
+
+    def _keep(self, outputs: Iterable[Output]) -> list[Record]:
+        records = [output for output in outputs if not isinstance(output, Lookup | CaptureOrder)]
+        self.kept.update((record.id, record) for record in records)
+        return records
 
     def read(self, entries: Iterable[OnChannel], *, cleared: bool = False) -> list[Record]:
         """The journal, as a source reads it."""

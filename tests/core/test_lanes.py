@@ -10,19 +10,26 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from agent.core.lanes import LANE_OF, Lane, Lanes, lane_of
 from agent.core.records import (
     RECORDS,
+    Access,
     Alarm,
     Blind,
+    Calls,
     Cause,
+    Content,
+    ContentState,
     Detail,
     Emergency,
     Entry,
     Failure,
+    How,
     IpSource,
     Look,
     News,
     Notice,
+    OptIn,
     Path,
     Probe,
+    Purge,
     Record,
     Recording,
     RecordingState,
@@ -30,6 +37,7 @@ from agent.core.records import (
     SeenBy,
     Severity,
     Trigger,
+    Use,
     Verdict,
 )
 
@@ -64,6 +72,10 @@ SAMPLES: dict[type[Record], Record] = {
     Look: Look(id="", at=0, by="sam", emergency="e", reason="asked"),
     Path: Path(id="", context="phones", number="999", verdict=Verdict.OURS, route="", since_at=0),
     Probe: Probe(id="", at=0),
+    OptIn: OptIn(id="", line="201", trigger=Trigger.CODE, calls=Calls.ONE, how=How.PRESS, by=None, given_at=0),
+    Content: Content(id="", state=ContentState.SHREDDED, stored_at=0),
+    Access: Access(id="", at=0, by="sam", recording="r", use=Use.PLAYED, reason="asked"),
+    Purge: Purge(id="", at=0),
 }
 
 

@@ -13,7 +13,7 @@ from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Cause, Emergency, Entry, News, Notice, Record, Severity
-from agent.core.signals import EmergencyStage, Lookup, Signal, Stage
+from agent.core.signals import CaptureOrder, EmergencyStage, Lookup, Signal, Stage
 from agent.core.timeline import verify
 from tests.core.any_signal import SIGNALS
 from tests.core.emergency_calls import NOON, Told, interleaved, told
@@ -38,7 +38,7 @@ def engine(first_id: int = 0) -> Engine:
 
 def stored(outputs: Iterable[object], store: dict[str, Record]) -> dict[str, Record]:
     for record in outputs:
-        if not isinstance(record, Lookup):
+        if not isinstance(record, Lookup | CaptureOrder):
             assert isinstance(record, Record)
             assert not isinstance(record, Entry) or record.id not in store, "no line is ever rewritten"
             store[record.id] = record
