@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -14,14 +16,18 @@ from typing import Self
 
 from tests.lab.ami import AmiError, AmiSession
 from tests.lab.etc import phone_sections, trunk_sections
+from tests.lab.memory import SHARED_MEMORY, may_mount, mount_memory, unmount_below
 from tests.lab.ports import RTP_PORTS, free_port, free_sip_port, rtp_start
 from tests.lab.provision import Installation
+from tests.lab.tone import prompt_tone
 
 ETC = Path(__file__).parent / "etc"
 DIALPLAN = Path(__file__).parents[2] / "dialplan"
 TRUNKS = ("trunk-a", "trunk-b")
+PROMPTS = ("start", "stop", "party", "away", "refused", "announcement")
 START_S = 30.0
 _PREFIX = "telephony-lab-"
+_PLAYED = re.compile(r"<([^>]+)> Playing '([^'.]+)")
 
 
 class LabError(Exception):
@@ -36,9 +42,10 @@ class Asterisk:
 
     Phones 201..209 land in context `phones` (the dialplan under test), 301..302 in `unmodified` (a PBX without it).
     Trunks trunk-a and trunk-b lead to `trunk_ports`, where a `Trunk` of tests.lab.sip may listen.
+    What MixMonitor writes lies in `memory_mb` megabytes of memory; 0 leaves it on the disk.
     """
 
-    def __init__(self, installation: Installation, *, status_on_refresh: bool = False) -> None:
+    def __init__(self, installation: Installation, *, status_on_refresh: bool = False, memory_mb: int = 64) -> None:
         self.installation = installation
         self.sip_port = free_sip_port()
         self.ami_port = free_port(socket.SOCK_STREAM)
@@ -50,22 +57,40 @@ class Asterisk:
         self.check_secret = secrets.token_hex(16)
         self._status_on_refresh = status_on_refresh
         self._process: asyncio.subprocess.Process | None = None
+        self._memory_mb = memory_mb
         shared = (installation.root or Path("/")) / "tmp"
+        if memory_mb and not may_mount():
+            # all of it in memory, as nothing can be mounted; what runs in a root of its own has root's rights
+            shared = SHARED_MEMORY
         _sweep(shared)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=shared))
-        # the same folder, as a chrooted Asterisk sees it
-        self._inside = Path("/tmp") / self.folder.name
+        self._inside = self.inside(self.folder)
         self._write()
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        if self._memory_mb and may_mount():
+            mount_memory(self.recordings, self._memory_mb)
+        try:
+            await self.start()
+        except BaseException:
+            await self.kill()
+            self._remove()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        self._remove()
+
+    def _remove(self) -> None:
+        unmount_below(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def inside(self, path: Path) -> Path:
+        """A path of this machine as Asterisk sees it, which may run in a root of its own."""
+        return Path("/") / path.relative_to(self.installation.root or "/")
 
     @property
     def pid(self) -> int | None:
@@ -74,8 +99,13 @@ class Asterisk:
 
     @property
     def recordings(self) -> Path:
-        """The folder where MixMonitor puts its files."""
+        """The folder where MixMonitor puts its files, in memory unless it was said otherwise."""
         return self.folder / "spool" / "monitor"
+
+    @property
+    def socket(self) -> Path:
+        """Where the agent's socket for AGI scripts has its place."""
+        return self.folder / "run" / "recording.sock"
 
     async def start(self) -> None:
         """Starts Asterisk and returns when it has said FullyBooted.
@@ -86,7 +116,12 @@ class Asterisk:
         log = (self.folder / "log" / "console").open("ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, cwd="/"
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             )
         try:
             async with asyncio.timeout(START_S):
@@ -139,6 +174,17 @@ class Asterisk:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
+    async def log_prompts(self) -> None:
+        """Has Asterisk write down from now on what it plays to whom, for `prompts`."""
+        with (self.folder / "etc" / "logger.conf").open("a") as file:
+            file.write("prompts => verbose(3)\n")
+        await self.cli("logger reload")
+
+    def prompts(self) -> list[tuple[str, str]]:
+        """What it has played since `log_prompts`: the channel and the prompt's name, in order."""
+        path = self.folder / "log" / "prompts"
+        return _PLAYED.findall(path.read_text(errors="replace")) if path.exists() else []
+
     async def cli(self, command: str) -> str:
         """What Asterisk's command line answers, without colours."""
         async with AmiSession("127.0.0.1", self.ami_port, "check", self.check_secret) as ami:
@@ -156,7 +202,7 @@ class Asterisk:
     def _write(self) -> None:
         for name in ("etc", "lib", "db", "spool/monitor", "run", "log"):
             (self.folder / name).mkdir(parents=True)
-        (self.folder / "lib" / "agi").mkdir()
+        self._write_agi(self.folder / "lib" / "agi")
         # Asterisk does not start without its documentation
         data = self.installation.data_dir
         (self.folder / "lib" / "documentation").symlink_to(data / "documentation")
@@ -165,6 +211,8 @@ class Asterisk:
         sounds.mkdir(parents=True)
         for prompt in ("pbx-transfer", "beep", "beeperr"):
             (sounds / f"{prompt}.alaw").write_bytes(b"\xd5" * 800)
+        for number, prompt in enumerate(PROMPTS, 1):
+            (sounds / f"recording-{prompt}.alaw").write_bytes(prompt_tone(number))
         etc = self.folder / "etc"
         shutil.copytree(DIALPLAN, etc / "telephony-agent")
         values = {
@@ -176,6 +224,7 @@ class Asterisk:
             "IAX_PORT": str(self.iax_port),
             "AGENT_SECRET": self.agent_secret,
             "CHECK_SECRET": self.check_secret,
+            "SOCKET": str(self.inside(self.socket)),
             "STATUS_ON_REFRESH": "yes" if self._status_on_refresh else "no",
             "PHONES": phone_sections(),
             "TRUNKS": trunk_sections(self.trunk_ports),
@@ -191,6 +240,22 @@ class Asterisk:
             path = etc / template.name
             path.write_text(self._loadable(text))
             os.chmod(path, 0o600)
+
+    def _write_agi(self, folder: Path) -> None:
+        """The AGI scripts under test and what they import, which is pure Python and runs on any."""
+        folder.mkdir()
+        for name in ("asterisk", "six"):
+            found = importlib.util.find_spec(name)
+            assert found is not None
+            assert found.origin is not None
+            origin = Path(found.origin)
+            if found.submodule_search_locations:
+                shutil.copytree(origin.parent, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(origin, folder)
+        for script in (DIALPLAN / "agi").glob("*.py"):
+            shutil.copy(script, folder)
+            (folder / script.name).chmod(0o755)
 
     def _loadable(self, text: str) -> str:
         """The file without the lines that load a module, or name a profile, which this Asterisk does not have."""
@@ -210,4 +275,5 @@ def _sweep(shared: Path) -> None:
     for folder in shared.glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdigit() and not Path("/proc", owner).exists():
+            unmount_below(folder)
             shutil.rmtree(folder, ignore_errors=True)

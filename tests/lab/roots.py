@@ -1,4 +1,4 @@
-"""Private Debian roots with an Asterisk in them, made once by debootstrap and kept in the user's cache."""
+"""Private Debian roots with an Asterisk and a Python in them, made once by debootstrap and kept in the user's cache."""
 
 import fcntl
 import os
@@ -37,7 +37,7 @@ def cache_folder() -> Path:
 
 
 def private_root(version: str, say: Say) -> Path:
-    """The root with this Asterisk, made first if need be (about 45 s, 500 MB).
+    """The root with this Asterisk and the Python that its AGI scripts run on, made first if need be (a minute, 600 MB).
 
     Needs root's rights for debootstrap and for chroot.  Two runs at once: the second waits for the first.
     Raises RootError.
@@ -47,7 +47,8 @@ def private_root(version: str, say: Say) -> Path:
             "no Asterisk here: install one (apt-get install asterisk sip-tester, where your Debian or Ubuntu has it),"
             " or run this as root, which makes a private one in the cache folder"
         )
-    root = cache_folder() / f"asterisk-{version}"
+    # not the name of the roots without Python: an older clone may be calling in one of those
+    root = cache_folder() / f"asterisk-{version}-python"
     root.parent.mkdir(parents=True, exist_ok=True)
     with _lock(root.with_suffix(".lock"), say):
         if not root.exists():
@@ -88,12 +89,12 @@ def _make(root: Path, suite: str, say: Say) -> None:
     """Under another name until it is whole: a run that was cut short leaves nothing that looks ready."""
     partial = root.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    say(f"making a private Debian {suite} with Asterisk in {root} (about a minute, 500 MB)")
+    say(f"making a private Debian {suite} with Asterisk in {root} (about a minute, 600 MB)")
     started = time.monotonic()
     command = [
         "debootstrap",
         "--variant=minbase",
-        "--include=asterisk",
+        "--include=asterisk,python3",
         f"--keyring={KEYRING}",
         suite,
         str(partial),
