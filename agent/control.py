@@ -16,6 +16,7 @@ from agent.ports import Reader, StoreError
 from agent.views import unix
 from agent.views.api import Http
 from agent.views.control import Answer, Controls, Refusal, application
+from agent.views.recordings import RecordingControls
 
 log = structlog.get_logger()
 
@@ -158,9 +159,9 @@ class Control:
         return self.reachable()
 
 
-async def serve(controls: Controls, path: Path) -> None:
-    """Serve ``controls`` on the Unix socket ``path`` until cancelled."""
-    app = application(controls)
+async def serve(controls: Controls, path: Path, recorded: RecordingControls | None = None) -> None:
+    """Serve ``controls``, and ``recorded``, on the Unix socket ``path`` until cancelled."""
+    app = application(controls, recorded)
     while True:
         try:
             listening = unix.listen(path)

@@ -1,24 +1,34 @@
 """Asks the running agent on its control socket (`agent.views.control`), or ends the command with one sentence."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from agent.cli.common import NO_AGENT, NONE_SUCH, PROBLEMS, STORE, USAGE, fail
+from agent.cli.common import ASTERISK, NO_AGENT, NONE_SUCH, PROBLEMS, STORE, USAGE, fail
 from agent.config import Config
 from agent.views import unix
 
 #: How long the agent may take for one answer, or for one line of it.
 ANSWER_S = 60.0
 
-_CODES = {400: USAGE, 404: NONE_SUCH, 408: USAGE, 409: PROBLEMS, 410: NONE_SUCH, 413: USAGE, 422: USAGE, 503: STORE}
+_CODES = {
+    400: USAGE,
+    404: NONE_SUCH,
+    408: USAGE,
+    409: PROBLEMS,
+    410: NONE_SUCH,
+    413: USAGE,
+    422: USAGE,
+    502: ASTERISK,
+    503: STORE,
+}
 
 
-def ask(config: Config, path: str, **asked: str | None) -> dict[str, Any]:
+def ask(config: Config, path: str, **asked: str | int | None) -> dict[str, Any]:
     """The agent's one answer."""
     answer = next(stream(config, "POST", path, **asked), None)
     if answer is None:
@@ -26,8 +36,27 @@ def ask(config: Config, path: str, **asked: str | None) -> dict[str, Any]:
     return answer
 
 
-def stream(config: Config, method: str, path: str, **asked: str | None) -> Iterator[dict[str, Any]]:
+def stream(config: Config, method: str, path: str, **asked: str | int | None) -> Iterator[dict[str, Any]]:
     """The agent's answers, one after another as they come."""
+    with _response(config, method, path, asked) as response:
+        for line in response.iter_lines():
+            answer = json.loads(line)
+            if "error" in answer:
+                _refused(503, line.encode())
+            yield answer
+
+
+@contextmanager
+def pour(config: Config, path: str, **asked: str | None) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """What the agent pours out, and how many bytes that is; ends the command where it breaks off before them."""
+    with _response(config, "POST", path, asked) as response:
+        yield int(response.headers["content-length"]), response.iter_bytes()
+
+
+@contextmanager
+def _response(
+    config: Config, method: str, path: str, asked: Mapping[str, str | int | None]
+) -> Iterator[httpx.Response]:
     place = unix.beside(config.store.path)
     content = json.dumps({name: value for name, value in asked.items() if value is not None})
     with _explained(place), unix.address(place) as socket:
@@ -38,11 +67,7 @@ def stream(config: Config, method: str, path: str, **asked: str | None) -> Itera
         ):
             if response.is_error:
                 _refused(response.status_code, response.read())
-            for line in response.iter_lines():
-                answer = json.loads(line)
-                if "error" in answer:
-                    _refused(503, line.encode())
-                yield answer
+            yield response
 
 
 def _refused(status: int, content: bytes) -> None:

@@ -1,0 +1,133 @@
+"""What people ask of the running agent, as it arrives: a JSON object, checked field by field, and who sent it."""
+
+import asyncio
+import json
+import pwd
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from agent.core.alarms import COMMENT_LIMIT, NAME_LIMIT
+from agent.ports import StoreError
+
+MOST_BYTES = 1 << 16
+#: How long a client may take to send what it asks.
+BODY_S = 10.0
+
+Answer = Mapping[str, Any]
+
+
+class Refusal(Exception):
+    """What was asked is not done; the message is one sentence, ``status`` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _words(most: int) -> Any:
+    """A text on one line, to be shown on any terminal: white space becomes single spaces."""
+
+    def check(value: object) -> str:
+        text = " ".join(value.split()) if isinstance(value, str) else ""
+        if not text or len(text) > most or not text.isprintable():
+            raise ValueError
+        return text
+
+    return BeforeValidator(check), Field(description=f"1 to {most} printable characters")
+
+
+#: With the login behind it, as "name (login)", a name is not longer than alarms keep it.
+_NAME, _LOGIN = 40, NAME_LIMIT - 43
+Id = Annotated[str, Field(pattern="^[0-9a-f]{1,64}$", description="1 to 64 hexadecimal digits")]
+Name = Annotated[str, *_words(_NAME)]
+Words = Annotated[str, *_words(COMMENT_LIMIT)]
+Endpoint = Annotated[str, Field(pattern="^[!-~]{1,80}$", description="the name of an endpoint")]
+
+
+class Asked(BaseModel):
+    """What any request may hold."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    by: Name | None = Field(None, description=f"1 to {_NAME} printable characters")
+
+
+T = TypeVar("T", bound=Asked)
+
+
+async def read(request: Request, model: type[T]) -> tuple[T, str]:
+    """What is asked, and by whom.
+
+    Raises:
+        Refusal: it is too long, too slow, or not what ``model`` takes.
+    """
+    content = b""
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    raise Refusal(413, f"a request has at most {MOST_BYTES} bytes")
+    except TimeoutError:
+        raise Refusal(408, f"a request must be there whole within {BODY_S:.0f} s") from None
+    try:
+        asked = model.model_validate_json(content or b"{}")
+    except ValidationError as error:
+        raise Refusal(422, _explained(model, error)) from None
+    return asked, await asyncio.to_thread(_who, request, asked.by)
+
+
+def line(answer: Answer) -> str:
+    """One answer of several."""
+    return json.dumps(answer) + "\n"
+
+
+async def several(answers: AsyncIterator[Answer]) -> Response:
+    """One answer after another, as they come."""
+    # A refusal has a status only as long as nothing was sent.
+    first = await anext(answers, None)
+    return StreamingResponse(_lines(first, answers), media_type="application/x-ndjson")
+
+
+async def _lines(first: Answer | None, rest: AsyncIterator[Answer]) -> AsyncIterator[str]:
+    if first is None:
+        return
+    yield line(first)
+    try:
+        async for answer in rest:
+            yield line(answer)
+    except (Refusal, StoreError) as error:
+        yield line(refused(error))
+
+
+def whole(answer: Answer, status: int = 200) -> Response:
+    """The one answer."""
+    return Response(json.dumps(answer), status_code=status, media_type="application/json")
+
+
+def refused(error: Refusal | StoreError) -> Answer:
+    """Why what was asked is not done."""
+    return {"error": str(error), "hint": error.hint if isinstance(error, StoreError) else ""}
+
+
+def _explained(model: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if name not in model.model_fields:
+        return f"a request is a JSON object of {', '.join(model.model_fields)}"
+    missing = "is missing: " if first["type"] == "missing" else "takes "
+    return f"{name} {missing}{model.model_fields[name].description}"
+
+
+def _who(request: Request, by: str | None) -> str:
+    """Who asks: the login that the kernel vouches for (`agent.views.unix`), behind the name that a person gives."""
+    uid = int(request.client.host) if request.client is not None else -1
+    try:
+        login = pwd.getpwuid(uid).pw_name[:_LOGIN]
+    except KeyError:
+        login = f"uid {uid}"
+    return f"{by} ({login})" if by else login
