@@ -27,7 +27,17 @@ ENV_PREFIX = "TELEPHONY_AGENT_"
 ENV_DELIMITER = "__"
 
 #: Keys that name a file: their paths begin at the configuration's folder, and what stands there is never repeated.
-FILES = frozenset(("secret_file", "ca_file", "express_secret_file", "sites_file", "address_export", "channels_file"))
+FILES = frozenset(
+    (
+        "secret_file",
+        "ca_file",
+        "express_secret_file",
+        "sites_file",
+        "address_export",
+        "channels_file",
+        "spool_dir",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +369,47 @@ class Recording(Section):
     """Opt-in recording; it has nothing to set."""
 
 
+class Voicemail(Section):
+    """Voicemail that goes: without `spool_dir` none is ever deleted."""
+
+    spool_dir: Annotated[
+        _File | None,
+        Key(
+            meaning="Where app_voicemail keeps its messages as files; the agent's user must be able to write there.",
+            takes="the path of a folder",
+            example='"/var/spool/asterisk/voicemail"',
+        ),
+    ] = None
+    heard_days: Annotated[_Days, _days("messages that were heard", 14)] = 14
+    unheard_days: Annotated[_Days, _days("messages that nobody has heard", 30)] = 30
+    deleted_days: Annotated[_Days, _days("messages that their owner has deleted", 1)] = 1
+    warn_days: Annotated[
+        int,
+        Ge(0),
+        Le(365),
+        Key(
+            meaning="How long before it goes a message counts as due, and is warned of.",
+            takes="whole days from 0 to 365",
+            example="3",
+        ),
+    ] = 3
+    warn: Annotated[
+        Literal["off", "message"],
+        Key(
+            meaning="How the line that is named like the mailbox is warned: not at all, or by a SIP MESSAGE (AMI write"
+            " class `message`).",
+            takes='"off" or "message"',
+            example='"message"',
+        ),
+    ] = "off"
+    every_h: Annotated[
+        int,
+        Ge(1),
+        Le(168),
+        Key(meaning="How often the agent deletes what is to go.", takes="whole hours from 1 to 168", example="24"),
+    ] = 24
+
+
 class Retention(Section):
     """How long each class of record is kept."""
 
@@ -430,6 +481,7 @@ class Config(BaseSettings):
     assurance: Assurance = Assurance()
     registration: Registration = Registration()
     recording: Recording = Recording()
+    voicemail: Voicemail = Voicemail()
     retention: Retention = Retention()
     log: Log = Log()
 

@@ -53,6 +53,13 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("assurance", "paths_every_s"): ("4", "15.5", 15.5),
     ("assurance", "probe_every_s"): ("4", "2", 2.0),
     ("assurance", "rehearse_every_h"): ("4", "24", 24),
+    ("voicemail", "spool_dir"): ('"a"', "b", "b"),
+    ("voicemail", "heard_days"): ("4", "15", 15),
+    ("voicemail", "unheard_days"): ("5", "31", 31),
+    ("voicemail", "deleted_days"): ("6", "2", 2),
+    ("voicemail", "warn_days"): ("4", "0", 0),
+    ("voicemail", "warn"): ('"off"', "message", "message"),
+    ("voicemail", "every_h"): ("4", "12", 12),
     ("log", "level"): ('"debug"', "error", "error"),
     ("log", "format"): ('"json"', "console", "console"),
 }
