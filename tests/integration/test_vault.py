@@ -63,7 +63,8 @@ def fill(disk: Path) -> None:
         while os.write(ballast, bytes(4096)):
             pass
     except OSError as error:
-        assert error.errno == errno.ENOSPC
+        if error.errno != errno.ENOSPC:
+            raise
     finally:
         os.close(ballast)
 
@@ -249,10 +250,13 @@ def test_a_full_disk_under_the_keyring_keeps_nothing_and_still_lets_keys_go(tmp_
         place.vault.seal(plain, ID, LINE)
         fill(disk)
         kept = {ID}
-        with pytest.raises(StoreError, match="no room"):
+
+        def keep_many() -> None:
             for n in range(200):
                 place.vault.seal(plain, f"{n:016x}", LINE)
                 kept.add(f"{n:016x}")
+
+        assert "no room" in str(refused(keep_many))
         assert len(kept) < 200
         assert set(place.vault.ids()) == set(keyring.ids()) == kept
         assert b"".join(place.vault.read(ID)) == wave(1000)

@@ -10,7 +10,6 @@ from hashlib import sha256 as sha256_of
 from hmac import compare_digest
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 from agent.ports import StoreError
 from agent.stores.vault import sealed
@@ -18,6 +17,7 @@ from agent.stores.vault.errors import explained
 from agent.stores.vault.keyring import Counts, Keyring, examine
 from agent.stores.vault.memory import is_memory, never_swapped, shred, swap_in_use
 from agent.stores.vault.opening import sync_folder
+from agent.stores.vault.regular import open_regular
 from agent.stores.vault.wave import duration_ms, wave_ms
 
 __all__ = [
@@ -87,7 +87,7 @@ class Vault:
         """
         part = self._path(id, _PART)
         try:
-            source = _regular(plain)
+            source = open(open_regular(plain), "rb")  # noqa: SIM115
         except OSError as error:
             raise explained(error, plain.parent) from None
         with source:
@@ -173,7 +173,7 @@ class Vault:
         """
         digest = sha256_of()
         try:
-            with _regular(self._path(id)) as file:
+            with open(open_regular(self._path(id)), "rb") as file:
                 while data := file.read(_READ_BYTES):
                     digest.update(data)
         except FileNotFoundError:
@@ -184,7 +184,7 @@ class Vault:
 
     def _chunks(self, id: str, key: bytes) -> Iterator[bytes]:
         try:
-            with _regular(self._path(id)) as file:
+            with open(open_regular(self._path(id)), "rb") as file:
                 yield from sealed.unseal(file, key, id)
         except FileNotFoundError:
             raise StoreError("the file of that recording is gone", "restore it from a backup") from None
@@ -215,20 +215,6 @@ class Vault:
             for suffix in (_PART, _SEALED):  # The latter: one before this, whose key is gone.
                 self._path(id, suffix).unlink(missing_ok=True)
             sync_folder(self._folder)
-
-
-def _regular(path: Path) -> BinaryIO:
-    """The file at ``path``, opened to be read.
-
-    Raises:
-        StoreError: it is no regular file.
-        OSError: it cannot be opened.
-    """
-    file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise StoreError(f"something in {path.parent} is no regular file", "see who put it there")
-    return file
 
 
 def _ours(entry: os.DirEntry[str]) -> bool:

@@ -19,6 +19,7 @@ _BY_ERRNO = {
     errno.EROFS: ("{path} cannot be written: its disk is read-only", "mount the disk read-write"),
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
+    errno.ENOENT: ("a file is missing in {path}", "see who removed it"),
     errno.EIO: ("the disk failed to read or write {path}", "look at the kernel log and the disk"),
 }
 _BY_CODE = {

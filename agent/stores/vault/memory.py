@@ -1,12 +1,12 @@
 """Sound that is not yet to be kept: in memory, off the disk, and overwritten before it goes."""
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.ports import StoreError
 from agent.stores.vault.errors import explained
+from agent.stores.vault.regular import open_regular
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _SWAPS = Path("/proc/swaps")
@@ -51,25 +51,19 @@ def shred(path: Path) -> int:
         StoreError: it is no regular file, which is left as it is, or it may still be there.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        raise explained(error, path.parent) from None
-    try:
-        with open(descriptor, "r+b", buffering=0) as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise StoreError(f"something in {path.parent} is no regular file", "see who put it there")
+        with open(open_regular(path, os.O_RDWR), "r+b", buffering=0) as file:
+            found = os.fstat(file.fileno())
             left = found.st_size
             while left > 0:
                 left -= file.write(bytes(min(left, _ZEROS_BYTES)))
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
             now = os.lstat(path)
             if (now.st_dev, now.st_ino) != (found.st_dev, found.st_ino):
                 raise StoreError(f"a file in {path.parent} was exchanged for another", "see who did that")
-            os.unlink(path)
-            return os.fstat(descriptor).st_nlink
+            path.unlink()
+            return os.fstat(file.fileno()).st_nlink
+    except FileNotFoundError:
+        return 0
     except OSError as error:
         raise explained(error, path.parent) from None
 

@@ -1,10 +1,12 @@
 """How long a RIFF/WAVE file plays."""
 
 import os
-import stat
 import struct
 from pathlib import Path
 from typing import BinaryIO
+
+from agent.ports import StoreError
+from agent.stores.vault.regular import open_regular
 
 _MOST_HEADER_BYTES = 4096
 _LEAST_BYTES_A_SECOND = 1000  # Asterisk's most compressed, WAV49, has 1,625.
@@ -17,23 +19,21 @@ def wave_ms(path: Path) -> int | None:
     It is what the file holds, not what its header says: Asterisk writes the length there when it closes the file.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError):  # ValueError: no path at all.
+        descriptor = open_regular(path)
+    except (StoreError, OSError, ValueError):  # ValueError: no path at all.
         return None
-    with open(descriptor, "rb", buffering=0) as file:
+    with open(descriptor, "rb") as file:
         return duration_ms(file)
 
 
 def duration_ms(file: BinaryIO) -> int | None:
-    """The same of an open file, whose position stays."""
+    """The same of an open regular file, whose position stays."""
     try:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            return None
         head = os.pread(file.fileno(), _MOST_HEADER_BYTES, 0)
+        size = os.fstat(file.fileno()).st_size
     except OSError:
         return None
-    return _duration(head, found.st_size)
+    return _duration(head, size)
 
 
 def _duration(head: bytes, size: int) -> int | None:
