@@ -235,15 +235,19 @@ def _exactly(found: list[T], id: str) -> T | None:
 
 
 def _pieces(vault: Vault, content: Content) -> Iterator[bytes]:
-    """What was captured, and never more or less of it than is on record."""
+    """What was captured; where that is more or less than is on record, its end is not given out."""
     left = content.size_bytes
+    last = b""
     for piece in vault.read(content.id):
         left -= len(piece)
         if left < 0:
             break
-        yield piece
+        if last:
+            yield last
+        last = piece
     if left:
         raise StoreError("the content of this recording has another length than its record says", "report this")
+    yield last
 
 
 async def _chunks(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

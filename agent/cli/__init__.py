@@ -9,6 +9,7 @@ from agent import __version__
 from agent.cli import running, stored
 from agent.cli.common import ConfigPath, Json, group
 from agent.cli.emergency import emergency
+from agent.cli.recording import recording
 from agent.cli.sites import sites
 
 cli = group("telephony-agent")
@@ -27,6 +28,7 @@ cli.command(name="list")(stored.list_)
 cli.command()(running.migrate)
 cli.command()(running.reload)
 cli.add_typer(emergency)
+cli.add_typer(recording)
 cli.add_typer(sites)
 
 

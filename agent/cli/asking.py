@@ -92,7 +92,7 @@ def _explained(place: Path) -> Iterator[None]:
     except httpx.TimeoutException:
         fail(NO_AGENT, f"the agent has not answered for {ANSWER_S:.0f} s", "see its log")
     except httpx.TransportError:
-        fail(NO_AGENT, "the agent hung up before it had answered", "see its log")
+        fail(NO_AGENT, "the agent hung up before the end of its answer", "see its log")
     except (ValueError, LookupError):
         fail(NO_AGENT, f"what answers at {place} is no agent")
 
