@@ -3,15 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tests.lab import tone
 from tests.lab.messages import SDP, Dialog, address, confirmed, invite, receive, response, saved_tag, send
 
-# so that a recording has something to record; 8 is G.711 A-law
-_SPEECH = '<nop><action><exec rtp_stream="speech.alaw,-1,8,PCMA/8000"/></action></nop>'
+SPEECH, SILENCE = "speech.alaw", "silence.alaw"
+
+
+def _stream(file: str) -> str:
+    """Says the file again and again from now on; 8 is G.711 A-law."""
+    return f'<nop><action><exec rtp_stream="{file},-1,8,PCMA/8000"/></action></nop>'
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """Says nothing for `seconds`; a call that the other side ends meanwhile is over in good order."""
+    """Does nothing for `seconds`; a call that the other side ends meanwhile is over in good order."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Says the tone of tests.lab.tone from its beginning, for `seconds`; this phone is silent before and after."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Silence for `seconds`, and through all other steps but Say, as of a phone on which nobody speaks."""
 
     seconds: float
 
@@ -51,16 +70,19 @@ class Hold:
     """Puts the other side on hold (a re-INVITE with `sendonly`), for as long as the next step lasts."""
 
 
-Step = Talk | RecordButton | Dial | Transfer | Consult | Hold
+Step = Talk | Say | Listen | RecordButton | Dial | Transfer | Consult | Hold
 
 
 def conversation(dialog: Dialog, steps: Sequence[Step], cseq: int) -> list[str]:
-    """From the ACK to the BYE of either side."""
-    out = [_SPEECH]
+    """From the ACK to the BYE of either side; who neither says the tone nor listens speaks, so that all is recorded."""
+    quiet = any(isinstance(step, Say | Listen) for step in steps)
+    out = [_stream(SILENCE if quiet else SPEECH)]
     for number, step in enumerate(steps):
         match step:
-            case Talk(seconds):
+            case Talk(seconds) | Listen(seconds):
                 out += _talk(dialog, seconds, f"{number}")
+            case Say(seconds):
+                out += [_stream(tone.FILE), *_talk(dialog, seconds, f"{number}"), _stream(SILENCE)]
             case RecordButton(on, expect):
                 out += _info(dialog, cseq, extra=f"Record: {'on' if on else 'off'}", expect=expect)
                 cseq += 1

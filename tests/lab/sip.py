@@ -8,7 +8,7 @@ from typing import Self
 
 from tests.lab import scenarios
 from tests.lab.asterisk import Asterisk
-from tests.lab.conversation import Consult, Dial, Hold, RecordButton, Step, Talk, Transfer
+from tests.lab.conversation import Consult, Dial, Hold, Listen, RecordButton, Say, Step, Talk, Transfer
 from tests.lab.etc import password
 from tests.lab.ports import free_port, udp_is_bound
 from tests.lab.sipp import SipError, SippRun, run_sipp
@@ -19,8 +19,10 @@ __all__ = [
     "Consult",
     "Dial",
     "Hold",
+    "Listen",
     "Phone",
     "RecordButton",
+    "Say",
     "SipError",
     "Talk",
     "Transfer",

@@ -6,6 +6,8 @@ import itertools
 import secrets
 from pathlib import Path
 
+from tests.lab import tone
+from tests.lab.conversation import SILENCE, SPEECH
 from tests.lab.provision import die_with_parent
 from tests.lab.wire import Request, requests
 
@@ -50,10 +52,13 @@ def _written(scenario: str, folder: Path, title: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{next(_runs)}-{title}.xml"
     path.write_text(scenario)
-    speech = folder / "speech.alaw"
-    if not speech.exists():
-        # a square wave of 500 Hz
-        speech.write_bytes((b"\xa5" * 8 + b"\x25" * 8) * 500)
+    # one second of each; a file is not written again while another run may be reading it
+    for name, sound in ((SPEECH, tone.SPEECH * 500), (SILENCE, tone.SILENCE * tone.RATE), (tone.FILE, None)):
+        file = folder / name
+        if name in scenario and not file.exists():
+            part = file.with_suffix(f".{secrets.token_hex(4)}")
+            part.write_bytes(tone.said() if sound is None else sound)
+            part.rename(file)
     return path
 
 
