@@ -8,7 +8,7 @@ import signal
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,8 @@ from agent.duties import retention
 from agent.duties.alerting import Alerting
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
+from agent.recorder import Recorder, recorder
+from agent.recordings import Recordings
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
@@ -43,6 +45,8 @@ log = structlog.get_logger()
 
 #: What ends a start: only the operator can mend it.
 FATAL = (LoginRefused, NotAmi, TlsRefused)
+
+Part = Callable[[], Coroutine[Any, Any, None]]
 
 TICK_S = 1.0
 RESTART_S = 1.0
@@ -140,10 +144,29 @@ class Agent:
             metrics = Metrics(lambda: snapshot(source, pipeline, alerting, path_state(*assured.watching)))
             metrics.restore(records)
             alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
-            pipeline.observers += [metrics, source.stored, alerting, *assured.observers]
+            keeping = control.Keeping(pipeline)
+            recording = self._recorder(pipeline, source, keeping)
+            pipeline.observers += [metrics, source.stored, alerting, *assured.observers, *recording.observers]
             pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
-            await self._live(store, pipeline, source, metrics, alerting, assured)
+            controls = self._controls(pipeline, source, keeping, alerting, assured)
+            recordings = self._recordings(pipeline, keeping, recording)
+            parts: dict[str, Part] = {
+                "source": source.run,
+                "pipeline": pipeline.run,
+                "ticks": lambda: self._ticks(pipeline),
+                "alerting": alerting.run,
+                **assured.parts,
+                **recording.parts,
+                "retention": lambda: retention.run(store, config.retention.days, now_ms),
+                "http": lambda: self._http(pipeline, source, metrics),
+                "control": lambda: control.serve(controls, unix.beside(config.store.path), recordings),
+                "reloads": lambda: control.reloads(controls, self._reload),
+            }
+            try:
+                await self._live(pipeline, parts)
+            finally:
+                await recording.close()
             self._alive.unlink(missing_ok=True)
         finally:
             await store.close()
@@ -188,7 +211,12 @@ class Agent:
         )
 
     def _controls(
-        self, pipeline: Pipeline, source: AmiSource, alerting: Alerting, assured: Assurance
+        self,
+        pipeline: Pipeline,
+        source: AmiSource,
+        keeping: control.Keeping,
+        alerting: Alerting,
+        assured: Assurance,
     ) -> control.Control:
         """What people ask for."""
         path = self._config.store.path
@@ -206,7 +234,7 @@ class Agent:
 
         return control.Control(
             pipeline=pipeline,
-            keeping=control.Keeping(pipeline),
+            keeping=keeping,
             reader=lambda: SqliteReader(path),
             clock=now_ms,
             new_id=new_id,
@@ -215,27 +243,33 @@ class Agent:
             reachable=assured.phones,
         )
 
-    async def _live(
-        self,
-        store: SqliteStore,
-        pipeline: Pipeline,
-        source: AmiSource,
-        metrics: Metrics,
-        alerting: Alerting,
-        assured: Assurance,
-    ) -> None:
-        controls = self._controls(pipeline, source, alerting, assured)
-        parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "source": source.run,
-            "pipeline": pipeline.run,
-            "ticks": lambda: self._ticks(pipeline),
-            "alerting": alerting.run,
-            **assured.parts,
-            "retention": lambda: retention.run(store, self._config.retention.days, now_ms),
-            "http": lambda: self._http(pipeline, source, metrics),
-            "control": lambda: control.serve(controls, unix.beside(self._config.store.path)),
-            "reloads": lambda: control.reloads(controls, self._reload),
-        }
+    def _recorder(self, pipeline: Pipeline, source: AmiSource, keeping: control.Keeping) -> Recorder:
+        """What sees to recordings."""
+        path = self._config.store.path
+        return recorder(
+            self._config,
+            pipeline,
+            source,
+            keeping,
+            reader=lambda: SqliteReader(path),
+            clock=now_ms,
+            new_id=new_id,
+        )
+
+    def _recordings(self, pipeline: Pipeline, keeping: control.Keeping, recording: Recorder) -> Recordings:
+        """What people ask of recordings."""
+        path = self._config.store.path
+        return Recordings(
+            pipeline=pipeline,
+            keeping=keeping,
+            vault=recording.vault,
+            capturing=recording.captures,
+            reader=lambda: SqliteReader(path),
+            clock=now_ms,
+            new_id=new_id,
+        )
+
+    async def _live(self, pipeline: Pipeline, parts: Mapping[str, Part]) -> None:
         stopping = asyncio.create_task(_set(self._stop))
         tasks = [asyncio.create_task(kept_up(name, part, pipeline.failures)) for name, part in parts.items()]
         try:

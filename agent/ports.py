@@ -185,3 +185,21 @@ class Asker(Protocol):
 
     async def ask_list(self, action: Mapping[str, str], complete: str, timeout_s: float | None = None) -> Reply:
         """One action, its answer an Error or the event ``complete``."""
+
+
+class Collected(Reply, Protocol):
+    """Asterisk's answer to a list action."""
+
+    @property
+    def items(self) -> Sequence[Message]:
+        """The events of the list, in the order they came."""
+
+
+class Collector(Protocol):
+    """A login to Asterisk that can ask for a whole list; each call raises as `Asker`'s."""
+
+    async def ask(self, action: Mapping[str, str], timeout_s: float | None = None) -> Reply:
+        """One action and its answer."""
+
+    async def collect(self, action: Mapping[str, str], complete: str) -> Collected:
+        """One list action, its answer an Error or the event ``complete``."""

@@ -35,6 +35,9 @@ FILES = frozenset(
         "sites_file",
         "address_export",
         "channels_file",
+        "socket",
+        "monitor_dir",
+        "store_dir",
         "spool_dir",
     )
 )
@@ -366,7 +369,79 @@ class Registration(Section):
 
 
 class Recording(Section):
-    """Opt-in recording; it has nothing to set."""
+    """Recording on request; without its folders and a site key nothing is granted."""
+
+    enforce: Annotated[
+        bool,
+        Key(
+            meaning="Whether a recording that nobody opted into is stopped and destroyed; else it is told and kept note of.",
+            takes="true or false",
+            example="true",
+        ),
+    ] = True
+    socket: Annotated[
+        _File | None,
+        Key(
+            meaning="Where Asterisk asks whether a call may be recorded: RECORDING_SOCKET of the dialplan.",
+            takes="the path of a file",
+            example='"/run/telephony-agent/recording.sock"',
+        ),
+    ] = None
+    socket_group: Annotated[
+        str | None,
+        matching(r"[a-z_][a-z0-9_-]{0,31}"),
+        Key(
+            meaning="The group that may use it: that of Asterisk's user. Without it only the agent's own user may.",
+            takes="the name of a group",
+            example='"asterisk"',
+        ),
+    ] = None
+    monitor_dir: Annotated[
+        _File | None,
+        Key(
+            meaning="Asterisk's own monitor folder, where it writes what it captures; it must be memory (tmpfs), no disk.",
+            takes="the path of a folder",
+            example='"/var/spool/asterisk/monitor"',
+        ),
+    ] = None
+    store_dir: Annotated[
+        _File | None,
+        Key(
+            meaning="Where recordings are kept, encrypted.",
+            takes="the path of a folder",
+            example='"/var/lib/telephony-agent/recordings"',
+        ),
+    ] = None
+    min_free_mb: Annotated[
+        int,
+        Ge(1),
+        Le(1_000_000),
+        Key(
+            meaning="With less room than this in one of the two folders no new recording is granted; nothing is deleted.",
+            takes="whole megabytes from 1 to 1000000",
+            example="64",
+        ),
+    ] = 64
+    quarantine_minutes: Annotated[
+        int,
+        Ge(0),
+        Le(10080),
+        Key(
+            meaning="How long a file that belongs to no recording is held back before it is destroyed.",
+            takes="whole minutes from 0 to 10080",
+            example="60",
+        ),
+    ] = 60
+    emergency_basis: Annotated[
+        str | None,
+        matching(r"[ -~]{8,200}"),
+        Key(
+            meaning="The legal basis on which emergency calls of lines with the recording service are recorded as well;"
+            " without it no emergency call ever is.",
+            takes="8 to 200 printable ASCII characters",
+            example='"contract with the site operator, DPIA of 2026-03-02"',
+        ),
+    ] = None
 
 
 class Voicemail(Section):
@@ -505,6 +580,7 @@ class Config(BaseSettings):
             proxies=self.registration.proxies,
             callback_ms=self.emergency.callback_hours * 3_600_000,
             detail_ms=self.retention.detail_minutes * 60_000,
+            emergencies_recorded=self.recording.emergency_basis is not None,
         )
 
 

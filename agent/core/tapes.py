@@ -134,6 +134,10 @@ class Tapes:
             raise LookupError("no recording with this id runs now")
         return tape
 
+    def met_anybody(self, id: str) -> bool:
+        """Whether the leg of the recording ``id`` talked to anybody, as far as that was heard."""
+        return bool(self._met.get(id))
+
     def withdrawn(self, optin: str) -> Iterator[CaptureOrder]:
         """What rests on an opt-in that was taken back ends."""
         for tape in self.book.states.values():

@@ -1,0 +1,121 @@
+"""The parts of the agent that recordings need, as Protocols; `agent.recorder` puts them together."""
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent.core.records import Content, ContentClass, Record, Recording, Severity
+
+
+class Stray(Protocol):
+    """A file that belongs to no recording."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is."""
+
+    @property
+    def age_s(self) -> float:
+        """Since when nobody has written to it."""
+
+
+class Folder(Protocol):
+    """Asterisk's monitor folder (`agent.stores.monitor.Monitor`). Every call blocks."""
+
+    def in_memory(self) -> bool:
+        """Whether what is written there reaches no disk."""
+
+    def has_room(self) -> bool:
+        """Whether there is room for another recording."""
+
+    def path(self, recording: str) -> Path:
+        """Where Asterisk captures ``recording`` (its id)."""
+
+    def state(self, recording: str) -> tuple[int, int] | None:
+        """Size in bytes and time of the last write (ns); None when there is no such file."""
+
+    def named(self) -> list[str]:
+        """The ids in the names of the files that look like a recording's."""
+
+    def strays(self, known: Collection[str]) -> Sequence[Stray]:
+        """The files that belong to none of ``known`` (ids)."""
+
+    def isolate(self, stray: Any) -> None:
+        """Put a stray away where only the agent may look; raises OSError."""
+
+    def isolated(self) -> Sequence[Stray]:
+        """What was put away."""
+
+    def find(self, name: str) -> Path | None:
+        """The file that Asterisk calls ``name``, if it is in the folder."""
+
+    def shred(self, path: Path) -> None:
+        """Overwrite and remove one file; raises OSError."""
+
+
+class Sealed(Protocol):
+    """What became of a file that was encrypted."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the plain file."""
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Of what was captured; None when it cannot be told."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the encrypted file."""
+
+    @property
+    def key(self) -> str:
+        """The id of the account's key."""
+
+
+class Vault(Protocol):
+    """Where recordings are kept (`agent.stores.vault.Vault`). Every call blocks, and raises StoreError."""
+
+    def seal(self, plain: Path, id: str, account: str) -> Sealed:
+        """Encrypt a file under a key of its own; again after a crash replaces what was there."""
+
+    def destroy(self, id: str) -> bool:
+        """The key, then the file; False when neither was there."""
+
+    def ids(self) -> list[str]:
+        """Of whole sealed files."""
+
+    def strays(self) -> list[Path]:
+        """Everything else in the folder."""
+
+    def free_bytes(self) -> int:
+        """What may still be written there."""
+
+
+class Books(Protocol):
+    """What is stored, and the way there. Reading blocks; it raises StoreError."""
+
+    async def keep(self, records: Sequence[Record]) -> None:
+        """Return when they are stored durably; raises StoreError."""
+
+    def put(self, outputs: Iterable[Any]) -> None:
+        """Have records stored soon, and orders carried out."""
+
+    def condition(self, subject: str, what: str | None, severity: Severity = Severity.WARNING) -> None:
+        """Raise an alarm about recordings, change it, or (None) let it go."""
+
+    def recording(self, id: str) -> Recording | None:
+        """The recording with this id, as it is stored."""
+
+    def content(self, id: str) -> Content | None:
+        """What became of its content, as it is stored."""
+
+    def kept(self, kept_as: ContentClass, before: int, limit: int) -> Sequence[Content]:
+        """Contents that are kept, and were stored before ``before`` (ms), oldest first."""
+
+    def all_kept(self) -> Iterable[Content]:
+        """Every content that is kept."""

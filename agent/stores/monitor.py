@@ -1,0 +1,130 @@
+"""Asterisk's monitor folder: what it captures, in memory, until it is sealed or destroyed."""
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.stores.vault.memory import is_memory, shred
+
+#: Where files that belong to no recording wait for their end; Asterisk's own names begin with no dot.
+QUARANTINE = ".quarantine"
+SUFFIX = ".wav"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A file that is nobody's: ``age_s`` since it was last written, or since it was put into quarantine."""
+
+    path: Path
+    size_bytes: int
+    age_s: float
+
+
+class Monitor:
+    """Blocking; callers use a thread."""
+
+    def __init__(self, folder: Path, *, min_free_bytes: int) -> None:
+        self.folder = folder
+        self._min_free_bytes = min_free_bytes
+
+    def in_memory(self) -> bool:
+        """Whether what is written there reaches no disk."""
+        return is_memory(self.folder)
+
+    def has_room(self) -> bool:
+        """Whether there is room for another recording."""
+        return free_bytes(self.folder) >= self._min_free_bytes
+
+    def free_bytes(self) -> int:
+        """What may still be written there; 0 where the folder cannot be looked at."""
+        return free_bytes(self.folder)
+
+    def path(self, recording: str) -> Path:
+        """Where Asterisk captures ``recording`` (its id)."""
+        return self.folder / f"{recording}{SUFFIX}"
+
+    def state(self, recording: str) -> tuple[int, int] | None:
+        """Size in bytes and time of the last write (ns); None when there is no such file."""
+        try:
+            found = os.stat(self.path(recording), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+    def named(self) -> list[str]:
+        """The ids in the names of the files that look like a recording's."""
+        return [path.stem for path in self._files() if is_id(path.stem) and path.suffix == SUFFIX]
+
+    def strays(self, known: Collection[str]) -> list[Stray]:
+        """The files that belong to none of ``known`` (ids), at any depth."""
+        return [
+            self._stray(path)
+            for path in self._files()
+            if not (path.parent == self.folder and path.suffix == SUFFIX and path.stem in known)
+        ]
+
+    def isolate(self, stray: Stray) -> None:
+        """Put a stray away under a name that says nothing, where Asterisk does not look and only the agent may.
+
+        Raises:
+            OSError: it is still where it was.
+        """
+        place = self.folder / QUARANTINE
+        place.mkdir(mode=0o700, exist_ok=True)
+        held = place / secrets.token_hex(8)
+        os.rename(stray.path, held)
+        os.utime(held)
+
+    def isolated(self) -> list[Stray]:
+        """What is in quarantine."""
+        return [self._stray(path) for path in sorted((self.folder / QUARANTINE).glob("*"))]
+
+    def shred(self, path: Path) -> None:
+        """Overwrite and remove one file of the folder.
+
+        Raises:
+            OSError: it may be there still.
+        """
+        shred(path)
+
+    def find(self, name: str) -> Path | None:
+        """The file that Asterisk calls ``name`` (perhaps by a path of its own), if it is in the folder."""
+        path = self.folder / Path(name).name
+        try:
+            return path if stat.S_ISREG(os.stat(path, follow_symlinks=False).st_mode) else None
+        except (OSError, ValueError):
+            return None
+
+    def _files(self) -> Iterator[Path]:
+        for place, folders, names in os.walk(self.folder):
+            if Path(place) == self.folder:
+                folders[:] = [name for name in folders if name != QUARANTINE]
+            for name in names:
+                path = Path(place, name)
+                if not path.is_symlink():
+                    yield path
+
+    def _stray(self, path: Path) -> Stray:
+        try:
+            found = os.stat(path, follow_symlinks=False)
+        except OSError:
+            return Stray(path=path, size_bytes=0, age_s=0.0)
+        return Stray(path=path, size_bytes=found.st_size, age_s=time.time() - found.st_mtime)
+
+
+def is_id(text: str) -> bool:
+    """Whether it looks like the id of a recording."""
+    return len(text) == 16 and all(character in "0123456789abcdef" for character in text)
+
+
+def free_bytes(folder: Path) -> int:
+    """What may still be written there; 0 where the folder cannot be looked at."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize

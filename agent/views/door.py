@@ -1,0 +1,132 @@
+"""The door for Asterisk: its AGI script (dialplan/agi/recording.py) asks here whether a call may be recorded.
+
+One line of JSON each way: ``{"trigger", "channel", "uniqueid", "linkedid", "line", "calls"}`` is answered by
+``{"id": …}``, under which the call may be recorded, or by ``{"why": …}``, one word.
+"""
+
+import asyncio
+import grp
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.core.normalise.identity import Linker, line_of
+from agent.core.records import Calls, Trigger
+from agent.core.signals import Wish
+from agent.core.tapes import Why
+from agent.views import unix
+
+log = structlog.get_logger()
+
+MOST_BYTES = 4096
+QUESTION_S = 2.0
+RETRY_S = 5.0
+#: More at once are told to come again: each is a call that waits.
+MOST_ASKING = 64
+
+_PRESSES = ("button", "code")
+_Word = Annotated[str, Field(max_length=256)]
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    trigger: Literal["button", "code", "service", "pa", "customer_service"]
+    channel: _Word
+    uniqueid: Annotated[str, Field(min_length=1, max_length=256)]
+    linkedid: _Word = ""
+    line: Annotated[str, Field(pattern="^[!-~]{0,80}$")] = ""
+    calls: Literal["incoming", "outgoing", ""] = ""
+
+
+class Door:
+    """``grant`` decides; ``clock`` gives ms. What is asked lives in memory for the length of the question."""
+
+    def __init__(
+        self,
+        *,
+        grant: Callable[[Wish], Awaitable[str | Why]],
+        link: Linker,
+        clock: Callable[[], int],
+    ) -> None:
+        self._grant = grant
+        self._link = link
+        self._clock = clock
+        self._asking = 0
+        #: Questions that nobody could make sense of.
+        self.odd = 0
+
+    async def serve(self, path: Path, group: str | None) -> None:
+        """Answer on the Unix socket ``path``, which the agent's user and ``group`` may use, until cancelled."""
+        while True:
+            try:
+                listening = unix.listen(path)
+                if group is not None:
+                    os.chown(path, -1, grp.getgrnam(group).gr_gid)
+                    os.chmod(path, 0o660)
+            except (OSError, KeyError) as error:
+                # An edge fails alone: without it nothing is recorded, and everything else goes on.
+                reason = error.strerror if isinstance(error, OSError) else f"no group {group}"
+                log.error("recording_door_refused", reason=reason, hint="look at [recording] socket and socket_group")
+                await asyncio.sleep(RETRY_S)
+                continue
+            log.info("recording_door")
+            server = await asyncio.start_unix_server(self._answer, sock=listening, limit=MOST_BYTES)
+            try:
+                async with server:
+                    await server.serve_forever()
+            finally:
+                unix.remove(path)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._asking += 1
+        try:
+            answer = {"why": "busy"}
+            if self._asking <= MOST_ASKING:
+                async with asyncio.timeout(QUESTION_S):
+                    line = await reader.readuntil(b"\n")
+                answer = await self._answered(line)
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            self.odd += 1
+        finally:
+            self._asking -= 1
+            writer.close()
+
+    async def _answered(self, line: bytes) -> dict[str, str]:
+        try:
+            question = _Question.model_validate_json(line)
+        except ValidationError:
+            self.odd += 1
+            return {"why": "odd"}
+        wish = self._wish(question)
+        if wish is None:
+            self.odd += 1
+            return {"why": "odd"}
+        answer = await self._grant(wish)
+        return {"why": answer.value} if isinstance(answer, Why) else {"id": answer}
+
+    def _wish(self, question: _Question) -> Wish | None:
+        """None where a press has no line, or a service names none."""
+        pressed = question.trigger in _PRESSES
+        line = line_of(question.channel) if pressed else question.line
+        if not line:
+            return None
+        linked = question.linkedid or question.uniqueid
+        caller = question.uniqueid == linked
+        direction = Calls.OUTGOING if caller else Calls.INCOMING
+        return Wish(
+            at=self._clock(),
+            channel=self._link(question.uniqueid),
+            linked=self._link(linked),
+            line=line,
+            leg="caller" if caller else "callee",
+            trigger=Trigger(question.trigger),
+            calls=Calls(question.calls) if question.calls else direction,
+        )
