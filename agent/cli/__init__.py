@@ -11,6 +11,7 @@ from agent.cli.common import ConfigPath, Json, group
 from agent.cli.emergency import emergency
 from agent.cli.recording import recording
 from agent.cli.sites import sites
+from agent.cli.voicemail import voicemail
 
 cli = group("telephony-agent")
 
@@ -30,6 +31,7 @@ cli.command()(running.reload)
 cli.add_typer(emergency)
 cli.add_typer(recording)
 cli.add_typer(sites)
+cli.add_typer(voicemail)
 
 
 @cli.command()

@@ -2,7 +2,7 @@
 
 from agent.duties.voicemail.asterisk import Asterisk, Pbx
 from agent.duties.voicemail.message import Terms
-from agent.duties.voicemail.purge import Order, Report, SpoolError, purge
+from agent.duties.voicemail.purge import Order, Report, SpoolBusy, SpoolError, purge
 from agent.duties.voicemail.report import Counts
 from agent.duties.voicemail.rounds import Agent, Plan, connected, run
 
@@ -14,6 +14,7 @@ __all__ = [
     "Pbx",
     "Plan",
     "Report",
+    "SpoolBusy",
     "SpoolError",
     "Terms",
     "connected",

@@ -26,6 +26,10 @@ class SpoolError(Exception):
     """The spool folder cannot be purged; the message is one sentence without a path of it."""
 
 
+class SpoolBusy(SpoolError):
+    """It is being purged already."""
+
+
 class _Stopped(Exception):
     """Somebody wants the purge to end."""
 
@@ -111,7 +115,7 @@ def _spool(order: Order) -> Iterator[tuple[int, Lock | None]]:
             with only(spool, order.wait_s) as lock:
                 yield spool, lock
     except AnotherPurge:
-        raise SpoolError("the voicemail spool is being purged already") from None
+        raise SpoolBusy("the voicemail spool is being purged already") from None
     except OSError as error:
         raise SpoolError(f"the voicemail spool cannot be used: {error.strerror or 'it failed'}") from None
 
