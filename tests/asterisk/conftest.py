@@ -8,6 +8,7 @@ import pytest
 from tests.lab.agent import AgentProcess
 from tests.lab.asterisk import Asterisk
 from tests.lab.provision import installation
+from tests.lab.recorded import Office
 
 HERE = Path(__file__).parent
 
@@ -37,3 +38,10 @@ async def agent(lab: Asterisk, tmp_path: Path) -> AsyncIterator[AgentProcess]:
     """The agent, ready."""
     async with AgentProcess(lab, folder=tmp_path / "agent") as agent:
         yield agent
+
+
+@pytest.fixture
+async def office(lab: Asterisk, tmp_path: Path) -> AsyncIterator[Office]:
+    """Phones, and the agent that may record their calls."""
+    async with Office(lab, tmp_path) as office:
+        yield office
