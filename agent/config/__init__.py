@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from agent.config import credentials, document, environment
@@ -15,7 +15,7 @@ from agent.config.model import FILES, Config, Credentials, key, sections, settle
 from agent.config.reference import reference
 from agent.config.values import Listen, Unfit
 
-__all__ = ["Config", "ConfigError", "Credentials", "Listen", "Mistake", "load", "reference"]
+__all__ = ["Config", "ConfigError", "Credentials", "Listen", "Mistake", "load", "reference", "site_key"]
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: bool = True) -> Config:
@@ -49,23 +49,62 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: boo
     config, errors = _validated(written, folder)
     mistakes += [_mistake(error, place) for error in errors]
     secrets: dict[str, SecretStr] = {}
+    key_of_site: SecretBytes | None = None
     if secrets_required:
-        systemd = environ.get("CREDENTIALS_DIRECTORY")
-        secrets, wrong = credentials.secrets(
-            Written(
-                ami=written["ami"],
-                places={name: place("ami", name) for name in sections()["ami"].model_fields},
-                given=given,
-                folder=folder,
-                systemd=Path(systemd) if systemd else None,
-                whole=file.sound,
-            )
+        places = {
+            name: place(section, name) for section in ("ami", "keys") for name in sections()[section].model_fields
+        }
+        told = Written(
+            ami=written["ami"],
+            keys=written["keys"],
+            places=places,
+            given=given,
+            folder=folder,
+            systemd=_systemd(environ),
+            whole=file.sound,
         )
-        mistakes += wrong
+        secrets, wrong = credentials.secrets(told)
+        key_of_site, also_wrong = credentials.site_key(told)
+        mistakes += wrong + also_wrong
     if mistakes or config is None:
         raise ConfigError(sorted(mistakes, key=lambda each: (each.origin != str(path), each.line or 0)))
-    settle(config, folder=folder, secret=secrets.get("secret"), express_secret=secrets.get("express_secret"))
+    settle(
+        config,
+        folder=folder,
+        secret=secrets.get("secret"),
+        express_secret=secrets.get("express_secret"),
+        site_key=key_of_site,
+    )
     return config
+
+
+def site_key(config: Config, environ: Mapping[str, str]) -> bytes | None:
+    """The site key of a configuration that was loaded without secrets, 32 bytes; None when none is given.
+
+    Raises:
+        ConfigError: it cannot be taken.
+    """
+    _, given, _ = environment.read(environ)
+    file = config.keys.site_key_file
+    found, mistakes = credentials.site_key(
+        Written(
+            ami={},
+            keys={"site_key_file": file} if file is not None else {},
+            places={"site_key_file": Place(origin="the configuration")},
+            given=given,
+            folder=Path(),
+            systemd=_systemd(environ),
+            whole=True,
+        )
+    )
+    if mistakes:
+        raise ConfigError(mistakes)
+    return found.get_secret_value() if found is not None else None
+
+
+def _systemd(environ: Mapping[str, str]) -> Path | None:
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) if folder else None
 
 
 def _validated(written: Mapping[str, Mapping[str, Any]], folder: Path) -> tuple[Config | None, list[ErrorDetails]]:

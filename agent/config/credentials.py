@@ -1,14 +1,17 @@
 """The secrets, from files, the environment or systemd's credentials, and never from the configuration file itself."""
 
+import binascii
 import os
+import re
 import stat
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
 from agent.config.environment import SECRETS, Place, variable
 from agent.config.mistakes import Mistake, shown
@@ -16,6 +19,11 @@ from agent.config.mistakes import Mistake, shown
 _MOST_BYTES = 4096
 _ALONE = "the secret alone, on one line"
 _LONGEST = 900  # AMI refuses a line of more than 1,024 bytes
+_SITE_KEY_BYTES = 32
+
+
+#: The secrets of `[ami]`, and the key that names the file of each.
+_FILE_KEYS = {name: file_key for name, (section, file_key) in SECRETS.items() if section == "ami"}
 
 
 def is_path(value: object) -> bool:
@@ -36,14 +44,15 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What the operator wrote under ``[ami]``, right or wrong.
+    """What the operator wrote under ``[ami]`` and ``[keys]``, right or wrong.
 
-    ``places`` tells where each key is, or would be, set; ``given`` are the secrets in the environment, by `SECRETS`;
-    relative paths begin at ``folder``; ``systemd`` is its $CREDENTIALS_DIRECTORY; ``whole`` is False when a part could
-    not be read, so that nothing can be said to be missing.
+    ``places`` tells where each key of the two is, or would be, set; ``given`` are the secrets in the environment, by
+    `SECRETS`; relative paths begin at ``folder``; ``systemd`` is its $CREDENTIALS_DIRECTORY; ``whole`` is False when a
+    part could not be read, so that nothing can be said to be missing.
     """
 
     ami: Mapping[str, Any]
+    keys: Mapping[str, Any]
     places: Mapping[str, Place]
     given: Mapping[str, str]
     folder: Path
@@ -52,39 +61,81 @@ class Written:
 
 
 def secrets(written: Written) -> tuple[dict[str, SecretStr], list[Mistake]]:
-    """The secrets by name (`SECRETS`), and every mistake about them and about ``ca_file``."""
+    """The secrets of ``[ami]`` by name, and every mistake about them and about ``ca_file``."""
     found: dict[str, SecretStr] = {}
     mistakes: list[Mistake] = []
-    for name, file_key in SECRETS.items():
+    for name in _FILE_KEYS:
         try:
             text = _secret(written, name)
         except Refused as refused:
-            by_variable = name in written.given and file_key not in written.ami
-            place = Place(origin=variable("ami", name)) if by_variable else written.places[file_key]
-            mistakes.append(_mistake(place, name if by_variable else file_key, refused))
+            mistakes.append(_about(written, "ami", name, refused))
         else:
             if text is not None:
                 found[name] = SecretStr(text)
     try:
         _check_ca(written)
     except Refused as refused:
-        mistakes.append(_mistake(written.places["ca_file"], "ca_file", refused))
+        mistakes.append(_mistake(written.places["ca_file"], "ami", "ca_file", refused))
     return found, mistakes
 
 
-def _mistake(place: Place, name: str, refused: Refused) -> Mistake:
+def site_key(written: Written) -> tuple[SecretBytes | None, list[Mistake]]:
+    """The site key, None when there is none, and every mistake about it."""
+    try:
+        text = _site_key(written)
+        return (None if text is None else SecretBytes(_key_bytes(text))), []
+    except Refused as refused:
+        return None, [_about(written, "keys", "site_key", refused)]
+
+
+def _site_key(written: Written) -> str | None:
+    file, given = written.keys.get("site_key_file"), written.given.get("site_key")
+    if file is not None and given is not None:
+        raise Refused("the site key is given twice", f"either the file or {variable('keys', 'site_key')}, not both")
+    if given is not None:
+        return _checked(given, "the site key")
+    if file is not None:
+        return _from_file(written, file)
+    return _from_systemd(written, "site-key")
+
+
+def _key_bytes(text: str) -> bytes:
+    """The key that ``text`` spells, in hexadecimal or in base64."""
+    if re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        return bytes.fromhex(text)
+    try:
+        key = b64decode(text, validate=True)
+    except (binascii.Error, ValueError):  # ValueError: it is not ASCII.
+        key = b""
+    if len(key) != _SITE_KEY_BYTES:
+        raise Refused(
+            "what is given is no site key",
+            f"{_SITE_KEY_BYTES} random bytes as 64 hexadecimal digits, or in base64",
+            command="telephony-agent keys init /etc/telephony-agent/site-key",
+        )
+    return key
+
+
+def _about(written: Written, section: str, name: str, refused: Refused) -> Mistake:
+    file_key = SECRETS[name][1]
+    by_variable = name in written.given and file_key not in getattr(written, section)
+    place = Place(origin=variable(section, name)) if by_variable else written.places[file_key]
+    return _mistake(place, section, name if by_variable else file_key, refused)
+
+
+def _mistake(place: Place, section: str, name: str, refused: Refused) -> Mistake:
     return Mistake(
         origin=place.origin,
         line=place.line,
-        key=f"ami.{name}",
+        key=f"{section}.{name}",
         found=refused.found,
         expected=refused.expected,
-        example=refused.command or (place.example("ami", refused.key) if refused.key else ""),
+        example=refused.command or (place.example(section, refused.key) if refused.key else ""),
     )
 
 
 def _secret(written: Written, name: str) -> str | None:
-    file_key = SECRETS[name]
+    file_key = _FILE_KEYS[name]
     wanted = name == "secret" or "express_username" in written.ami
     file, given = written.ami.get(file_key), written.given.get(name)
     if not wanted and (file is not None or given is not None) and written.whole:
@@ -95,14 +146,18 @@ def _secret(written: Written, name: str) -> str | None:
         return _checked(given, "the secret")
     if file is not None:
         return _from_file(written, file)
-    if wanted and written.systemd is not None:
-        credential = written.systemd / f"ami-{name.replace('_', '-')}"
-        if _there(credential):
-            named = f"the systemd credential {credential.name}"
-            return _checked(_read(credential, named, guarded=False), named)
+    if wanted and (text := _from_systemd(written, f"ami-{name.replace('_', '-')}")) is not None:
+        return text
     if wanted and written.whole:
         raise Refused("no secret is given", f"name a file that holds it, or set {variable('ami', name)}", key=file_key)
     return None
+
+
+def _from_systemd(written: Written, name: str) -> str | None:
+    if written.systemd is None or not _there(written.systemd / name):
+        return None
+    named = f"the systemd credential {name}"
+    return _checked(_read(written.systemd / name, named, guarded=False), named)
 
 
 def _there(file: Path) -> bool:

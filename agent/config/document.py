@@ -65,11 +65,11 @@ def _unknown_section(origin: str, line: int | None, section: str, table: object)
 def _unknown_key(origin: str, line: int | None, section: str, name: str) -> Mistake:
     known = sections()[section].model_fields
     found, expected, example = "unknown key", f"keys are {', '.join(known)}" if known else "it has no keys", ""
-    if section == "ami" and name in SECRETS:
-        file_key = SECRETS[name]
+    if name in SECRETS and SECRETS[name][0] == section:
+        file_key = SECRETS[name][1]
         found = "a secret never stands in this file"
-        expected = f"put it into a file of mode 600 and name that, or set {variable('ami', name)}"
-        example = f"{file_key} = {key('ami', file_key).example}"
+        expected = f"put it into a file of mode 600 and name that, or set {variable(section, name)}"
+        example = f"{file_key} = {key(section, file_key).example}"
     elif (likely := nearest(name, known)) is not None:
         expected = f"did you mean `{likely}`?"
         example = f"{likely} = {key(section, likely).example}"

@@ -12,8 +12,12 @@ from pydantic_settings import EnvSettingsSource
 from agent.config.mistakes import Mistake, named, nearest
 from agent.config.model import ENV_DELIMITER, ENV_PREFIX, Config, key, sections
 
-#: Secrets come in no key of the file, but do in the environment.
-SECRETS = {"secret": "secret_file", "express_secret": "express_secret_file"}
+#: Secrets come in no key of the file, but do in the environment: the section of each, and the key that names its file.
+SECRETS = {
+    "secret": ("ami", "secret_file"),
+    "express_secret": ("ami", "express_secret_file"),
+    "site_key": ("keys", "site_key_file"),
+}
 
 
 class _Source(EnvSettingsSource):
@@ -60,7 +64,8 @@ class Place:
 
 def _known() -> dict[str, tuple[str, str]]:
     every = [(section, name) for section, model in sections().items() for name in model.model_fields]
-    return {variable(*item): item for item in every} | {variable("ami", name): ("ami", name) for name in SECRETS}
+    secrets = {variable(section, name): (section, name) for name, (section, _) in SECRETS.items()}
+    return {variable(*item): item for item in every} | secrets
 
 
 def read(environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[Mistake]]:

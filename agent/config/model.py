@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SecretBytes,
     SecretStr,
     ValidationInfo,
 )
@@ -35,6 +36,8 @@ FILES = frozenset(
         "sites_file",
         "address_export",
         "channels_file",
+        "site_key_file",
+        "keyring_file",
         "socket",
         "monitor_dir",
         "store_dir",
@@ -485,6 +488,36 @@ class Voicemail(Section):
     ] = 24
 
 
+class Keys(Section):
+    """The keys of the recordings; without a site key nothing is recorded."""
+
+    site_key_file: Annotated[
+        _File | None,
+        Key(
+            meaning="The file that holds the site key alone, readable by the agent's user only; `telephony-agent keys"
+            " init` makes it. Or leave it out and give the key as $TELEPHONY_AGENT_KEYS__SITE_KEY or as the systemd"
+            " credential site-key.",
+            takes="the path of a file",
+            example='"/etc/telephony-agent/site-key"',
+        ),
+    ] = None
+    keyring_file: Annotated[
+        _File | None,
+        Key(
+            meaning="The keyring, which holds the other keys, encrypted under the site key; without it the store's name"
+            " with .keys behind it.",
+            takes="the path of a file",
+            example='"/var/lib/telephony-agent/agent.keys"',
+        ),
+    ] = None
+
+    _site_key: SecretBytes | None = PrivateAttr(None)
+
+    def site_key(self) -> bytes | None:
+        """The site key, 32 bytes; None when none is given, or the configuration was loaded without secrets."""
+        return self._site_key.get_secret_value() if self._site_key is not None else None
+
+
 class Retention(Section):
     """How long each class of record is kept."""
 
@@ -556,6 +589,7 @@ class Config(BaseSettings):
     assurance: Assurance = Assurance()
     registration: Registration = Registration()
     recording: Recording = Recording()
+    keys: Keys = Keys()
     voicemail: Voicemail = Voicemail()
     retention: Retention = Retention()
     log: Log = Log()
@@ -572,6 +606,11 @@ class Config(BaseSettings):
         """Nothing but what `load` hands over, so that no stray environment is ever read."""
         return (init_settings,)
 
+    @property
+    def keyring(self) -> Path:
+        """The keyring's file."""
+        return self.keys.keyring_file or self.store.path.with_name(self.store.path.name + ".keys")
+
     def policy(self) -> Policy:
         """What the core must know of it."""
         return Policy(
@@ -584,11 +623,19 @@ class Config(BaseSettings):
         )
 
 
-def settle(config: Config, *, folder: Path, secret: SecretStr | None, express_secret: SecretStr | None) -> None:
+def settle(
+    config: Config,
+    *,
+    folder: Path,
+    secret: SecretStr | None,
+    express_secret: SecretStr | None,
+    site_key: SecretBytes | None,
+) -> None:
     """Give a new configuration what does not stand in its keys: the folder of its file, and the secrets."""
     config.store._folder = folder
     config.ami._secret = secret
     config.ami._express_secret = express_secret
+    config.keys._site_key = site_key
 
 
 def sections() -> dict[str, type[Section]]:

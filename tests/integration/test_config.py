@@ -60,6 +60,8 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("voicemail", "warn_days"): ("4", "0", 0),
     ("voicemail", "warn"): ('"off"', "message", "message"),
     ("voicemail", "every_h"): ("4", "12", 12),
+    ("keys", "site_key_file"): ('"a"', "b", "b"),
+    ("keys", "keyring_file"): ('"a"', "b", "b"),
     ("log", "level"): ('"debug"', "error", "error"),
     ("log", "format"): ('"json"', "console", "console"),
 }
