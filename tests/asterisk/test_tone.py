@@ -80,7 +80,7 @@ async def test_a_deleted_file_that_is_still_open_is_found(lab: Asterisk) -> None
         await lab.cli(f"mixmonitor start {await channel(lab)} gone.wav")
         tape = lab.recordings / "gone.wav"
         async with asyncio.timeout(10):
-            while not found_in(lab.recordings):
+            while not found_in(lab.recordings):  # noqa: ASYNC110 - Asterisk does not say when it has written
                 await asyncio.sleep(0.05)
         assert lab.pid is not None
         assert found_open(lab.pid) == []

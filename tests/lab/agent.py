@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import signal
 import sys
 import tempfile
@@ -32,17 +33,28 @@ class AgentError(Exception):
 class AgentProcess:
     """One `telephony-agent run` with a configuration, a store and a log of its own; `ami_port` if not the lab's.
 
+    `recording` lets it record, with these lines more in `[recording]`: it has the lab's monitor folder then, a folder
+    `recordings` of its own, and a site key that stays the same in the same `folder`.
+
     async with AgentProcess(lab) as agent:
         await phone.call("999")
         record = await agent.one("emergency", outcome="answered")
     """
 
     def __init__(
-        self, lab: Asterisk, *, folder: Path | None = None, settings: str = "", ami: str = "", ami_port: int = 0
+        self,
+        lab: Asterisk,
+        *,
+        folder: Path | None = None,
+        settings: str = "",
+        ami: str = "",
+        ami_port: int = 0,
+        recording: str | None = None,
     ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="telephony-agent-"))
         self.folder.mkdir(exist_ok=True)
         self.store = self.folder / "agent.sqlite"
+        self.recordings = self.folder / "recordings"
         self.config = self.folder / "agent.toml"
         self._process: asyncio.subprocess.Process | None = None
         secret = self.folder / "ami-secret"
@@ -53,6 +65,17 @@ class AgentProcess:
             f'[store]\nurl = "sqlite://{self.store}"\n'
             f'[http]\nlisten = "127.0.0.1:0"\n'
             f'[log]\nlevel = "debug"\n{settings}'
+            f"{'' if recording is None else self._may_record(lab, recording)}"
+        )
+
+    def _may_record(self, lab: Asterisk, recording: str) -> str:
+        key = self.folder / "site-key"
+        if not key.exists():
+            key.touch(0o600)
+            key.write_text(secrets.token_hex(32))
+        return (
+            f'\n[recording]\nmonitor_dir = "{lab.recordings}"\nstore_dir = "{self.recordings}"\n'
+            f'socket = "{lab.socket}"\n{recording}\n[keys]\nsite_key_file = "{key}"\n'
         )
 
     async def __aenter__(self) -> Self:
@@ -63,6 +86,11 @@ class AgentProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process else None
 
     @property
     def log(self) -> str:

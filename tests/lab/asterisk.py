@@ -42,10 +42,11 @@ class Asterisk:
 
     Phones 201..209 land in context `phones` (the dialplan under test), 301..302 in `unmodified` (a PBX without it).
     Trunks trunk-a and trunk-b lead to `trunk_ports`, where a `Trunk` of tests.lab.sip may listen.
-    What MixMonitor writes lies in `memory_mb` megabytes of memory; 0 leaves it on the disk.
+    What MixMonitor writes lies in `memory_mb` megabytes of memory, which a private root needs the right to mount;
+    0 leaves it on the disk.
     """
 
-    def __init__(self, installation: Installation, *, status_on_refresh: bool = False, memory_mb: int = 64) -> None:
+    def __init__(self, installation: Installation, *, status_on_refresh: bool = False, memory_mb: int = 256) -> None:
         self.installation = installation
         self.sip_port = free_sip_port()
         self.ami_port = free_port(socket.SOCK_STREAM)
@@ -59,8 +60,8 @@ class Asterisk:
         self._process: asyncio.subprocess.Process | None = None
         self._memory_mb = memory_mb
         shared = (installation.root or Path("/")) / "tmp"
-        if memory_mb and not may_mount():
-            # all of it in memory, as nothing can be mounted; what runs in a root of its own has root's rights
+        if memory_mb and installation.root is None and not may_mount():
+            # then all of the folder is in memory
             shared = SHARED_MEMORY
         _sweep(shared)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=shared))
@@ -104,7 +105,7 @@ class Asterisk:
 
     @property
     def socket(self) -> Path:
-        """Where the agent's socket for AGI scripts has its place."""
+        """Where AGI scripts ask the agent: RECORDING_SOCKET of the lab's dialplan."""
         return self.folder / "run" / "recording.sock"
 
     async def start(self) -> None:
@@ -224,7 +225,6 @@ class Asterisk:
             "IAX_PORT": str(self.iax_port),
             "AGENT_SECRET": self.agent_secret,
             "CHECK_SECRET": self.check_secret,
-            "SOCKET": str(self.inside(self.socket)),
             "STATUS_ON_REFRESH": "yes" if self._status_on_refresh else "no",
             "PHONES": phone_sections(),
             "TRUNKS": trunk_sections(self.trunk_ports),

@@ -52,26 +52,27 @@ class Disk:
             ...
             disk.free()
 
-    It is unmounted at the end, and at the end of the process that was killed by the next `Asterisk` only if it lies
-    within the lab's folder.  Needs root's rights.
+    It is unmounted at the end.  A run that is killed leaves it mounted; within a lab's folder the next one clears it.
+    `image` holds all that was ever written to ext4, also what was deleted, once `sync` has been called.
+    Needs root's rights.
     """
 
     def __init__(self, folder: Path, *, megabytes: int = 8, kind: Literal["tmpfs", "ext4"] = "tmpfs") -> None:
         self.folder = folder
         self._megabytes = megabytes
         self._kind = kind
-        self._image = folder.with_name(f"{folder.name}.image")
+        self.image = folder.with_name(f"{folder.name}.image")
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._kind == "tmpfs":
             mount_memory(self.folder, self._megabytes)
             return self
-        with self._image.open("wb") as image:
+        with self.image.open("wb") as image:
             image.truncate(self._megabytes << 20)
         # no journal and no reserve: as much as can be of so little is for files
-        _run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(self._image))
-        _run("mount", "-o", "loop", str(self._image), str(self.folder))
+        _run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(self.image))
+        _run("mount", "-o", "loop", str(self.image), str(self.folder))
         self.folder.chmod(0o700)
         return self
 
@@ -79,7 +80,7 @@ class Disk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         unmount_below(self.folder)
-        self._image.unlink(missing_ok=True)
+        self.image.unlink(missing_ok=True)
 
     @property
     def _filler(self) -> Path:
@@ -100,6 +101,11 @@ class Disk:
                         file.write(b"\0" * size)
                 except OSError:
                     continue
+
+    def sync(self) -> None:
+        """Has all that was written to it reach its image."""
+        _run("sync", "--file-system", str(self.folder))
+        _run("sync", str(self.image))
 
     def free(self) -> None:
         """Gives back what `fill` took."""
