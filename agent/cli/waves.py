@@ -124,6 +124,9 @@ def write(file: BinaryIO, to: str, wave: Iterable[bytes]) -> None:
         if to != "-":
             os.fsync(file.fileno())
     except OSError as error:
+        if to == "-":
+            # What waits in the buffer would be tried again at the exit, and fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
         name = "standard output" if to == "-" else printable(to)
         fail(PROBLEMS, f"{name} cannot be written: {_words(error)}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
+from structlog.testing import capture_logs
 
 from agent.control import Keeping
 from agent.core.engine import Engine
@@ -134,6 +135,8 @@ class Running:
     vault: Any
     capturing: NoCalls
     served: Recordings
+    #: What it has logged.
+    log: list[Any]
 
     @property
     def store(self) -> Path:
@@ -202,7 +205,8 @@ async def running(
         asyncio.create_task(Http(app, listening, protocol=unix.PeerProtocol).run()),
     ]
     try:
-        yield Running(folder=folder, pipeline=pipeline, vault=vault, capturing=capturing, served=served)
+        with capture_logs() as log:
+            yield Running(folder=folder, pipeline=pipeline, vault=vault, capturing=capturing, served=served, log=log)
     finally:
         for task in tasks:
             task.cancel()

@@ -48,6 +48,9 @@ async def test_a_wave_comes_whole_and_its_use_is_on_record(agent: Running, path:
     assert answer.headers["content-type"] == "audio/wav"
     assert answer.content == plain
     assert uses(agent) == [(use, ONE, f"Sam ({LOGIN})", "the customer asked")]
+    for written in map(str, agent.log):
+        assert "Sam" not in written
+        assert "customer" not in written
 
 
 async def test_nothing_is_given_out_or_destroyed_before_its_use_is_on_disk(agent: Running) -> None:
@@ -291,6 +294,7 @@ async def test_an_opt_in_stands_until_it_is_withdrawn(agent: Running) -> None:
 async def test_an_opt_in_counts_once_it_is_on_disk_and_a_withdrawal_at_once(agent: Running) -> None:
     asked = {"line": "201", "trigger": "pa", "purpose": "minutes"}
     given = (await agent.asked("/optins/add", asked)).json()
+    assert not [written for written in map(str, agent.log) if "'201'" in written or "minutes" in written]
     with closing(sqlite3.connect(agent.store, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert (await agent.asked("/optins/add", asked | {"line": "202"})).status_code == 503
