@@ -1,4 +1,4 @@
-"""A phone that takes texts."""
+"""A phone that takes texts, or is told how many messages its mailbox holds."""
 
 import asyncio
 from types import TracebackType
@@ -12,20 +12,21 @@ from tests.lab.wire import Request
 
 
 class Inbox:
-    """A registered phone that answers every SIP MESSAGE with 200, until it is left.
+    """A registered phone that answers every SIP MESSAGE, or NOTIFY outside a dialog, with 200, until it is left.
 
     async with Inbox(phone) as inbox:
         ...
     assert inbox.texts[0].body == "hello"
     """
 
-    def __init__(self, phone: Phone) -> None:
+    def __init__(self, phone: Phone, method: str = "MESSAGE") -> None:
         self._phone = phone
+        self._method = method
 
     async def __aenter__(self) -> Self:
         local = (self._phone.local_ip, self._phone.port)
         self._run = await run_sipp(
-            scenario(receive(request="MESSAGE"), send(response(200, self._phone.user_agent), retransmit=False)),
+            scenario(receive(request=self._method), send(response(200, self._phone.user_agent), retransmit=False)),
             folder=self._phone.lab.folder / "sipp",
             title=f"inbox-{self._phone.line}",
             local=local,
@@ -44,5 +45,5 @@ class Inbox:
 
     @property
     def texts(self) -> list[Request]:
-        """The texts that came so far, repetitions left out."""
-        return self._run.received("MESSAGE")
+        """What came so far, repetitions left out."""
+        return self._run.received(self._method)

@@ -15,6 +15,8 @@ from pathlib import Path
 Say = Callable[[str], None]
 
 DEBIAN_OF = {"22": "sid", "16": "bullseye"}
+# what has app_voicemail, where it is not in the package asterisk
+VOICEMAIL = {"bullseye": ",asterisk-voicemail"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # where a machine that is not Debian's finds a mirror of Debian
 MIRRORS = Path("/usr/share/python-apt/templates/Debian.info")
@@ -94,7 +96,7 @@ def _make(root: Path, suite: str, say: Say) -> None:
     command = [
         "debootstrap",
         "--variant=minbase",
-        "--include=asterisk,python3",
+        f"--include=asterisk,python3{VOICEMAIL.get(suite, '')}",
         f"--keyring={KEYRING}",
         suite,
         str(partial),
