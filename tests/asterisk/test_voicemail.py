@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Mailbox:
         for _ in range(count):
             before = await self.new()
             await self.caller.call("*98208", steps=[Talk(1.2)])
-            await until(lambda: self._other_than(before))
+            await until(partial(self._other_than, before))
 
     async def _other_than(self, count: int) -> bool:
         return await self.new() != count
