@@ -153,6 +153,16 @@ def test_no_byte_of_a_destroyed_key_is_left_in_any_file(path: Path, tmp_path: Pa
     assert (tmp_path / "agent.sqlite.keys-journal").stat().st_size  # it stayed, so that it could be overwritten
 
 
+def test_nothing_of_a_destroyed_account_is_left_in_any_file(keyring: Keyring, path: Path, tmp_path: Path) -> None:
+    keyring.seal(recording(1), LINE)
+    with closing(sqlite3.connect(path)) as connection:
+        (hashed,) = connection.execute("SELECT account FROM accounts").fetchone()
+    assert hashed in every_byte(tmp_path)
+    keyring.destroy_account(LINE)
+    assert hashed not in every_byte(tmp_path)
+    assert recording(1).encode() not in every_byte(tmp_path)
+
+
 def test_what_a_death_left_in_the_journal_goes_at_the_next_start(path: Path, tmp_path: Path) -> None:
     with closing(Keyring(path, SITE)) as keyring:
         keyring.seal(recording(1), LINE)
