@@ -1,6 +1,7 @@
 """The tone that tests of recordings search for: found wherever a real Asterisk wrote it, and nowhere else."""
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,9 @@ async def test_it_is_found_in_every_form_that_asterisk_writes(lab: Asterisk, oth
             await lab.cli(f"mixmonitor start {recorded} {name}")
         await call.done()
 
-    wave = (lab.recordings / "said.wav").read_bytes()
-    assert 1.5 < heard_s(wave) < 3.5
+    assert 1.5 < heard_s((await lab.written("said.wav")).read_bytes()) < 3.5
+    for name in names:
+        await lab.written(name)
     found = [path.name for path in found_in(lab.folder)]
     assert found == sorted(names)
     assert found_in(lab.folder, except_=[lab.recordings]) == []
@@ -68,9 +70,27 @@ async def test_a_gap_is_a_jump_in_the_tone_and_silence_is_not(lab: Asterisk) -> 
         await lab.cli(f"mixmonitor start {recorded} cut.wav,a")
         await call.done()
 
-    before, after = heard((lab.recordings / "cut.wav").read_bytes())
-    assert after.said_s - before.said_until_s > 1.5
-    assert after.at_s - before.end_s < 0.5
+    parts = heard((await lab.written("cut.wav")).read_bytes())
+    gaps = [after.said_s - before.said_until_s for before, after in pairwise(parts)]
+    silences = [after.at_s - before.end_s for before, after in pairwise(parts)]
+    assert len([gap for gap in gaps if gap > 1.5]) == 1
+    assert max(silences) < 1
+
+
+async def test_a_wave_tells_which_part_was_said_while_it_was_captured(lab: Asterisk) -> None:
+    caller, colleague = await pair(lab)
+    async with Callee(colleague, steps=[Listen(30)]):
+        call = await caller.start_call("202", steps=[Listen(1), Say(1), Listen(0.5), Say(1)])
+        await lab.cli(f"mixmonitor start {await channel(lab)} both.wav")
+        await call.done()
+
+    parts = heard((await lab.written("both.wav")).read_bytes())
+    first, second = ([part for part in parts if begin <= part.said_s < begin + 10] for begin in (0, 10))
+    assert first
+    assert second
+    assert [*first, *second] == parts
+    assert first[-1].said_until_s < 2
+    assert second[-1].said_until_s < 12
 
 
 async def test_a_deleted_file_that_is_still_open_is_found(lab: Asterisk) -> None:

@@ -175,6 +175,24 @@ class Asterisk:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
+    async def written(self, name: str) -> Path:
+        """The file of this name that MixMonitor wrote, once Asterisk has closed it: that is after the call has ended.
+
+        Raises TimeoutError after 10 s.
+        """
+        path = self.recordings / name
+        async with asyncio.timeout(10):
+            while not path.exists() or str(path) in self._open_files():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return path
+
+    def _open_files(self) -> list[str]:
+        names: list[str] = []
+        for descriptor in Path("/proc", str(self.pid), "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                names.append(os.readlink(descriptor))
+        return names
+
     async def log_prompts(self) -> None:
         """Has Asterisk write down from now on what it plays to whom, for `prompts`."""
         with (self.folder / "etc" / "logger.conf").open("a") as file:

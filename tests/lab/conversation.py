@@ -23,7 +23,10 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Says the tone of tests.lab.tone from its beginning, for `seconds`; this phone is silent before and after."""
+    """Says the tone of tests.lab.tone for `seconds`; this phone is silent before and after.
+
+    The first Say of a phone's steps begins at 0 s of the tone, the next at 10 s, and so on, so that a wave tells which.
+    """
 
     seconds: float
 
@@ -77,12 +80,13 @@ def conversation(dialog: Dialog, steps: Sequence[Step], cseq: int) -> list[str]:
     """From the ACK to the BYE of either side; who neither says the tone nor listens speaks, so that all is recorded."""
     quiet = any(isinstance(step, Say | Listen) for step in steps)
     out = [_stream(SILENCE if quiet else SPEECH)]
+    tones = iter(tone.FILES)
     for number, step in enumerate(steps):
         match step:
             case Talk(seconds) | Listen(seconds):
                 out += _talk(dialog, seconds, f"{number}")
             case Say(seconds):
-                out += [_stream(tone.FILE), *_talk(dialog, seconds, f"{number}"), _stream(SILENCE)]
+                out += [_stream(next(tones)), *_talk(dialog, seconds, f"{number}"), _stream(SILENCE)]
             case RecordButton(on, expect):
                 out += _info(dialog, cseq, extra=f"Record: {'on' if on else 'off'}", expect=expect)
                 cseq += 1

@@ -52,14 +52,21 @@ def _written(scenario: str, folder: Path, title: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{next(_runs)}-{title}.xml"
     path.write_text(scenario)
-    # one second of each; a file is not written again while another run may be reading it
-    for name, sound in ((SPEECH, tone.SPEECH * 500), (SILENCE, tone.SILENCE * tone.RATE), (tone.FILE, None)):
+    for name in (SPEECH, SILENCE, *tone.FILES):
         file = folder / name
+        # another run may be reading it
         if name in scenario and not file.exists():
             part = file.with_suffix(f".{secrets.token_hex(4)}")
-            part.write_bytes(tone.said() if sound is None else sound)
+            part.write_bytes(_sound(name))
             part.rename(file)
     return path
+
+
+def _sound(name: str) -> bytes:
+    """What a phone says again and again, in A-law."""
+    if name in tone.FILES:
+        return tone.said(tone.FILES.index(name))
+    return tone.SPEECH * 500 if name == SPEECH else tone.SILENCE * tone.RATE
 
 
 async def run_sipp(

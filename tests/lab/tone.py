@@ -16,10 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-FILE = "tone.alaw"
 RATE = 8000
 FRAME = 160
 FRAMES = 3000
+# how much further on in the tone each next Say of a call begins
+NEXT_S = 10
 _MARK = 16
 _NOISE = random.Random("the tone of the lab")
 # quiet enough to be added to what others say without being cut off
@@ -86,6 +87,8 @@ def _mixed(codes: bytes) -> list[list[int]]:
 # in 16 bits, as which samples are mixed and waves are written
 _WAVE_MARKS = [_samples(mixed) for mixed in _mixed(_HEAD)]
 _MARKS = {*_WAVE_MARKS, *(bytes(map(law, mixed)) for mixed in _mixed(_HEAD) for law in (_a_law, _mu_law))}
+#: The files that SIPp reads it from, by turn.
+FILES = tuple(f"tone-{turn}.alaw" for turn in range(FRAMES * FRAME // RATE // NEXT_S))
 # the frame's number by the samples behind its mark
 _NUMBER = {tuple(_LINEAR[code] for code in frame[_MARK : 2 * _MARK]): number for number, frame in enumerate(_TONE)}
 
@@ -112,9 +115,13 @@ class Heard:
         return self.said_s + self.seconds
 
 
-def said() -> bytes:
-    """The tone as a phone says it: a minute of raw A-law, to be said again and again."""
-    return b"".join(_TONE)
+def said(turn: int = 0) -> bytes:
+    """The tone as a phone says it: a minute of raw A-law, to be said again and again.
+
+    The first time in a call (`turn` 0) it begins at 0 s, the next time at 10 s, and so on up to the sixth.
+    """
+    first = turn * NEXT_S * RATE // FRAME
+    return b"".join(_TONE[first:] + _TONE[:first])
 
 
 def heard(wave_file: bytes) -> list[Heard]:
@@ -170,7 +177,7 @@ def _goes_on(before: Heard, after: Heard) -> bool:
 def found_in(folder: Path, *, except_: Iterable[Path] = ()) -> list[Path]:
     """The files of `folder` and of all below it that hold any whole frame (20 ms) of the tone, however encoded.
 
-    Not those in the folders, or at the paths, `except_`; nor the one that SIPp reads the tone from.
+    Not those in the folders, or at the paths, `except_`; nor those that SIPp reads the tone from.
     """
     spared = {path.resolve() for path in except_}
     found: list[Path] = []
@@ -178,7 +185,7 @@ def found_in(folder: Path, *, except_: Iterable[Path] = ()) -> list[Path]:
         folders[:] = [name for name in folders if Path(parent, name).resolve() not in spared]
         for name in names:
             path = Path(parent, name)
-            if name != FILE and path.resolve() not in spared and not path.is_symlink() and _holds(path):
+            if name not in FILES and path.resolve() not in spared and not path.is_symlink() and _holds(path):
                 found.append(path)
     return sorted(found)
 
