@@ -30,6 +30,7 @@ from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.recordings import Recordings
 from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.vault import Keyring, Vault
 from agent.views import control, unix
 from agent.views.api import Http
 from tests.integration.commands import told
@@ -63,6 +64,22 @@ class MemoryVault:
 
     def destroy(self, id: str) -> bool:
         return self.held.pop(id, None) is not None
+
+
+class SealedVault(Vault):
+    """The agent's own, in a folder of a test's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.keyring = Keyring(folder / "keys", bytes(range(32)))
+        self.folder = folder / "sealed"
+        super().__init__(self.folder, self.keyring)
+
+    def put(self, id: str, plain: bytes) -> None:
+        """Seal what was captured."""
+        captured = self.folder.parent / "captured.wav"
+        captured.write_bytes(plain)
+        self.seal(captured, id, "201")
+        captured.unlink()
 
 
 class NoCalls:
@@ -148,7 +165,10 @@ class Running:
     async def recorded(self, id: str, size: int = 200_000, **changes: Any) -> bytes:
         """A recording that is over, and its content in the vault."""
         plain = wave(int(id[:8], 16), size)
-        self.vault.held[id] = plain
+        if isinstance(self.vault, SealedVault):
+            self.vault.put(id, plain)
+        else:
+            self.vault.held[id] = plain
         await self.keep(recording(id, **changes))
         await self.keep(content(id, size, line=changes.get("line", "201")))
         return plain

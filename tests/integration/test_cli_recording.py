@@ -345,8 +345,9 @@ async def test_a_player_that_fails_is_told(agent: Running) -> None:
 async def test_a_wave_that_breaks_off_ends_the_player_and_fails(agent: Running) -> None:
     await agent.recorded(ONE, 4 * PIECE)
     agent.vault.breaks_after = 3 * PIECE
-    player = program(agent.folder, "import sys; sys.stdin.buffer.read(); open('heard all', 'w')")
+    player = program(agent.folder, "import sys; sys.stdin.buffer.read(); open('heard it all', 'w')")
     one_sentence(await agent.run("recording", "play", ONE, *WHY, "--player", player), 7, "hung up before the end")
+    assert not (agent.folder / "heard it all").exists()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from agent.core.records import Calls, ContentState, How, OptIn, Reason, Recordin
 from agent.ports import StoreError
 from agent.recordings import PAGE
 from agent.views import unix
-from tests.integration.recorded import PIECE, Running, content, recording, running, wave
+from tests.integration.recorded import PIECE, Running, SealedVault, content, recording, running, wave
 from tests.scenarios.made import AT
 
 ONE, TWO, NONE = "1a" * 8, "2b" * 8, "00" * 8
@@ -242,6 +242,55 @@ async def test_what_is_destroyed_while_the_agent_is_stopped_is_on_record_as_such
             await deleting
         await agent.keep(recording(TWO))
         assert agent.stored("content")[0]["state"] == "deleted"
+
+
+# With the agent's own vault
+
+
+@pytest.fixture
+async def sealing(tmp_path: Path) -> AsyncIterator[Running]:
+    (tmp_path / "vault").mkdir()
+    async with running(tmp_path / "agent", vault=SealedVault(tmp_path / "vault")) as agent:
+        yield agent
+        agent.vault.keyring.close()
+
+
+@pytest.mark.parametrize("size", [1, PIECE, 5 * PIECE + 7])
+async def test_what_was_sealed_comes_back_and_once_deleted_neither_file_nor_key_is_left(
+    sealing: Running, size: int
+) -> None:
+    plain = await sealing.recorded(ONE, size)
+    other = await sealing.recorded(TWO, size)
+    assert (await sealing.asked("/recordings/export", {"id": ONE, "reason": "asked"})).content == plain
+    answer = await sealing.asked("/recordings/delete", {"id": ONE, "reason": "asked", "why": "customer"})
+    assert answer.status_code == 200, answer.text
+    assert [path.name for path in sealing.vault.folder.iterdir()] == [f"{TWO}.sealed"]
+    assert sealing.vault.keyring.ids() == [TWO]
+    assert (await sealing.asked("/recordings/export", {"id": ONE, "reason": "asked"})).status_code == 410
+    assert (await sealing.asked("/recordings/export", {"id": TWO, "reason": "asked"})).content == other
+
+
+async def test_what_somebody_changed_on_the_disk_is_never_given_out(sealing: Running) -> None:
+    plain = await sealing.recorded(ONE, 6 * PIECE)
+    file = sealing.vault.folder / f"{ONE}.sealed"
+    whole = file.read_bytes()
+    for place in (len(whole) - 1, 5 * PIECE):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(httpx.RemoteProtocolError):
+            await sealing.asked("/recordings/export", {"id": ONE, "reason": "asked"})
+    file.write_bytes(whole[: 3 * PIECE])
+    with pytest.raises(httpx.RemoteProtocolError):
+        await sealing.asked("/recordings/play", {"id": ONE, "reason": "asked"})
+    file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    answer = await sealing.asked("/recordings/export", {"id": ONE, "reason": "asked"})
+    assert answer.status_code == 503
+    assert plain[:100] not in answer.content
+    file.unlink()
+    assert (await sealing.asked("/recordings/export", {"id": ONE, "reason": "asked"})).status_code == 503
+    file.write_bytes(whole)
+    assert (await sealing.asked("/recordings/export", {"id": ONE, "reason": "asked"})).content == plain
+    sealing.vault.keyring.destroy(ONE)
+    assert (await sealing.asked("/recordings/export", {"id": ONE, "reason": "asked"})).status_code == 503
 
 
 # Lists
