@@ -29,6 +29,7 @@ COMMANDS = frozenset(
     (
         *("Filter", "CoreShowChannels", "PJSIPShowEndpoints", "PJSIPShowRegistrationInboundContactStatuses"),
         *("ShowDialPlan", "Getvar", "GetConfig", "ModuleCheck", "UserEvent", "Originate", "MessageSend"),
+        "VoicemailRefresh",
     )
 )
 USER = {

@@ -10,6 +10,7 @@ from agent.duties.check import (
     registrations,
     rights,
     versions,
+    voicemail,
 )
 from agent.duties.check.asker import Pbx
 from agent.duties.check.evidence import Evidence
@@ -37,5 +38,5 @@ __all__ = [
 
 def findings(evidence: Evidence) -> list[Finding]:
     """Everything that the evidence tells, worst first."""
-    subjects = (rights, listening, numbers, emergency, identities, recording, registrations, versions, host)
+    subjects = (rights, listening, numbers, emergency, identities, recording, registrations, versions, voicemail, host)
     return by_severity(finding for subject in subjects for finding in subject.judge(evidence))

@@ -120,13 +120,18 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """This machine: may the store be written, is the HTTP address free or the agent's own."""
+    """This machine: may the store be written, is the HTTP address free or the agent's own.
+
+    ``spool`` is the folder of voicemail that is to go (empty: none is), ``spool_fault`` why it cannot.
+    """
 
     store: str
     store_fault: str = ""
     listen: str = ""
     listen_fault: str = ""
     agent_runs: bool = False
+    spool: str = ""
+    spool_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +167,8 @@ class Evidence:
     features: Section | None = None
     pjsip: Section | None = None
     modules: Mapping[str, bool] | None = None
+    #: [general] of voicemail.conf
+    voicemail: Section | None = None
 
     @property
     def bulk(self) -> Account:

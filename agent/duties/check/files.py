@@ -15,6 +15,7 @@ KEPT = {
     ),
     "pjsip.conf": re.compile(r"type|send_contact_status_on_update_registration|ignore_uri_user_options"),
     "features.conf": re.compile(r"record-[a-z-]{1,20}"),
+    "voicemail.conf": re.compile(r"pollmailboxes|odbcstorage|odbctable|imapserver"),
     "extensions.conf": re.compile(r"emergency_.{1,100}"),
 }
 _MOST_DEPTH = 8

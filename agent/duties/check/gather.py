@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from agent.duties.check import emergency, phones, recording, versions
+from agent.duties.check import emergency, phones, recording, versions, voicemail
 from agent.duties.check.asker import Asker, Pbx, commands_of
 from agent.duties.check.evidence import Account, Evidence, FilterForm, Host, Section
 from agent.duties.check.phones import aors_of, endpoints_of, trunks_of
@@ -78,6 +78,7 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
         features=await asker.section("features.conf", "applicationmap", absent=Section(name="applicationmap")),
         pjsip=await _pjsip(asker),
         modules=await modules_of(asker),
+        voicemail=await asker.section("voicemail.conf", "general") if sight.host.spool else None,
         version=await _version(asker),
     )
     # Last: where MatchCriteria is not understood, this lets no event through any more.
@@ -166,7 +167,10 @@ async def modules_of(asker: Asker) -> dict[str, bool] | None:
     """Which of the modules that something here runs on are loaded."""
     if not asker.may("ModuleCheck"):
         return None
-    names = (*emergency.MODULES, *emergency.HELPFUL, *recording.MODULES, *versions.STAND_IN, "res_geolocation")
+    names = (
+        *(*emergency.MODULES, *emergency.HELPFUL, *recording.MODULES, *versions.STAND_IN),
+        *("res_geolocation", *voicemail.MODULES),
+    )
     answers = await phones.each(names, lambda name: asker.pbx.ask({"Action": "ModuleCheck", "Module": name}))
     return {name: answer.ok for name, answer in zip(names, answers, strict=True)}
 

@@ -2,6 +2,7 @@
 
 import errno
 import getpass
+import itertools
 import os
 import socket
 import urllib.request
@@ -16,8 +17,8 @@ from agent.duties.check.finding import Finding, ok, problem
 _PATIENCE_S = 2.0
 
 
-def look(store: Path, listen: tuple[str, int] | None) -> Host:
-    """Try both, changing nothing; ``listen`` None: HTTP is off."""
+def look(store: Path, listen: tuple[str, int] | None, spool: Path | None = None) -> Host:
+    """Try each, changing nothing; ``listen`` None: HTTP is off, ``spool`` None: no voicemail is to go."""
     fault, runs = _listen_fault(*listen) if listen is not None else ("", False)
     return Host(
         store=str(store),
@@ -25,6 +26,8 @@ def look(store: Path, listen: tuple[str, int] | None) -> Host:
         listen=_address(*listen) if listen is not None else "",
         listen_fault=fault,
         agent_runs=runs,
+        spool="" if spool is None else str(spool),
+        spool_fault="" if spool is None else _spool_fault(spool),
     )
 
 
@@ -60,6 +63,15 @@ def _store_fault(path: Path) -> str:
     if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
         return "its disk is mounted read-only"
     return ""
+
+
+def _spool_fault(spool: Path) -> str:
+    """Why voicemail cannot be deleted there ("": it can)."""
+    if not spool.is_dir():
+        return "there is no such folder"
+    folders = itertools.chain([spool], spool.glob("*/"), spool.glob("*/*/"), spool.glob("*/*/INBOX/"))
+    shut = sum(not os.access(folder, os.R_OK | os.W_OK | os.X_OK) for folder in folders)
+    return f"this user ({_user()}) may not write to {shut} of its folders" if shut else ""
 
 
 def _listen_fault(host: str, port: int) -> tuple[str, bool]:
