@@ -35,12 +35,11 @@ class Bridges:
 
     def with_(self, channel: str) -> list[Member]:
         """The others in the bridge of ``channel``."""
-        members = self._members.get(self._bridge_of.get(channel, ""), {})
-        return [member for member in members.values() if member.channel != channel]
+        return [member for member in self.around(channel) if member.channel != channel]
 
-    def member(self, channel: str) -> Member | None:
-        """The channel itself, while it is in a bridge."""
-        return self._members.get(self._bridge_of.get(channel, ""), {}).get(channel)
+    def around(self, channel: str) -> list[Member]:
+        """All that are in the bridge of ``channel``, itself as well."""
+        return list(self._members.get(self._bridge_of.get(channel, ""), {}).values())
 
     def of_line(self, line: str) -> list[Member]:
         """The channels of one line that talk now."""

@@ -1,6 +1,6 @@
 """The opt-ins: given for one call by a press, or standing until they are withdrawn; the default everywhere is none."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from agent.core.recording import ENDED
@@ -81,12 +81,35 @@ class Consents:
         given = self._one(wish, How.ANNOUNCED)
         return given, [given]
 
-    def ended(self, recording: Recording) -> Iterator[OptIn]:
-        """The opt-in of one call ends with its recording."""
+    def stands(self, optin: str | None) -> bool:
+        """Whether what rests on ``optin`` may go on; None is an opt-in that was told, in a capture replayed."""
+        if optin is None or optin in self._standing:
+            return True
+        given = self._of_calls.get(optin)
+        if given is None or given.how is not How.ANNOUNCED:
+            return given is not None
+        return any((held.line, held.trigger) == (given.line, given.trigger) for held in self._standing.values())
+
+    def follow(self, recording: Recording) -> Iterator[OptIn]:
+        """The opt-in of one call ends with its recording; and goes on, where the end turns out to be a pause."""
         given = self._of_calls.get(recording.optin or "")
-        if given is not None and recording.state in ENDED:
-            del self._of_calls[given.id]
-            yield replace(given, withdrawn_at=max(recording.stopped_at or given.given_at, given.given_at))
+        if given is None:
+            return
+        ended = recording.state in ENDED
+        until = max(recording.stopped_at or given.given_at, given.given_at) if ended else None
+        if until != given.withdrawn_at:
+            self._of_calls[given.id] = given = replace(given, withdrawn_at=until)
+            yield given
+
+    def forget(self, optin: str | None) -> None:
+        """Nothing more will be heard of the one call that ``optin`` is for, if it is for one."""
+        self._of_calls.pop(optin or "", None)
+
+    def unused(self, optins: Collection[str | None], at: int) -> Iterator[OptIn]:
+        """Opt-ins of one call whose recording is none of those that rest on ``optins``: it ended unheard."""
+        for given in [given for id, given in self._of_calls.items() if id not in optins]:
+            self.forget(given.id)
+            yield replace(given, withdrawn_at=max(at, given.given_at))
 
     def restore(self, records: Iterable[OptIn]) -> None:
         """Take up those that had not been withdrawn when an earlier run stopped."""

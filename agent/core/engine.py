@@ -129,7 +129,7 @@ class Engine:
 
     def withdraw(self, optin: str, by: str, at: int) -> list[Output]:
         """See `agent.core.consents.Consents.withdraw`; what is recorded by it ends."""
-        return [*self.consents.withdraw(optin, by, at), *self.tapes.withdrawn(optin)]
+        return [*self.consents.withdraw(optin, by, at), *self.tapes.withdrawn(at)]
 
     # -- the desk: who is told, who does what --------------------------------------------------------------------
 

@@ -48,11 +48,14 @@ TRANSITIONS: dict[tuple[State, Input], State] = {
     (State.PAUSED, Input.STARTED): State.RECORDING,
     (State.PAUSED, Input.STOP_ASKED): State.STOPPED,
     (State.PAUSED, Input.CALL_ENDED): State.STOPPED,
-    # MixMonitorStop comes before the dialplan's Pause: until the call ends, a stop can turn out to be a pause.
+    # MixMonitorStop may come before the dialplan's Pause: a stop can turn out to be a pause, for a moment.
     (State.STOPPED, Input.PAUSE_ASKED): State.PAUSED,
 }
 
 ENDED = frozenset((State.STOPPED, State.NOT_STARTED))
+
+#: A request to pause that comes later than this after a stop is of nothing that runs: the file is being sealed.
+_LATE_PAUSE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +126,12 @@ def step(tape: Tape, signal: Signal) -> Tape:
         return tape
     match signal:
         case RecordingAsked(ask=Ask.PAUSE):
+            if tape.stopped_at is not None and signal.at - tape.stopped_at > _LATE_PAUSE_MS:
+                return tape
             pausing = replace(tape, pausing=True) if tape.state is State.RECORDING and not tape.pausing else tape
             return _moved(pausing, Input.PAUSE_ASKED, signal.at)
+        case RecordingAsked(ask=Ask.RESUME) if tape.pausing:
+            return replace(tape, pausing=False)
         case RecordingAsked(ask=Ask.OPT_OUT):
             return _moved(tape, Input.STOP_ASKED, signal.at)
         case CaptureChanged(capture=Capture.STARTED):

@@ -17,6 +17,9 @@ from agent.core.signals import (
     CaptureChanged,
     CaptureOrder,
     ChannelDown,
+    ChannelUp,
+    DialBegun,
+    EmergencyStage,
     Gone,
     Joined,
     LiveChannel,
@@ -30,6 +33,8 @@ from agent.core.signals import (
 Output = Recording | OptIn | CaptureOrder
 
 _RUNNING = frozenset((RecordingState.RECORDING, RecordingState.PAUSED))
+#: What is asked of a channel comes this long after its end at the most: the AGI script gives up sooner.
+_LATE_MS = 60_000
 
 
 class Why(StrEnum):
@@ -69,6 +74,8 @@ class Tapes:
     unbelieved: int = 0
     #: Of each recording the channels that were in its call since it began.
     _met: dict[str, set[str]] = field(default_factory=dict)
+    #: Channels that have lately ended, and since when by the clock of the ticks.
+    _ended: dict[str, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.consents = Consents(self.new_id)
@@ -76,22 +83,31 @@ class Tapes:
     # -- grants ---------------------------------------------------------------------------------------------------
 
     def grant(self, wish: Wish) -> Grant | Why:
-        """Whether ``wish`` may be fulfilled: never on a leg of an emergency, never without an opt-in, never twice."""
-        others = [member.channel for member in self.bridges.with_(wish.channel)]
-        if self.in_emergency(wish.channel, wish.linked, *others):
+        """Whether ``wish`` may be fulfilled: never on a leg of an emergency, never without an opt-in, never twice.
+
+        What was granted to the channel before, and has not begun, gives way to it.
+        """
+        if self._near_emergency(wish.channel, wish.linked):
             return Why.EMERGENCY
+        if wish.channel in self._ended:
+            return Why.NOBODY_OPTED_IN
         tape = self.book.find(wish.channel)
         if tape is not None and tape.state in _RUNNING:
             return Why.RUNNING
         given = self.consents.given_for(wish)
         if given is None:
             return Why.NOBODY_OPTED_IN
-        if tape is not None:
-            self.book.close(tape.id)
+        given_up = [] if tape is None else self._given_up(tape, wish.at)
         optin, records = given
         fresh = recording.granted(wish, id=self.new_id(), optin=optin.id)
         self.book.put(fresh.id, fresh, fresh.channel)
-        return Grant(id=fresh.id, records=[*records, recording.minimise(fresh)])
+        return Grant(id=fresh.id, records=[*given_up, *records, recording.minimise(fresh)])
+
+    def _given_up(self, tape: Tape, at: int) -> list[Recording | OptIn]:
+        """What is left to say of ``tape``, of which nothing more will be heard."""
+        left = list(self._stepped(tape, _asked_for(tape, Ask.OPT_OUT, at)))
+        self._close(tape)
+        return left
 
     def grant_line(self, line: str, at: int) -> tuple[Grant, str]:
         """Grant what `Wish` would, to the call in which ``line`` talks now; and the name of its channel.
@@ -118,10 +134,7 @@ class Tapes:
             LookupError: no recording with this id is known to run.
         """
         tape = self.running(id)
-        signal = RecordingAsked(
-            at=at, channel=tape.channel, linked=tape.linked, line=tape.line, ask=ask, trigger=tape.trigger
-        )
-        return tape, list(self._stepped(tape, signal))
+        return tape, list(self._stepped(tape, _asked_for(tape, ask, at)))
 
     def running(self, id: str) -> Tape:
         """The recording ``id``, while it is granted, running or paused.
@@ -138,11 +151,16 @@ class Tapes:
         """Whether the leg of the recording ``id`` talked to anybody, as far as that was heard."""
         return bool(self._met.get(id))
 
-    def withdrawn(self, optin: str) -> Iterator[CaptureOrder]:
+    def withdrawn(self, at: int) -> Iterator[Output]:
         """What rests on an opt-in that was taken back ends."""
-        for tape in self.book.states.values():
-            if tape.optin == optin and tape.state in _RUNNING and tape.name:
-                yield CaptureOrder(order=Order.STOP, name=tape.name, recording=tape.id, trigger=tape.trigger)
+        for tape in list(self.book.states.values()):
+            if not tape.opted_in or tape.state in recording.ENDED or self.consents.stands(tape.optin):
+                continue
+            if tape.state is not RecordingState.RECORDING:
+                yield from self._stepped(tape, _asked_for(tape, Ask.OPT_OUT, at))
+            # Muted, it is paused and captures on: it is stopped as well.
+            if tape.state in _RUNNING and tape.name:
+                yield _order(Order.STOP, tape.name, tape)
 
     # -- what is heard --------------------------------------------------------------------------------------------
 
@@ -155,14 +173,20 @@ class Tapes:
                 yield from self._captured(signal)
             case Joined():
                 yield from self._joined(signal)
+            case EmergencyStage() | ChannelUp() | DialBegun():
+                if isinstance(signal, ChannelUp):
+                    self._ended.pop(signal.channel, None)
+                yield from self._barred_with(signal.channel)
             case ChannelDown():
+                self._ended[signal.channel] = None
                 if (tape := self.book.find(signal.channel)) is not None:
                     yield from self._stepped(tape, signal)
             case LiveChannel():
+                if signal.channel in self._ended:
+                    return  # It went while the list was on its way.
                 yield from self._found_up(signal)
             case LiveChannelsListed():
-                for tape in self.book.unproved():
-                    yield from self._stepped(tape, Gone(at=signal.at))
+                yield from self._listed(signal)
         self.bridges.hear(signal)
 
     def _asked(self, signal: RecordingAsked) -> Iterator[Output]:
@@ -175,37 +199,55 @@ class Tapes:
 
     def _captured(self, signal: CaptureChanged) -> Iterator[Output]:
         tape = self.book.find(signal.channel)
-        if signal.capture is not Capture.STARTED:
-            yield from self._stepped(tape, signal)
-            return
-        if tape is not None and tape.state in _RUNNING and tape.state is not RecordingState.PAUSED:
+        started = signal.capture is Capture.STARTED
+        if started and tape is not None and tape.state is RecordingState.RECORDING:
             # A second capture on a channel that has one: it is told apart from the first by its file alone.
-            yield _order(Order.VERIFY, signal.name, tape)
-            return
-        fresh = tape is None or tape.state in recording.ENDED
-        yield from self._stepped(self._another(tape) if fresh else tape, signal)
-        if (tape := self.book.find(signal.channel)) is not None:
-            # With whom it begins hears it announced by the dialplan.
-            self._met_by(tape)
             yield _order(Order.VERIFY if tape.opted_in else Order.STOP_UNASKED, signal.name, tape)
+            return
+        fresh = started and (tape is None or tape.state in recording.ENDED)
+        yield from self._stepped(self._another(tape) if fresh else tape, signal)
+        tape = self.book.find(signal.channel)
+        if tape is None or tape.state is not RecordingState.RECORDING:
+            return
+        # With whom it begins hears it announced by the dialplan.
+        self._met_by(tape)
+        if not tape.opted_in:
+            if started:
+                yield _order(Order.STOP_UNASKED, signal.name, tape)
+        elif self._barred(tape):
+            yield _order(Order.STOP, signal.name, tape)
+        elif started:
+            yield _order(Order.VERIFY, signal.name, tape)
 
     def _joined(self, signal: Joined) -> Iterator[Output]:
         """Who comes into a recorded call is told so; a recording that an emergency comes into ends."""
         self.bridges.hear(signal)
-        members = [*self.bridges.with_(signal.channel), *filter(None, [self.bridges.member(signal.channel)])]
-        emergency = self.in_emergency(*(key for member in members for key in (member.channel, member.linked)))
+        members = self.bridges.around(signal.channel)
         for member in members:
-            tape = self.book.find(member.channel)
-            if tape is None or tape.state not in _RUNNING:
-                continue
-            if tape.name != member.name:
-                self.book.states[tape.id] = tape = replace(tape, name=member.name)
-            if emergency and not self.policy.emergencies_recorded:
-                yield _order(Order.STOP, member.name, tape)
-            elif tape.opted_in:
-                yield from (_order(Order.WELCOME, name, tape) for name in self._met_by(tape))
-        if emergency and self.policy.emergencies_recorded:
+            if (tape := self._running_on(member.channel)) is not None:
+                # Before the list of the channels that are up, nobody knows who was there when it began.
+                yield from self._told_to(self._named(tape, member.name), known=tape.id in self._met)
+        if self.policy.emergencies_recorded and self._near_emergency(signal.channel, signal.linked):
             yield from self._begun_for_emergency(members, signal.at)
+
+    def _running_on(self, channel: str) -> Tape | None:
+        tape = self.book.find(channel)
+        return tape if tape is not None and tape.opted_in and tape.state in _RUNNING else None
+
+    def _named(self, tape: Tape, name: str) -> Tape:
+        if tape.name != name:
+            self.book.states[tape.id] = tape = replace(tape, name=name)
+        return tape
+
+    def _told_to(self, tape: Tape, *, known: bool) -> Iterator[CaptureOrder]:
+        """Tell whom ``tape`` hears for the first time, as far as it is ``known`` whom it has heard."""
+        if self._barred(tape):
+            yield _order(Order.STOP, tape.name, tape)
+        elif known:
+            # Into an emergency nobody speaks.
+            silent = self._near_emergency(tape.channel, tape.linked)
+            fresh = self._met_by(tape)
+            yield from (_order(Order.WELCOME, name, tape) for name in fresh if not silent)
 
     def _met_by(self, tape: Tape) -> list[str]:
         """The names of the channels that ``tape`` hears for the first time, which from now on it has met."""
@@ -214,14 +256,33 @@ class Tapes:
         met.update(other.channel for other in fresh)
         return [other.name for other in fresh]
 
+    def _barred(self, tape: Tape) -> bool:
+        """Whether ``tape`` may not capture: an emergency is in its call, or its opt-in was taken back."""
+        if not self.consents.stands(tape.optin):
+            return True
+        allowed = self.policy.emergencies_recorded and tape.trigger is Trigger.SERVICE
+        return not allowed and self._near_emergency(tape.channel, tape.linked)
+
+    def _barred_with(self, channel: str) -> Iterator[CaptureOrder]:
+        """Of the call of ``channel`` more is known: what is recorded of it may have turned out to be an emergency."""
+        for near in {channel, *(member.channel for member in self.bridges.with_(channel))}:
+            tape = self._running_on(near)
+            if tape is not None and tape.name and self._barred(tape):
+                yield _order(Order.STOP, tape.name, tape)
+
+    def _near_emergency(self, channel: str, linked: str) -> bool:
+        """Whether ``channel``, or who hears it, is of an emergency."""
+        around = self.bridges.around(channel)
+        return self.in_emergency(channel, linked, *(key for near in around for key in (near.channel, near.linked)))
+
     def _begun_for_emergency(self, members: list[Member], at: int) -> Iterator[Output]:
         for member in members:
             if member.line is None or self.book.find(member.channel) is not None:
                 continue
-            optin = self.consents.covering(member.line, Trigger.SERVICE, Calls.OUTGOING)
+            wish = _service(member, member.line, at)
+            optin = self.consents.covering(member.line, Trigger.SERVICE, wish.calls)
             if optin is None or not self.in_emergency(member.channel):
                 continue
-            wish = _service(member, member.line, at)
             fresh = recording.granted(wish, id=self.new_id(), optin=optin.id)
             self.book.put(fresh.id, fresh, fresh.channel)
             yield recording.minimise(fresh)
@@ -232,10 +293,36 @@ class Tapes:
         tape = self.book.find(signal.channel)
         if tape is not None:
             self.book.prove(tape.id)
-            if not tape.over and tape.name != signal.name:
-                self.book.states[tape.id] = tape = replace(tape, name=signal.name)
-        if signal.name and (tape is None or tape.opted_in):
-            yield CaptureOrder(order=Order.VERIFY, name=signal.name, recording="" if tape is None else tape.id)
+        if not signal.name:
+            return
+        if tape is None or tape.state in recording.ENDED:
+            yield CaptureOrder(order=Order.VERIFY, name=signal.name, recording="")
+        else:
+            tape = self._named(tape, signal.name)
+            yield _order(Order.VERIFY if tape.opted_in else Order.STOP_UNASKED, signal.name, tape)
+
+    def _listed(self, signal: LiveChannelsListed) -> Iterator[Output]:
+        """What was not in the list is gone; of the rest it is known now who hears it."""
+        for tape in self.book.unproved():
+            yield from self._stepped(tape, Gone(at=signal.at))
+        for tape in list(self.book.states.values()):
+            if tape.opted_in and tape.state in _RUNNING and tape.name:
+                known = tape.id in self._met
+                self._met.setdefault(tape.id, {near.channel for near in self.bridges.with_(tape.channel)})
+                yield from self._told_to(tape, known=known)
+        yield from self.consents.unused({tape.optin for tape in self.book.states.values()}, signal.at)
+
+    def found_captured(self, id: str, at: int) -> list[Output]:
+        """Asterisk was asked, and has captured the recording ``id``: where that was not heard, it began unheard."""
+        tape = self.book.states.get(id)
+        if tape is None or tape.state is not RecordingState.OPTED_IN:
+            return []
+        started = CaptureChanged(
+            at=at, channel=tape.channel, linked=tape.linked, line=tape.line, capture=Capture.STARTED, name=tape.name
+        )
+        outputs: list[Output] = list(self._stepped(replace(tape, blind=True), started))
+        self._met_by(tape)
+        return [*outputs, _order(Order.STOP, tape.name, tape)] if self._barred(tape) and tape.name else outputs
 
     def found_unasked(self, name: str, at: int) -> list[Output]:
         """Asterisk was asked, and captures the channel ``name`` (live, of which no capture was heard) unasked."""
@@ -258,8 +345,12 @@ class Tapes:
     def _another(self, tape: Tape | None) -> Tape | None:
         """No recording yet: the channel begins another one, and of ``tape`` nothing more will be heard."""
         if tape is not None:
-            self.book.close(tape.id)
+            self._close(tape)
         return None
+
+    def _close(self, tape: Tape) -> None:
+        self.book.close(tape.id)
+        self.consents.forget(tape.optin)
 
     def _stepped(self, tape: Tape | None, signal: Signal) -> Iterator[Recording | OptIn]:
         if tape is None:
@@ -274,17 +365,22 @@ class Tapes:
                 self.book.prove(tape.id)
                 return
         self.book.put(after.id, after, after.channel)
-        if after.over:
-            self.book.close(after.id)
         record = recording.minimise(after)
         if tape is None or record != recording.minimise(tape):
             yield record
-            yield from self.consents.ended(record)
+            yield from self.consents.follow(record)
+        if after.over:
+            self._close(after)
 
     def tick(self, at: int) -> None:
         """Forget recordings whose calls have been over for long."""
         for tape in self.book.tick(at):
             self._met.pop(tape.id, None)
+        for channel, since in list(self._ended.items()):
+            if since is None:
+                self._ended[channel] = at
+            elif at - since >= _LATE_MS:
+                del self._ended[channel]
 
     def regained(self) -> None:
         """The session is back: what was up has to be proved again."""
@@ -320,6 +416,12 @@ def _service(member: Member, line: str, at: int) -> Wish:
         leg=leg,
         trigger=Trigger.SERVICE,
         calls=calls,
+    )
+
+
+def _asked_for(tape: Tape, ask: Ask, at: int) -> RecordingAsked:
+    return RecordingAsked(
+        at=at, channel=tape.channel, linked=tape.linked, line=tape.line, ask=ask, trigger=tape.trigger
     )
 
 

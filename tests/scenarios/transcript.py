@@ -15,27 +15,64 @@ the line's time is the entry's own.
 
 A line whose second word is one of DIRECTIVES is not an event: time passes (``tick``), the bulk session comes back
 (``back``), the agent stops and starts again (``restart``), a session goes and comes (``lost express``,
-``regained express``), the journal was read and holds something of these calls (``read #1 #2``). A line that begins with
-``=>`` is a record expected at the end, in the order in which they were first made: its kind, and every field that is
-not empty; instants are seconds of the scenario.
+``regained express``), the journal was read and holds something of these calls (``read #1 #2``). Of recordings: the
+dialplan asks for a grant, whose records are then stored (``granted on=205#1 Trigger=code``; ``Line`` and ``Calls``
+where they are not the channel's own line and direction), a standing opt-in is written down and taken back (``optin
+Line=201 Trigger=service Calls=all``, ``withdraw Line=201 Trigger=service``), somebody asks for something of the second
+recording by command (``asked 2 Pause``), Asterisk answers that it captures it (``captured 2``), or a channel unasked
+(``unasked on=205#1``).
+
+A line that begins with ``=>`` is expected at the end. Records come first, in the order in which they were first made:
+the kind, and every field that is not empty; instants are seconds of the scenario, and the opt-in of a recording is told
+by how it was given. Then, each with its time, come refused grants and orders to Asterisk: ``1.5 refused running``,
+``1.5 order verify on=205#1 recording=1``, where the number is the recording's.
 """
 
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 from agent.core.engine import Engine, Output
 from agent.core.instants import from_rfc3339
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Alarm, Emergency, Entry, Notice, Pause, Record, Recording, RecordingState
-from agent.core.signals import CaptureOrder, Lookup
+from agent.core.records import (
+    Alarm,
+    Calls,
+    Emergency,
+    Entry,
+    Notice,
+    OptIn,
+    Pause,
+    Record,
+    Recording,
+    RecordingState,
+    Trigger,
+)
+from agent.core.signals import Ask, CaptureOrder, Lookup, Wish
+from agent.core.tapes import Why
 from agent.core.wire import parse
+
+T = TypeVar("T")
 
 #: The scenarios' second 0.
 NOON = from_rfc3339("2026-11-22T12:00:00Z")
 
-DIRECTIVES = ("tick", "back", "restart", "lost", "regained", "read")
+DIRECTIVES = (
+    "tick",
+    "back",
+    "restart",
+    "lost",
+    "regained",
+    "read",
+    "granted",
+    "optin",
+    "withdraw",
+    "asked",
+    "captured",
+    "unasked",
+)
 
 
 @dataclass(slots=True)
@@ -45,8 +82,10 @@ class Agent:
     policy: Policy = field(default_factory=Policy)
     records: dict[str, Record] = field(default_factory=dict)
     lookups: list[str] = field(default_factory=list)
-    orders: list[CaptureOrder] = field(default_factory=list)
+    #: Refused grants and orders to Asterisk, as the ``=>`` lines write them.
+    acts: list[str] = field(default_factory=list)
     made: int = 0
+    now: int = NOON
     engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +97,7 @@ class Agent:
             words = shlex.split(line)
             if not words or words[0] in ("=>", "#"):
                 continue
-            at = NOON + round(float(words[0]) * 1000)
+            self.now = at = NOON + round(float(words[0]) * 1000)
             if words[1] in DIRECTIVES:
                 self._keep(self._directed(words[1:], at))
             else:
@@ -67,7 +106,12 @@ class Agent:
 
     def shown(self) -> list[str]:
         """Every record, as the ``=>`` lines of a scenario write it."""
-        return [shown(record) for record in self.records.values() if not isinstance(record, Alarm | Entry | Notice)]
+        records = (record for record in self.records.values() if not isinstance(record, Alarm | Entry | Notice))
+        return [self._with_how(shown(record), record) for record in records]
+
+    def of(self, kind: type[T]) -> list[T]:
+        """The records of one kind, in the order in which they were first made."""
+        return [record for record in self.records.values() if isinstance(record, kind)]
 
     def open_records(self) -> list[Record]:
         """What the store would give back to an agent that starts."""
@@ -97,16 +141,71 @@ class Agent:
             case ["read", *calls]:
                 self.engine.desk.reading()
                 self.engine.desk.read([self.engine.link(_value(call)) for call in calls])
+            case ["granted", *headers]:
+                return self._granted(headers, at)
+            case ["optin", *headers]:
+                given = dict(header.split("=", 1) for header in headers)
+                trigger, calls_of = Trigger(given["Trigger"]), Calls(given["Calls"])
+                return self.engine.consents.add(given["Line"], trigger, calls_of, "asked", "ann", at)
+            case ["withdraw", *headers]:
+                given = dict(header.split("=", 1) for header in headers)
+                (optin,) = (
+                    held.id
+                    for held in self.engine.consents.standing()
+                    if (held.line, held.trigger) == (given["Line"], given["Trigger"])
+                )
+                return self.engine.withdraw(optin, "ann", at)
+            case ["asked", number, ask]:
+                return self.engine.tapes.ask(self._recording(number), Ask(ask), at)[1]
+            case ["captured", number]:
+                return self.engine.tapes.found_captured(self._recording(number), at)
+            case ["unasked", on]:
+                return self.engine.tapes.found_unasked(dict(_channel("", on.removeprefix("on=")))["Channel"], at)
             case _:
                 raise ValueError(f"no such directive: {words}")
         return []
+
+    def _granted(self, headers: Iterable[str], at: int) -> list[Record]:
+        asked = dict(header.split("=", 1) for header in headers)
+        channel = dict(_channel("", asked["on"]))
+        caller = channel["Uniqueid"] == channel["Linkedid"]
+        wish = Wish(
+            at=at,
+            channel=self.engine.link(channel["Uniqueid"]),
+            linked=self.engine.link(channel["Linkedid"]),
+            line=asked.get("Line", asked["on"].partition("#")[0]),
+            leg="caller" if caller else "callee",
+            trigger=Trigger(asked["Trigger"]),
+            calls=Calls(asked.get("Calls", "outgoing" if caller else "incoming")),
+        )
+        grant = self.engine.tapes.grant(wish)
+        if isinstance(grant, Why):
+            self.acts.append(f"{_seconds(at)} refused {grant.value}")
+            return []
+        return grant.records
+
+    def _recording(self, number: str) -> str:
+        return self.of(Recording)[int(number) - 1].id
+
+    def _with_how(self, text: str, record: Record) -> str:
+        if not isinstance(record, Recording) or record.optin is None:
+            return text
+        optin = self.records[record.optin]
+        assert isinstance(optin, OptIn)
+        return text.replace(f"optin={record.optin}", f"optin={optin.how.value}")
+
+    def _ordered(self, order: CaptureOrder) -> str:
+        name, _, number = order.name.removeprefix("PJSIP/").rpartition("-")
+        recordings = [record.id for record in self.of(Recording)]
+        of = f" recording={recordings.index(order.recording) + 1}" if order.recording else ""
+        return f"order {order.order.value.replace(' ', '_')} on={name}#{int(number.partition(';')[0], 16)}{of}"
 
     def _keep(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
             if isinstance(output, Lookup):
                 self.lookups.append(f"{output.technology} {output.endpoint}")
             elif isinstance(output, CaptureOrder):
-                self.orders.append(output)
+                self.acts.append(f"{_seconds(self.now)} {self._ordered(output)}")
             else:
                 self.records[output.id] = output
 
@@ -202,4 +301,6 @@ def _open(record: Record) -> bool:
         return bool(record.links)
     if isinstance(record, Recording):
         return record.state not in (RecordingState.STOPPED, RecordingState.NOT_STARTED)
+    if isinstance(record, OptIn):
+        return record.withdrawn_at is None
     return getattr(record, "ended_at", None) is None and getattr(record, "until_at", None) is None
