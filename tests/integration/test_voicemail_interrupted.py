@@ -1,8 +1,6 @@
 """A purge that ends between any two files leaves whole messages alone, and the next one goes on where it was."""
 
 import asyncio
-import os
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +9,7 @@ import pytest
 
 from agent.duties.voicemail import Order, Report, Terms, purge
 from agent.duties.voicemail.lock import ASTERISKS, OURS
-from tests.integration.voicemails import NOW, Nobody, leave, purged, rest, sounds
+from tests.integration.voicemails import NOW, Nobody, killed, leave, purged, rest, sounds
 
 #: Two go, two of the others are renumbered: each has an index and three recordings.
 STEPS = 2 * 4 + 2 * 7
@@ -46,15 +44,6 @@ def at_step(number: int, act: Callable[[], None]) -> Callable[[], None]:
             act()
 
     return pace
-
-
-def killed(spool: Path, step: int) -> None:
-    """A purge that is killed before this step."""
-    child = os.fork()
-    if child == 0:
-        purged(spool, pace=at_step(step, lambda: os.kill(os.getpid(), signal.SIGKILL)))
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("step", range(STEPS))

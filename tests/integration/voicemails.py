@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +99,22 @@ def purged(
     """One purge at NOW."""
     order = Order(spool=spool, terms=terms or Terms(), at=NOW, dry_run=dry_run, pace=pace, wait_s=0.1)
     return asyncio.run(purge(order, asterisk or Nobody()))
+
+
+def killed(spool: Path, step: int) -> None:
+    """A purge at NOW by a process that is killed before this change of a file."""
+    left = step
+
+    def pace() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            purged(spool, pace=pace)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
