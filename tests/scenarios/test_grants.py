@@ -2,8 +2,11 @@
 
 import pytest
 
+from agent.core.consents import Consents
 from agent.core.policy import Policy
-from tests.scenarios.transcript import Agent, expected
+from agent.core.records import OptIn, Recording
+from agent.core.signals import Ask
+from tests.scenarios.transcript import NOON, Agent, expected, shown
 
 RECORDED_EMERGENCIES = Policy(emergencies_recorded=True)
 
@@ -149,11 +152,15 @@ SCENARIOS = {
         2.000 Hangup on=205#1
         3.000 Newchannel on=205#1 Exten=206
         4.000 MixMonitorStart on=205#1
+        4.002 MixMonitorStop on=205#1
+        5.000 granted on=205#1 Trigger=button
         9.000 Hangup on=205#1
         => optin line=205 trigger=code calls=one how=press given_at=1 withdrawn_at=2
         => recording line=205 leg=caller trigger=code opted_in=True started_at=1.5 stopped_at=2 state=stopped \
                 optin=press
-        => recording line=205 leg=caller trigger=none started_at=4 stopped_at=9 state=stopped
+        => recording line=205 leg=caller trigger=none started_at=4 stopped_at=4.002 state=stopped
+        => optin line=205 trigger=button calls=one how=press given_at=5 withdrawn_at=9
+        => recording line=205 leg=caller trigger=button opted_in=True stopped_at=9 state=not_started optin=press
         => 1.5 order verify on=205#1 recording=1
         => 4 order stop_unasked on=205#1 recording=2
         """,
@@ -248,6 +255,15 @@ PAUSES = {
                 state=stopped optin=press
         => 1.5 order verify on=205#1 recording=1
         => 5.001 order verify on=205#1 recording=1
+        """,
+    "told after the capture stopped, and paused still: the opt-in that had ended with the capture goes on": """
+        1.000 granted on=205#1 Trigger=code
+        1.500 MixMonitorStart on=205#1
+        3.000 MixMonitorStop on=205#1
+        3.001 UserEvent on=205#1 UserEvent=Recording Action=Pause Trigger=code Call=#1
+        => optin line=205 trigger=code calls=one how=press given_at=1
+        => recording line=205 leg=caller trigger=code opted_in=True started_at=1.5 pauses=3- state=paused optin=press
+        => 1.5 order verify on=205#1 recording=1
         """,
     "by command, and taken back by the phone": """
         1.000 granted on=205#1 Trigger=code
@@ -699,6 +715,22 @@ RESTARTS = {
         => 2.101 order verify on=205#1 recording=1
         => 3 order welcome on=207#3 recording=1
         """,
+    "somebody comes in before the list is through: nobody knows yet who was there, and nobody is told": """
+        1.100 granted on=205#1 Trigger=code
+        1.500 MixMonitorStart on=205#1
+        2.000 restart
+        2.100 CoreShowChannel on=206#2~1 Exten= Duration=00:00:01 BridgeId=b1
+        2.101 CoreShowChannel on=205#1 Exten=206 Duration=00:00:02 BridgeId=b1
+        2.102 BridgeEnter on=207#3~1 BridgeUniqueid=b1
+        2.103 CoreShowChannelsComplete
+        9.000 Hangup on=205#1
+        => optin line=205 trigger=code calls=one how=press given_at=1.1 withdrawn_at=9
+        => recording line=205 leg=caller trigger=code opted_in=True started_at=1.5 stopped_at=9 state=stopped \
+                optin=press
+        => 1.5 order verify on=205#1 recording=1
+        => 2.1 order verify on=206#2
+        => 2.101 order verify on=205#1 recording=1
+        """,
     "who came in while the session was away is told when it is back": """
         1.000 BridgeEnter on=206#2~1 BridgeUniqueid=b1
         1.001 BridgeEnter on=205#1 BridgeUniqueid=b1
@@ -750,6 +782,10 @@ RESTARTS = {
 }
 
 
+#: What only a running agent remembers: that a call has just ended, or a pause was asked for a moment ago.
+REMEMBERED = ("a press that comes after", "a pause that", "paused, told", "told after", "by command")
+
+
 def check(policy: Policy, scenario: str) -> None:
     agent = Agent(policy).play(scenario)
     assert [*agent.shown(), *agent.acts] == expected(scenario)
@@ -788,3 +824,100 @@ def test_no_emergency_is_recorded(scenario: str) -> None:
 @pytest.mark.parametrize("scenario", EMERGENCIES_RECORDED.values(), ids=EMERGENCIES_RECORDED.keys())
 def test_emergencies_of_lines_with_the_service_are_recorded_where_the_operator_says_so(scenario: str) -> None:
     assert Agent(RECORDED_EMERGENCIES).play(scenario).acts == expected(scenario)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "cut"),
+    [
+        (scenario, cut)
+        for name, scenario in (SCENARIOS | PAUSES | TRANSFERS | WITHDRAWN).items()
+        if not name.startswith(REMEMBERED)
+        for cut, before in enumerate(scenario.split("=>")[0].strip().splitlines()[:-1], 1)
+        if "Action=Pause" not in before
+    ],
+)
+def test_a_restart_at_any_moment_loses_no_record(scenario: str, cut: int) -> None:
+    lines = scenario.strip().splitlines()
+    time = lines[cut].split()[0]
+    restarted = Agent().play("\n".join([*lines[:cut], f"{time} restart", *lines[cut:]]))
+    assert restarted.shown() == [line for line in expected(scenario) if not line[0].isdigit()]
+
+
+def test_events_that_claim_an_opt_in_are_counted() -> None:
+    agent = Agent()
+    for ask in ("OptIn", "OptIn", "Pause", "OptOut"):
+        agent.play(f"1 UserEvent on=205#1 UserEvent=Recording Action={ask} Trigger=code Call=#1")
+    assert agent.engine.tapes.unbelieved == 2
+    agent.play("2 granted on=205#1 Trigger=code")
+    agent.play("2.1 UserEvent on=205#1 UserEvent=Recording Action=OptIn Trigger=code Call=#1")
+    assert agent.engine.tapes.unbelieved == 2, "it was granted"
+
+
+def test_an_opt_in_of_a_call_whose_recording_was_never_stored_ends_with_the_first_list() -> None:
+    agent = Agent().play("1 granted on=205#1 Trigger=code")
+    (recording,) = agent.of(Recording)
+    del agent.records[recording.id]
+    agent.play("2 restart\n2.1 CoreShowChannelsComplete")
+    assert [shown(optin) for optin in agent.of(OptIn)] == [
+        "optin line=205 trigger=code calls=one how=press given_at=1 withdrawn_at=2.1"
+    ]
+
+
+def test_a_recording_names_the_opt_in_of_its_own_press() -> None:
+    agent = Agent().play("1 granted on=205#1 Trigger=code\n2 granted on=206#2 Trigger=code")
+    assert [recording.optin for recording in agent.of(Recording)] == [optin.id for optin in agent.of(OptIn)]
+
+
+def test_a_refusal_leaves_nothing_behind() -> None:
+    agent = Agent().play("1 Newchannel on=201#1 Exten=999")
+    agent.play("1.1 granted on=201#1 Trigger=code\n1.2 granted on=202#2 Trigger=service")
+    assert not agent.of(Recording)
+    assert not agent.of(OptIn)
+    assert not agent.engine.tapes.book.states
+    assert agent.engine.consents == Consents(agent.engine.consents.new_id)
+
+
+def in_a_call(*lines: str) -> Agent:
+    joined = (f"1 BridgeEnter on={line} BridgeUniqueid=b{number}" for number, line in enumerate(lines))
+    return Agent().play("\n".join(["0 optin Line=201 Trigger=service Calls=all", *joined]))
+
+
+def test_by_command_the_call_in_which_a_line_talks_is_recorded() -> None:
+    agent = in_a_call("201#2~1")
+    grant, name = agent.engine.tapes.grant_line("201", NOON + 2_000)
+    assert name == "PJSIP/201-00000002"
+    assert [shown(record) for record in grant.records if isinstance(record, Recording)] == [
+        f"recording line=201 leg=callee trigger=service opted_in=True state=opted_in optin={agent.of(OptIn)[0].id}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("agent", "line", "error", "says"),
+    [
+        (in_a_call(), "201", LookupError, "in no call"),
+        (in_a_call("201#1", "201#2"), "201", ValueError, "several calls"),
+        (in_a_call("202#1"), "202", ValueError, "nobody has opted in"),
+        (
+            in_a_call("201#1").play("1.1 granted on=201#1 Trigger=code\n1.2 MixMonitorStart on=201#1"),
+            "201",
+            ValueError,
+            "already",
+        ),
+        (in_a_call("201#1").play("1.1 DialBegin on=201#1 to=t#2~1 DialString=999@t"), "201", ValueError, "emergency"),
+    ],
+    ids=["no call", "two calls", "no opt-in", "recorded", "emergency"],
+)
+def test_by_command_it_is_refused_in_one_clear_sentence(
+    agent: Agent, line: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        agent.engine.tapes.grant_line(line, NOON + 2_000)
+
+
+@pytest.mark.parametrize("ended", ["2 Hangup on=205#1", "2 asked 1 OptOut"])
+def test_nothing_can_be_asked_of_a_recording_that_is_over(ended: str) -> None:
+    agent = Agent().play(f"1 granted on=205#1 Trigger=code\n{ended}")
+    with pytest.raises(LookupError, match="no recording with this id runs now"):
+        agent.play("3 asked 1 Pause")
+    with pytest.raises(LookupError):
+        agent.engine.tapes.ask("unknown", Ask.PAUSE, NOON)
