@@ -22,7 +22,7 @@ from agent.config.channel import AnyChannel
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
 from agent.core.numbers import forms
-from agent.core.records import Alarm, Entry, Notice, Record
+from agent.core.records import Alarm, Entry, Key, Notice, Record, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
@@ -391,14 +391,15 @@ class _Ear:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._ticked_at = 0
-        self.records: dict[str, Record] = {}
+        self.records: dict[Key, Record] = {}
 
     def hear(self, session: str, message: Message, at: int) -> None:  # noqa: ARG002
         outputs = self._engine.hear(message, at)
         if at - self._ticked_at >= TICK_S * 1000:
             outputs += self._engine.tick(at)
             self._ticked_at = at
-        self.records.update((output.id, output) for output in outputs if not isinstance(output, Lookup | CaptureOrder))
+        kept = (output for output in outputs if not isinstance(output, Lookup | CaptureOrder))
+        self.records.update((key_of(output), output) for output in kept)
 
     def lost(self, session: str, cause: str, at: int) -> None:
         """A capture has one session only."""

@@ -10,7 +10,7 @@ import structlog
 
 from agent.config import ConfigError
 from agent.core.lanes import Lane
-from agent.core.records import Alarm, Detail, Emergency, Look, Record
+from agent.core.records import Alarm, Detail, Emergency, Key, Look, Record, key_of
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.views import unix
@@ -34,7 +34,7 @@ class Keeping:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._waiting: dict[asyncio.Future[None], set[str]] = {}
+        self._waiting: dict[asyncio.Future[None], set[Key]] = {}
         pipeline.observers.append(self)
         pipeline.refusals.append(self._refused)
 
@@ -45,7 +45,7 @@ class Keeping:
             StoreError: the store takes nothing now; they wait in memory for it.
         """
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[stored] = {record.id for record in records}
+        self._waiting[stored] = {key_of(record) for record in records}
         self._pipeline.put(records)
         try:
             async with asyncio.timeout(STORE_S):
@@ -57,9 +57,9 @@ class Keeping:
 
     def __call__(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
         """Records that have been committed; see `agent.pipeline.Observer`."""
-        for stored, ids in self._waiting.items():
-            ids.difference_update(record.id for record in records)
-            if not ids and not stored.done():
+        for stored, keys in self._waiting.items():
+            keys.difference_update(key_of(record) for record in records)
+            if not keys and not stored.done():
                 stored.set_result(None)
 
     def _refused(self, error: StoreError, records: Sequence[Record]) -> None:  # noqa: ARG002

@@ -9,7 +9,7 @@ import structlog
 
 from agent.core.engine import Engine, Output
 from agent.core.lanes import Lane, Lanes, lane_of
-from agent.core.records import Emergency, Record, Recording
+from agent.core.records import Emergency, Key, Record, Recording, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Message
 from agent.ports import Store, StoreError
@@ -43,8 +43,8 @@ class Pipeline:
         self.storing = True
         self._store = store
         self._wake = asyncio.Event()
-        #: Of the emergency lane, by id: what is not in the store in this state.
-        self._unkept: dict[str, Record] = {}
+        #: Of the emergency lane: what is not in the store in this state.
+        self._unkept: dict[Key, Record] = {}
         self._kept_some = asyncio.Event()
 
     # -- what a source says: synchronous, so that nothing un-minimised ever waits -------------------------------
@@ -80,7 +80,7 @@ class Pipeline:
             else:
                 self.lanes.put(output)
                 if lane_of(output) is Lane.EMERGENCY:
-                    self._unkept[output.id] = output
+                    self._unkept[key_of(output)] = output
                 self._wake.set()
 
     # -- what the journal's reader asks: see `agent.ports.Ledger` ------------------------------------------------
@@ -125,8 +125,8 @@ class Pipeline:
     async def drain(self) -> list[Record]:
         """Write until nothing waits, or the store takes nothing; what it refused, which waits again."""
         taken: list[Record] = []
-        refused: dict[str, Record] = {}
-        held: dict[str, Record] = {}
+        refused: dict[Key, Record] = {}
+        held: dict[Key, Record] = {}
         try:
             while (work := self.lanes.take()) is not None:
                 lane, taken = work
@@ -145,7 +145,7 @@ class Pipeline:
         return [*refused.values(), *held.values()]
 
     async def _written(
-        self, lane: Lane, taken: list[Record], refused: dict[str, Record], held: dict[str, Record]
+        self, lane: Lane, taken: list[Record], refused: dict[Key, Record], held: dict[Key, Record]
     ) -> bool:
         """Move ``taken`` into the store, or what it will not have into ``refused``; whether the store took any.
 
@@ -154,10 +154,10 @@ class Pipeline:
         error = await self._committed(lane, list(taken))
         if error is None or error.everything:
             for record in taken:
-                refused.pop(record.id, None)
-                held.pop(record.id, None)
+                refused.pop(key_of(record), None)
+                held.pop(key_of(record), None)
                 if error is not None:
-                    held[record.id] = record
+                    held[key_of(record)] = record
             taken.clear()
             return error is None
         # One record that the store will not have must not keep the others out, nor the lanes behind it waiting.
@@ -165,9 +165,9 @@ class Pipeline:
         while taken and (lane is Lane.EMERGENCY or not self.lanes.depth(Lane.EMERGENCY)):
             if not alone and await self._committed(lane, taken[:1]) is None:
                 took_any = True
-                refused.pop(taken[0].id, None)
+                refused.pop(key_of(taken[0]), None)
             else:
-                refused[taken[0].id] = taken[0]
+                refused[key_of(taken[0])] = taken[0]
             del taken[0]
         return took_any
 
@@ -184,8 +184,8 @@ class Pipeline:
             log.info("store_back")
         if lane is Lane.EMERGENCY:
             for record in records:
-                if self._unkept.get(record.id) is record:
-                    del self._unkept[record.id]
+                if self._unkept.get(key_of(record)) is record:
+                    del self._unkept[key_of(record)]
             self._kept_some.set()
         self._told(lane, records, time.perf_counter() - started)
         return None

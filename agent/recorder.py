@@ -211,7 +211,7 @@ def _vault(config: Config, books: Books) -> tuple[Keyring | None, Vault | None]:
     if folder is None or site_key is None:
         return None, None
     try:
-        keyring = Keyring(config.store.path.with_name(f"{config.store.path.name}.keys"), site_key)
+        keyring = Keyring(config.keyring, site_key)
         return keyring, Vault(folder, keyring)
     except StoreError as error:
         # An edge fails alone: a 999 needs no recordings.

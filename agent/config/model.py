@@ -377,7 +377,7 @@ class Recording(Section):
     enforce: Annotated[
         bool,
         Key(
-            meaning="Whether a recording that nobody opted into is stopped and destroyed; else it is told and kept note of.",
+            meaning="Whether a recording that nobody opted into is stopped and destroyed; else it is only told.",
             takes="true or false",
             example="true",
         ),
@@ -402,7 +402,7 @@ class Recording(Section):
     monitor_dir: Annotated[
         _File | None,
         Key(
-            meaning="Asterisk's own monitor folder, where it writes what it captures; it must be memory (tmpfs), no disk.",
+            meaning="Asterisk's own monitor folder, where it writes what it captures; it must be memory (tmpfs).",
             takes="the path of a folder",
             example='"/var/spool/asterisk/monitor"',
         ),
@@ -420,7 +420,7 @@ class Recording(Section):
         Ge(1),
         Le(1_000_000),
         Key(
-            meaning="With less room than this in one of the two folders no new recording is granted; nothing is deleted.",
+            meaning="With less room than this in either folder no new recording is granted; nothing is deleted.",
             takes="whole megabytes from 1 to 1000000",
             example="64",
         ),

@@ -14,6 +14,7 @@ from agent.core.records import (
     Emergency,
     Entry,
     Failure,
+    Key,
     Look,
     Notice,
     OptIn,
@@ -23,6 +24,7 @@ from agent.core.records import (
     Record,
     Recording,
     Registration,
+    key_of,
 )
 
 
@@ -75,7 +77,7 @@ class Lanes:
 
     ordinary_limit: int = 200_000
     shed: Counter[str] = field(default_factory=Counter)
-    _waiting: tuple[dict[str, Record], dict[str, Record], dict[str, Record]] = field(
+    _waiting: tuple[dict[Key, Record], dict[Key, Record], dict[Key, Record]] = field(
         default_factory=lambda: ({}, {}, {})
     )
 
@@ -83,10 +85,10 @@ class Lanes:
         """Queue ``record``, in place of an earlier state of the same record."""
         lane = lane_of(record)
         waiting = self._waiting[lane]
-        if lane is Lane.ORDINARY and record.id not in waiting and len(waiting) >= self.ordinary_limit:
+        if lane is Lane.ORDINARY and key_of(record) not in waiting and len(waiting) >= self.ordinary_limit:
             self.shed[record.KIND] += 1
             return
-        waiting[record.id] = record
+        waiting[key_of(record)] = record
 
     def take(self, batch: int = BATCH) -> tuple[Lane, list[Record]] | None:
         """The next transaction: every waiting record of the first busy lane, at most ``batch`` ordinary ones."""
@@ -105,13 +107,13 @@ class Lanes:
     def put_back(self, records: list[Record]) -> None:
         """Return records that could not be written, unless a later state waits already; never sheds."""
         for record in records:
-            self._waiting[lane_of(record)].setdefault(record.id, record)
+            self._waiting[lane_of(record)].setdefault(key_of(record), record)
 
     def depth(self, lane: Lane) -> int:
         """Records waiting in ``lane``."""
         return len(self._waiting[lane])
 
 
-def _first(waiting: dict[str, Record], count: int) -> list[str]:
+def _first(waiting: dict[Key, Record], count: int) -> list[Key]:
     keys = iter(waiting)
     return [next(keys) for _ in range(count)]

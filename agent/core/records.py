@@ -583,6 +583,13 @@ INSTANTS = frozenset(
 )
 _INTERNAL = frozenset(("links",))
 
+Key = tuple[str, str]
+
+
+def key_of(record: Record) -> Key:
+    """What tells a record from all others: an id alone is its own within a kind only."""
+    return record.KIND, record.id
+
 
 def document(record: Record) -> dict[str, Any]:
     """The record as others see it: ``kind`` first, times in RFC 3339 UTC, without the restart links."""

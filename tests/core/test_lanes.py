@@ -164,3 +164,20 @@ def test_a_flood_of_ordinary_records_sheds_no_emergency(emergencies: int) -> Non
     work = lanes.take()
     assert work is not None
     assert work[0] is (Lane.EMERGENCY if emergencies else Lane.ORDINARY)
+
+
+def test_two_records_of_one_id_are_two_records() -> None:
+    """What became of a recording's content has the recording's own id."""
+    recording = Recording(
+        id="one",
+        line="201",
+        leg="caller",
+        trigger=Trigger.NONE,
+        opted_in=False,
+        state=RecordingState.STOPPED,
+    )
+    content = Content(id="one", state=ContentState.SHREDDED, stored_at=1)
+    lanes = Lanes()
+    lanes.put(recording)
+    lanes.put(content)
+    assert lanes.take() == (Lane.RECORDING, [recording, content])

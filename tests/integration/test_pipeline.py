@@ -82,7 +82,8 @@ class Bench:
         self.told: list[str] = []
         self.changed = asyncio.Event()
         self.pipeline = Pipeline(
-            Unfollowed(policy=Policy(), link=Linker(b"key"), new_id=lambda: f"id-{next(ids)}"), self.store
+            Unfollowed(policy=Policy(optins_told=True), link=Linker(b"key"), new_id=lambda: f"id-{next(ids)}"),
+            self.store,
         )
         self.pipeline.observers.append(self._observe)
 

@@ -40,6 +40,9 @@ class Office:
         self._phones: dict[str, Phone] = {}
 
     async def __aenter__(self) -> Self:
+        # what it plays to whom
+        await self.lab.cli("logger add channel said verbose")
+        await self.lab.cli("core set verbose 3")
         await self.agent.start()
         for number, line in enumerate(_LINES, 1):
             self._phones[line] = Phone(
@@ -116,8 +119,8 @@ class Office:
         return not tone.found_in(self.lab.folder) and not tone.found_in(self.folder) and not tone.found_in(self.store)
 
     def asterisk_said(self) -> str:
-        """Asterisk's console."""
-        return (self.lab.folder / "log" / "console").read_text(errors="replace")
+        """What Asterisk did in the dialplan: each prompt that it played, too."""
+        return (self.lab.folder / "log" / "said").read_text(errors="replace")
 
     async def _output(self, *words: str) -> bytes:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TELEPHONY_AGENT_")}
