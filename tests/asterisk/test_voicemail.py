@@ -8,12 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.duties.check import Login, Sight, findings, gather, look
+from agent.duties.voicemail import Asterisk as PurgedAsterisk
+from agent.sources.ami import Address, Credentials
+from agent.sources.ami_inquiry import Inquiry, inquiry
 from tests.integration.commands import ROOT, telephony_agent
 from tests.lab.agent import AgentProcess
 from tests.lab.asterisk import Asterisk
@@ -67,11 +72,14 @@ class Mailbox:
         self.agent = AgentProcess(lab, folder=folder, settings=f'[voicemail]\nspool_dir = "{self.spool}"\n')
 
     async def leave(self, count: int) -> None:
-        """Messages from line 201, each of about a second."""
+        """Messages from line 201, each of about a second and like no other."""
         for _ in range(count):
             before = await self.new()
             await self.caller.call("*98208", steps=[Talk(1.2)])
             await until(partial(self._other_than, before))
+            wave = max((self.path / "INBOX").glob("*.wav"))
+            header = wave.read_bytes()[:44]
+            wave.write_bytes(header + os.urandom(wave.stat().st_size - len(header)))
 
     async def _other_than(self, count: int) -> bool:
         return await self.new() != count
@@ -257,3 +265,46 @@ async def test_without_asterisk_it_goes_all_the_same(box: Mailbox) -> None:
     assert await box.purge() == {"mailboxes": 1, "unheard": 1, "kept": 1, "unlit": 1}
     await box.lab.start()
     assert await box.new() == 1
+
+
+async def test_the_owner_is_warned_on_the_phone(box: Mailbox) -> None:
+    async with Inbox(box.owner) as phone, logged_in(box.lab) as asker:
+        assert await PurgedAsterisk(asker, lambda: 0).warned("208", [1_795_867_200_000, 1_795_953_600_000])
+
+        async def told() -> bool:
+            return bool(phone.texts)
+
+        await until(told)
+        assert not await PurgedAsterisk(asker, lambda: 0).warned("207", [0])
+    assert phone.texts[0].body == (
+        "2 voicemail messages will be deleted from 28 November 2026 on unless you listen to them or save them again."
+    )
+
+
+async def test_check_says_that_it_can_go(box: Mailbox, version: str) -> None:
+    await box.leave(1)
+    found = await checked(box)
+    assert found["voicemail.storage"] == ("ok", "app_voicemail keeps its messages as files")
+    assert found["voicemail.spool"][0] == "ok"
+    assert found["voicemail.lamps"] == ("ok", "phones are told when messages were deleted")
+    conf = box.lab.folder / "etc" / "voicemail.conf"
+    conf.write_text(conf.read_text().replace("pollmailboxes=yes", "pollmailboxes=no"))
+    severity, _ = (await checked(box))["voicemail.lamps"]
+    assert severity == ("ok" if version == "22" else "warning")
+
+
+async def checked(box: Mailbox) -> dict[str, tuple[str, str]]:
+    """What a check says of voicemail."""
+    host = look(box.agent.store, None, box.spool)
+    async with logged_in(box.lab) as pbx:
+        logins = [Login(name="agent", sessions=("express", "bulk"), pbx=pbx)]
+        sight = Sight(logins=logins, etc=None, numbers=(), forms=(), loopback=True, tls=False, host=host)
+        evidence = await gather(sight, lambda: int(time.time() * 1000))
+    found = [one for one in findings(evidence) if one.id.startswith("voicemail.")]
+    return {one.id: (one.severity.value, one.text) for one in found}
+
+
+def logged_in(lab: Asterisk) -> AbstractAsyncContextManager[Inquiry]:
+    """A login with the agent's rights."""
+    address = Address(host="127.0.0.1", port=lab.ami_port, ssl=None)
+    return inquiry(address, Credentials(username="agent", secret=lab.agent_secret))
