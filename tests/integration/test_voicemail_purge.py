@@ -1,5 +1,6 @@
 """Which voicemail goes, in which order of files, and what is never touched."""
 
+import fcntl
 import os
 import stat
 import threading
@@ -165,6 +166,22 @@ def test_asterisks_own_lock_is_respected_and_never_removed(box: Path) -> None:
     assert shown(purged(spool(box))) == {"mailboxes": 1, "failed": 1, "heard": 1}
     assert counted(box / "INBOX") == [0]
     assert (box / "INBOX" / ".lock").exists()
+
+
+@pytest.mark.parametrize("name", [".lock", "lock"])
+def test_who_had_the_lock_may_be_in_the_mailbox_now(box: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    leave(box / "INBOX", 0, days=40)
+    held = (box / "INBOX" / name).open("wb")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    rest(box / "INBOX")
+
+    def let_go(_: float) -> None:
+        (box / "INBOX" / name).unlink()
+        held.close()
+
+    monkeypatch.setattr("agent.duties.voicemail.lock.time.sleep", let_go)
+    assert shown(purged(spool(box))) == {"mailboxes": 1, "kept": 1, "due": 1, "in_use": 1}
+    assert counted(box / "INBOX") == [0]
 
 
 def test_nothing_of_a_lock_stays(box: Path) -> None:

@@ -234,6 +234,18 @@ async def test_where_asterisk_is_away_only_quiet_mailboxes_are_purged(beside: Be
     assert (counted(inbox(beside)), counted(inbox(beside, "202"))) == ([], [0])
 
 
+async def test_an_answer_that_cannot_be_understood_counts_as_none(beside: Beside) -> None:
+    leave(inbox(beside), 0, days=40)
+    os.utime(inbox(beside), (NOW // 1000 - 1800,) * 2)
+    up = {"Application": "VoiceMailMain", "Duration": "canary", "Channel": "PJSIP/canary"}
+    beside.fake.replies["CoreShowChannels"] = lambda _, action: list_of(
+        action, "CoreShowChannelsComplete", event("CoreShowChannel", **up)
+    )
+    async with beside.running():
+        await beside.until(lambda: len(beside.done) == 1)
+    assert counted(inbox(beside)) == [0]
+
+
 async def test_the_lock_of_a_killed_purge_does_not_stay_until_the_next_day(beside: Beside) -> None:
     leave(inbox(beside), 0, days=40)
     killed(beside.spool, 0)
