@@ -114,7 +114,7 @@ class Tapes:
 
         Raises:
             LookupError: it talks in no call.
-            ValueError: it may not be recorded, or talks in several calls.
+            ValueError: it may not be recorded, is recorded or about to be, or talks in several calls.
         """
         talking = self.bridges.of_line(line)
         if len(talking) != 1:
@@ -122,6 +122,10 @@ class Tapes:
                 raise LookupError("this line is in no call now")
             raise ValueError("this line is in several calls now: let the phone itself start it")
         (member,) = talking
+        tape = self.book.find(member.channel)
+        if tape is not None and tape.state is RecordingState.OPTED_IN:
+            # The phone was quicker, and may be about to begin under that name.
+            raise ValueError(_REFUSED[Why.RUNNING])
         granted = self.grant(_service(member, line, at))
         if isinstance(granted, Why):
             raise ValueError(_REFUSED[granted])

@@ -480,6 +480,19 @@ EMERGENCIES = {
         => 2.001 order welcome on=202#2 recording=1
         => 2.1 order stop on=201#1 recording=1
         """,
+    "it came in while the session was away": """
+        0.100 UserEvent on=204#3 UserEvent=Emergency Stage=Dialled Call=#3 Number=999
+        2.000 granted on=201#1 Trigger=code
+        2.500 MixMonitorStart on=201#1
+        3.000 back
+        3.100 CoreShowChannel on=201#1 Exten=206 Duration=00:00:02 BridgeId=b1
+        3.101 CoreShowChannel on=204#3 Exten=999 Duration=00:00:03 BridgeId=b1
+        3.102 CoreShowChannelsComplete
+        => 2.5 order verify on=201#1 recording=1
+        => 3.1 order verify on=201#1 recording=1
+        => 3.101 order verify on=204#3
+        => 3.102 order stop on=201#1 recording=1
+        """,
     "a recorded leg dials an emergency number": """
         1.000 granted on=201#1 Trigger=code
         1.500 MixMonitorStart on=201#1
@@ -903,9 +916,10 @@ def test_by_command_the_call_in_which_a_line_talks_is_recorded() -> None:
             ValueError,
             "already",
         ),
+        (in_a_call("201#1").play("1.1 granted on=201#1 Trigger=code"), "201", ValueError, "already"),
         (in_a_call("201#1").play("1.1 DialBegin on=201#1 to=t#2~1 DialString=999@t"), "201", ValueError, "emergency"),
     ],
-    ids=["no call", "two calls", "no opt-in", "recorded", "emergency"],
+    ids=["no call", "two calls", "no opt-in", "recorded", "about to be", "emergency"],
 )
 def test_by_command_it_is_refused_in_one_clear_sentence(
     agent: Agent, line: str, error: type[Exception], says: str
