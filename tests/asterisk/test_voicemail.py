@@ -267,6 +267,18 @@ async def test_without_asterisk_it_goes_all_the_same(box: Mailbox) -> None:
     assert await box.new() == 1
 
 
+async def test_the_running_agent_does_it_by_itself(box: Mailbox) -> None:
+    async with Inbox(box.owner, "NOTIFY") as phone:
+        await box.leave(2)
+        box.age("INBOX", 31, [0])
+        async with box.agent as agent:
+            done = await agent.one("purge", unheard=1)
+            await lit(phone, "1/0")
+    assert (done["mailboxes"], done["kept"], done["failed"]) == (1, 1, 0)
+    assert done["at"] <= done["done_at"]
+    assert box.names("INBOX") == ["msg0000.alaw", "msg0000.txt", "msg0000.wav"]
+
+
 async def test_the_owner_is_warned_on_the_phone(box: Mailbox) -> None:
     async with Inbox(box.owner) as phone, logged_in(box.lab) as asker:
         assert await PurgedAsterisk(asker, lambda: 0).warned("208", [1_795_867_200_000, 1_795_953_600_000])
