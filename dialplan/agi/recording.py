@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Asks the agent whether a call may be recorded; Asterisk runs it as an AGI script (dialplan/recording.conf).
 
-AGI(recording.py,<socket>,<trigger>,<line>,<calls>,<Linkedid>) sets RECORDING_ID to the name under which the call may be
-recorded, or leaves it as it was and sets RECORDING_WHY to one word. It takes no longer than LIMIT_S: no answer means no
-recording, and the call goes on. Needs Python 3.7 or later and pyst2.
+AGI(recording.py,<socket>,<trigger>,<line>,<calls>,<Linkedid>,<channel>,<Uniqueid>) sets RECORDING_ID to the name under
+which the call may be recorded, or leaves it as it was and sets RECORDING_WHY to one word. It takes no longer than
+LIMIT_S: no answer means no recording, and the call goes on. Needs Python 3.7 or later and pyst2.
 """
 
 import json
@@ -48,21 +48,24 @@ def word(value, pattern):
 def main():
     """One question, one answer."""
     signal.alarm(LIMIT_S)
-    place, trigger, line, calls, linked = (sys.argv[1:] + [""] * 5)[:5]
+    # Asterisk tells the channel on standard input too, but there a line break in the caller's number can forge it.
+    place, trigger, line, calls, linked, channel, uniqueid = (sys.argv[1:] + [""] * 7)[:7]
+    # A caller's name may be of any bytes.
+    sys.stdin.reconfigure(errors="replace")
     with open(os.devnull, "w") as nowhere:  # pyst2 writes down the caller's environment
         try:
             agi = AGI(stderr=nowhere)
             question = {
                 "trigger": trigger,
-                "channel": agi.env.get("agi_channel", ""),
-                "uniqueid": agi.env.get("agi_uniqueid", ""),
+                "channel": channel,
+                "uniqueid": uniqueid,
                 "linkedid": linked,
                 "line": line,
                 "calls": calls,
             }
             try:
                 answer = ask(place, question)
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 answer = {"why": "away"}
             granted = word(answer.get("id"), "[0-9a-f]{16}")
             if granted:
