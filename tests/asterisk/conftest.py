@@ -36,7 +36,7 @@ async def lab(version: str) -> AsyncIterator[Asterisk]:
 @pytest.fixture
 async def agent(lab: Asterisk, tmp_path: Path) -> AsyncIterator[AgentProcess]:
     """The agent, ready."""
-    async with AgentProcess(lab, folder=tmp_path / "agent") as agent:
+    async with AgentProcess(lab, folder=tmp_path / "agent", recording="") as agent:
         yield agent
 
 

@@ -37,9 +37,10 @@ async def test_no_marker_of_a_call_or_registration_is_kept_anywhere(
         await call.done()
     await agent.some("emergency", 2, outcome="answered")
     await agent.one("recording", state="stopped")
+    await agent.one("content", state="kept")
     everything = _everything(agent, tmp_path)
     await agent.stop()
-    everything += [(str(path), path.read_bytes()) for path in agent.folder.iterdir() if path.is_file()]
+    everything += [(str(path), path.read_bytes()) for path in agent.folder.rglob("*") if path.is_file()]
     wanted = [MARK, "805ec0ffee", "01134960753", "34960753", "5375", caller.call_id, "PJSIP/", *identifiers]
     _assert_clean(everything, wanted)
     # the proof that the search would find something: what may be kept is there
@@ -63,7 +64,7 @@ async def test_the_dialplans_events_carry_no_text_of_the_callers(lab: Asterisk, 
 def _everything(agent: AgentProcess, folder: Path) -> list[tuple[str, bytes]]:
     """Every file, page and command output in which a value could have come to rest."""
     found = [
-        (str(path), path.read_bytes()) for path in agent.folder.iterdir() if path.is_file() and path.suffix != ".toml"
+        (str(path), path.read_bytes()) for path in agent.folder.rglob("*") if path.is_file() and path.suffix != ".toml"
     ]
     found += [(path, agent.get(path)[1].encode()) for path in ("/metrics", "/readyz", "/healthz")]
     for kind in (
@@ -76,6 +77,10 @@ def _everything(agent: AgentProcess, folder: Path) -> list[tuple[str, bytes]]:
         "notices",
         "paths",
         "looks",
+        "optins",
+        "contents",
+        "accesses",
+        "purges",
     ):
         for form in ([], ["--json"]):
             command = [sys.executable, "-m", "agent", "list", kind, *form, "--config", str(agent.config)]

@@ -1,6 +1,4 @@
-"""Record buttons, opt-in codes and captures that nobody asked for, from SIP to the store."""
-
-import asyncio
+"""What is on record of a recording: who asked, on which leg, when it captured and when not, from SIP to the store."""
 
 from tests.lab.agent import AgentProcess
 from tests.lab.asterisk import Asterisk
@@ -60,19 +58,6 @@ async def test_the_in_call_code_starts_and_stops(lab: Asterisk, agent: AgentProc
     assert (tape["trigger"], tape["opted_in"]) == ("code", True)
 
 
-async def test_a_capture_that_nobody_asked_for_is_kept_as_exactly_that(lab: Asterisk, agent: AgentProcess) -> None:
-    caller, colleague = await pair(lab)
-    async with Callee(colleague):
-        call = await caller.start_call("202", steps=[Talk(4)])
-        channel = await _channel_of(lab, "201")
-        await lab.cli(f"mixmonitor start {channel} unasked.wav")
-        running = await agent.one("recording", state="recording")
-        assert (running["trigger"], running["opted_in"], running["line"]) == ("none", False, "201")
-        await call.done()
-    stopped = await agent.one("recording", state="stopped")
-    assert (stopped["id"], stopped["opted_in"]) == (running["id"], False)
-
-
 async def test_an_agent_restart_while_recording(lab: Asterisk, agent: AgentProcess) -> None:
     caller, colleague = await pair(lab)
     async with Callee(colleague):
@@ -85,22 +70,3 @@ async def test_an_agent_restart_while_recording(lab: Asterisk, agent: AgentProce
     assert (after["id"], after["started_at"], after["opted_in"]) == (before["id"], before["started_at"], True)
     assert not after["blind"]
 
-
-async def test_an_ordinary_call_is_not_recorded(lab: Asterisk, agent: AgentProcess) -> None:
-    caller, colleague = await pair(lab)
-    async with Callee(colleague):
-        await caller.call("202", steps=[Talk(0.5)])
-        await caller.call("*1202", steps=[Talk(0.5)])
-    await agent.one("recording", state="stopped", trigger="code")
-    assert len(agent.stored("recording")) == 1
-    assert len(list(lab.recordings.iterdir())) == 1
-
-
-async def _channel_of(lab: Asterisk, line: str) -> str:
-    async with asyncio.timeout(10):
-        while True:
-            for row in (await lab.cli("core show channels concise")).splitlines():
-                name, *columns = row.split("!")
-                if name.startswith(f"PJSIP/{line}-") and "Up" in columns:
-                    return name
-            await asyncio.sleep(0.05)

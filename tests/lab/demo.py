@@ -31,10 +31,11 @@ CAPTURE = Path(__file__).parents[1] / "scenarios" / "captures" / "asterisk-22-de
 COLUMNS = {
     "emergency": ("line number site certainty outcome trunk started_at seen_by", " callbacks test"),
     "recording": ("line leg trigger opted_in state started_at stopped_at pauses", ""),
+    "content": ("line kept_as state duration_ms size_bytes stored_at", " reason"),
     "registration": ("line ip site certainty vendor model ended_at", " first_seen"),
 }
 WIDE = 100
-KINDS = {"emergency": 6, "recording": 4, "registration": 8}
+KINDS = {"emergency": 6, "recording": 4, "content": 3, "registration": 8}
 REFRESH_S = 0.25
 AGAIN_S = 20.0
 CRASHED = (LabError, SipError, AgentError)

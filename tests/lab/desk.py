@@ -82,7 +82,7 @@ class Desk:
         port = server.sockets[0].getsockname()[1]
         channels.write_text(_CHANNELS.format(port=port, secret=secrets.token_hex(16)))
         try:
-            async with AgentProcess(lab, folder=folder, settings=SETTINGS) as self._agent:
+            async with AgentProcess(lab, folder=folder, settings=SETTINGS, recording="") as self._agent:
                 yield self._agent
         finally:
             for task in self._doing:
