@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.lab import tone
 from tests.lab.asterisk import Asterisk
-from tests.lab.conversation import Dial, Listen, RecordButton, Say, Talk, Transfer
+from tests.lab.conversation import Dial, Listen, RecordButton, Say, Step, Talk, Transfer
 from tests.lab.memory import Disk
 from tests.lab.provision import installation
 from tests.lab.recorded import Office
@@ -182,7 +182,7 @@ async def test_an_emergency_is_recorded_only_on_a_stated_basis(lab: Asterisk, tm
 
 
 async def test_who_comes_into_a_recorded_call_is_told(office: Office) -> None:
-    first = [Talk(0.5), RecordButton(True), Talk(1), Say(6)]
+    first: list[Step] = [Talk(0.5), RecordButton(True), Talk(1), Say(6)]
     async with office.answering("205", [Listen(4)]), office.call_up("201", "202", [Talk(3), Transfer("205")], first):
         await office.agent.until(lambda: playing(office, PARTY), "a prompt for the new party")
     said = office.asterisk_said()
