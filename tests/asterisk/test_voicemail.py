@@ -33,6 +33,8 @@ PROMPTS = (
     "youhave no INBOX Old Urgent messages message and onefor opts helpexit goodbye first last prev next repeat delete"
     " undelete deleted undeleted toforward savemessage advopts nomore saved login password incorrect incorrect-mailbox"
 )
+#: Loaded here alone: no dialplan of the agent's needs them.
+MODULES = ("res_pjsip_mwi_body_generator", "res_pjsip_mwi", "app_voicemail")
 WAIT_S = 10.0
 
 KILLED = """
@@ -139,6 +141,8 @@ async def box(version: str, tmp_path: Path) -> AsyncIterator[Mailbox]:
     begin = "[208]\ntype=endpoint\n"
     assert begin in pjsip.read_text()
     pjsip.write_text(pjsip.read_text().replace(begin, f"{begin}mailboxes=208@default\n"))
+    with (lab.folder / "etc" / "modules.conf").open("a") as modules:
+        modules.writelines(f"load={name}.so\n" for name in MODULES)
     (sounds / "digits").mkdir()
     for name in (*(f"vm-{prompt}" for prompt in PROMPTS.split()), *(f"digits/{digit}" for digit in range(10))):
         (sounds / f"{name}.alaw").write_bytes(b"\xd5" * 80)
