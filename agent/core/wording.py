@@ -23,6 +23,8 @@ _ABOUT = {
     Cause.ADDRESS: "Emergency address",
     Cause.PROBE: "The agent's probe",
     Cause.CHANNEL: "A channel of notice",
+    Cause.RECORDING: "Recording",
+    Cause.VOICEMAIL: "Voicemail",
 }
 
 

@@ -172,6 +172,12 @@ def test_an_operational_alarm_says_what_is_wrong_and_when_it_is_over() -> None:
     assert worded(replace(path, cleared_at=NOON, closed_at=NOON)).title.startswith("OVER: ")
 
 
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_has_words(cause: Cause) -> None:
+    alarm = replace(ALARM, cause=cause, what="something is wrong", severity=Severity.WARNING)
+    assert "something is wrong" in worded(alarm).title
+
+
 def test_phones_away_from_their_address_are_named_and_the_rest_counted() -> None:
     moved = Alarm(
         id="a3", cause=Cause.LOCATION, subject="leeds", what="500 phones", severity=Severity.WARNING, raised_at=NOON
