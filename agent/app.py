@@ -36,7 +36,7 @@ from agent.recordings import Recordings
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
-from agent.status import path_state, readiness, snapshot
+from agent.status import Folders, path_state, purges, readiness, recorder_state, snapshot
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.views import api, unix
 from agent.views.metrics import Metrics
@@ -141,11 +141,23 @@ class Agent:
             desk = alerts.Desk(pipeline, lambda: SqliteReader(config.store.path))
             alerting = Alerting(alerts.routes(told, source.bulk, now_ms), desk, now_ms)
             assured = self._assured(pipeline, source, records)
-            metrics = Metrics(lambda: snapshot(source, pipeline, alerting, path_state(*assured.watching)))
-            metrics.restore(records)
-            alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
             keeping = control.Keeping(pipeline)
             recording = self._recorder(pipeline, source, keeping)
+            folders = Folders(recording, config)
+            metrics = Metrics(
+                lambda: snapshot(
+                    source,
+                    pipeline,
+                    alerting,
+                    path_state(*assured.watching),
+                    recorder_state(recording, folders),
+                    None if config.voicemail.spool_dir is None else config.voicemail.every_h * 3600.0,
+                )
+            )
+            past = await asyncio.to_thread(purges, lambda: SqliteReader(config.store.path))
+            metrics.restore([*records, *past])
+            alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
+            recording.captures.watchers.append(metrics.stopped)
             pipeline.observers += [metrics, source.stored, alerting, *assured.observers, *recording.observers]
             pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
@@ -158,6 +170,7 @@ class Agent:
                 "alerting": alerting.run,
                 **assured.parts,
                 **recording.parts,
+                "recording_folders": folders.run,
                 "retention": lambda: retention.run(store, config.retention.days, now_ms),
                 "http": lambda: self._http(pipeline, source, metrics),
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), recordings),

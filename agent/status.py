@@ -1,16 +1,90 @@
-"""How the running agent stands: what ``/readyz`` and a scrape show of its source and its pipeline."""
+"""How the running agent stands: what ``/readyz`` and a scrape show of its source, its pipeline and its recordings."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from agent import __version__
+from agent.config import Config
 from agent.core.lanes import Lane
-from agent.core.records import RecordingState
+from agent.core.records import Purge, RecordingState
+from agent.core.tapes import Tapes
 from agent.duties.alerting import Alerting
 from agent.duties.assurance import Address, Handle, Reach, Rehearsals, TrunkState, Watch
+from agent.duties.recording.captures import Captures
+from agent.duties.recording.granting import Granting
+from agent.duties.recording.marks import Marks
+from agent.duties.recording.sealing import Sealer
+from agent.duties.recording.sweeping import Sweeper
 from agent.pipeline import Pipeline
+from agent.ports import Reader, StoreError
 from agent.sources.ami import AmiSource, State
-from agent.views.metrics import JournalState, PathState, SessionState, Snapshot
+from agent.stores.monitor import Monitor
+from agent.stores.vault import Vault
+from agent.views.door import Door
+from agent.views.metrics import JournalState, PathState, RecorderState, SessionState, Snapshot
+
+_LOOK_EVERY_S = 15.0
+_MEGABYTE = 1 << 20
+_MONITOR, _STORE = "monitor", "store"
+
+
+class Recording(Protocol):
+    """The parts of `agent.recorder.Recorder` that a scrape shows."""
+
+    @property
+    def tapes(self) -> Tapes: ...
+    @property
+    def captures(self) -> Captures: ...
+    @property
+    def granting(self) -> Granting: ...
+    @property
+    def marks(self) -> Marks: ...
+    @property
+    def folder(self) -> Monitor | None: ...
+    @property
+    def vault(self) -> Vault | None: ...
+    @property
+    def sealer(self) -> Sealer | None: ...
+    @property
+    def sweeper(self) -> Sweeper | None: ...
+    @property
+    def door(self) -> Door | None: ...
+
+
+class Folders:
+    """The folders of recordings as they were at the last look, which no scrape waits for: a disk may not answer."""
+
+    def __init__(self, recording: Recording, config: Config) -> None:
+        self._folder = recording.folder
+        self._vault = recording.vault
+        wanted = config.recording.store_dir is not None and config.keys.site_key() is not None
+        #: None where none is configured.
+        self.vault_usable: bool | None = recording.vault is not None if wanted else None
+        self.in_memory: bool | None = None
+        self.free_bytes: dict[str, int] = {}
+        self.min_free_bytes = config.recording.min_free_mb * _MEGABYTE
+
+    async def run(self) -> None:
+        """Look every few seconds, until cancelled."""
+        while True:
+            await asyncio.to_thread(self.look)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Look now; it may block."""
+        if self._folder is not None:
+            self.in_memory = self._folder.in_memory()
+            self.free_bytes[_MONITOR] = self._folder.free_bytes()
+        if self._vault is not None:
+            try:
+                self.free_bytes[_STORE] = self._vault.free_bytes()
+                self.vault_usable = True
+            except StoreError:
+                self.free_bytes[_STORE] = 0
+                self.vault_usable = False
 
 
 def readiness(source: AmiSource, pipeline: Pipeline) -> dict[str, bool]:
@@ -21,7 +95,14 @@ def readiness(source: AmiSource, pipeline: Pipeline) -> dict[str, bool]:
     return conditions | ({"same_asterisk": source.in_step} if all(sessions.values()) else {})
 
 
-def snapshot(source: AmiSource, pipeline: Pipeline, alerting: Alerting, path: PathState) -> Snapshot:
+def snapshot(
+    source: AmiSource,
+    pipeline: Pipeline,
+    alerting: Alerting,
+    path: PathState,
+    recorder: RecorderState | None = None,
+    purged_every_s: float | None = None,
+) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
     calls, tapes = engine.desk.book.states.values(), engine.tapes.book.states.values()
@@ -57,7 +138,46 @@ def snapshot(source: AmiSource, pipeline: Pipeline, alerting: Alerting, path: Pa
         refusals=alerting.refused,
         journal=_journal(source, pipeline),
         path=path,
+        recorder=recorder,
+        purged_every_s=purged_every_s,
     )
+
+
+def recorder_state(recording: Recording, folders: Folders) -> RecorderState:
+    """What a scrape shows of recordings."""
+    captures, sealer, sweeper, door = recording.captures, recording.sealer, recording.sweeper, recording.door
+    refused = {why.value: count for why, count in recording.granting.refused.items()}
+    return RecorderState(
+        granted=recording.granting.granted,
+        refused=refused | {"odd": 0 if door is None else door.odd},
+        standing=Counter(given.trigger for given in recording.tapes.consents.standing()),
+        unbelieved=recording.tapes.unbelieved,
+        unasked=captures.unasked,
+        unstopped=captures.unstopped,
+        undestroyed=captures.undestroyed,
+        orders_failed=captures.failures,
+        sealed=0 if sealer is None else sealer.sealed,
+        sealing=0 if sealer is None else len(sealer.busy_with),
+        seal_failures=0 if sealer is None else sealer.failures,
+        keeping=sealer is None or sealer.working,
+        strays=0 if sweeper is None else sweeper.strays,
+        sweep_failures=0 if sweeper is None else sweeper.failures,
+        vault_usable=folders.vault_usable,
+        door_open=None if door is None else door.open,
+        in_memory=folders.in_memory,
+        free_bytes=dict(folders.free_bytes),
+        min_free_bytes=folders.min_free_bytes,
+        marks_refused=recording.marks.refused,
+    )
+
+
+def purges(reader: Callable[[], AbstractContextManager[Reader]]) -> list[Purge]:
+    """The purges of voicemail on record; none where these cannot be read."""
+    try:
+        with reader() as records:
+            return [record for record in records.read(Purge.KIND) if isinstance(record, Purge)]
+    except StoreError:
+        return []
 
 
 def path_state(watch: Watch, probe: Handle, rehearsals: Rehearsals) -> PathState:

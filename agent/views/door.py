@@ -60,6 +60,8 @@ class Door:
         self._asking = 0
         #: Questions that nobody could make sense of.
         self.odd = 0
+        #: Whether Asterisk can ask.
+        self.open = False
 
     async def serve(self, path: Path, group: str | None) -> None:
         """Answer on the Unix socket ``path``, which the agent's user and ``group`` may use, until cancelled."""
@@ -77,10 +79,12 @@ class Door:
                 continue
             log.info("recording_door")
             server = await asyncio.start_unix_server(self._answer, sock=listening, limit=MOST_BYTES)
+            self.open = True
             try:
                 async with server:
                     await server.serve_forever()
             finally:
+                self.open = False
                 unix.remove(path)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

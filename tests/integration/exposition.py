@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.core.lanes import Lane
 from agent.core.records import Emergency, Outcome, Record, SeenBy
-from agent.views.metrics import JournalState, Metrics, PathState, SessionState, Snapshot
+from agent.views.metrics import JournalState, Metrics, PathState, RecorderState, SessionState, Snapshot
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -42,6 +42,29 @@ PATH = PathState(
     phones={"yes": 5, "no_path": 1},
 )
 
+RECORDER = RecorderState(
+    granted=21,
+    refused={"emergency": 0, "unsafe": 22, "odd": 23},
+    standing={"service": 24},
+    unbelieved=25,
+    unasked=26,
+    unstopped=27,
+    undestroyed=28,
+    orders_failed=29,
+    sealed=30,
+    sealing=31,
+    seal_failures=32,
+    keeping=True,
+    strays=33,
+    sweep_failures=34,
+    vault_usable=True,
+    door_open=True,
+    in_memory=True,
+    free_bytes={"monitor": 35, "store": 36},
+    min_free_bytes=37,
+    marks_refused=False,
+)
+
 SNAPSHOT = Snapshot(
     version="1",
     ready=True,
@@ -73,6 +96,8 @@ SNAPSHOT = Snapshot(
     refusals={"desk": 0, "pager": 2},
     journal=JournalState(recovered=3, waiting=4, odd=1, read_at=2_000),
     path=PATH,
+    recorder=RECORDER,
+    purged_every_s=86_400,
 )
 
 

@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 from agent.core.lanes import LANE_OF, Lane
 from agent.core.normalise import FAILURES
 from agent.core.records import (
+    Access,
     Alarm,
     Blind,
     Cause,
     Certainty,
+    Content,
+    ContentClass,
+    ContentState,
     Delivery,
     Emergency,
     Entry,
@@ -20,6 +24,8 @@ from agent.core.records import (
     Outcome,
     Path,
     Probe,
+    Purge,
+    Reason,
     Record,
     Recording,
     RecordingState,
@@ -27,10 +33,12 @@ from agent.core.records import (
     SeenBy,
     Severity,
     Trigger,
+    Use,
     Verdict,
 )
+from agent.core.tapes import Why
 from agent.duties.assurance import Address, Reach, TrunkState
-from agent.views.metrics import JournalState, Metrics, PathState, SessionState, Snapshot
+from agent.views.metrics import JournalState, Metrics, PathState, RecorderState, SessionState, Snapshot
 
 BEGIN = 1_795_000_000_000
 TRUNKS = ("carrier-a", "carrier-b")
@@ -47,7 +55,8 @@ class MadeUpAgent:
     """An agent in whose every `step` some of everything happens.
 
     Ill, it has no AMI session and no writable store, its lanes grow, its emergency calls end badly, nobody is told of
-    them, and the next one would not get through.
+    them, and the next one would not get through. It records unasked and cannot keep what was asked for, and voicemail
+    stays.
     """
 
     ill: bool
@@ -94,6 +103,34 @@ class MadeUpAgent:
             refusals={"desk": 0, "pager": trouble},
             journal=JournalState(recovered=trouble, waiting=6 * int(self.ill), odd=0, read_at=now_ms()),
             path=self._path(),
+            recorder=self._recorder(),
+            purged_every_s=86_400,
+        )
+
+    def _recorder(self) -> RecorderState:
+        trouble = self.steps if self.ill else 0
+        well = not self.ill
+        return RecorderState(
+            granted=self.steps,
+            refused={why.value: trouble if why is Why.NOT_SAFE else 0 for why in Why} | {"odd": trouble},
+            standing={Trigger.SERVICE: 3},
+            unbelieved=trouble,
+            unasked=trouble,
+            unstopped=trouble,
+            undestroyed=trouble,
+            orders_failed=trouble,
+            sealed=self.steps,
+            sealing=trouble,
+            seal_failures=trouble,
+            keeping=well,
+            strays=trouble,
+            sweep_failures=trouble,
+            vault_usable=well,
+            door_open=well,
+            in_memory=well,
+            free_bytes={"monitor": 1 << 28, "store": 1 << 34 if well else 0},
+            min_free_bytes=1 << 26,
+            marks_refused=self.ill,
         )
 
     def _path(self) -> PathState:
@@ -116,6 +153,7 @@ class MadeUpAgent:
 
     def _records(self) -> list[Record]:
         others: list[Record] = [self._registration(), self._blind(), self._recording(Trigger.BUTTON), *self._desk()]
+        others += [*self._contents(), *self._purged()]
         calls = [self._emergency(Outcome.ANSWERED, SeenBy.DIALPLAN), self._emergency(Outcome.FAILED, test=True)]
         if self.ill:
             others += [self._recording(Trigger.NONE)]
@@ -211,6 +249,27 @@ class MadeUpAgent:
             stopped_at=BEGIN + 30_000,
             state=RecordingState.STOPPED,
         )
+
+    def _contents(self) -> list[Record]:
+        if self.ill:
+            self.metrics.stopped(0.2)
+        kept = Content(
+            id=f"{self.steps}-kept",
+            line="202",
+            kept_as=ContentClass.USER,
+            state=ContentState.KEPT,
+            stored_at=BEGIN,
+            size_bytes=480_044,
+        )
+        expired = replace(kept, state=ContentState.DELETED, deleted_at=BEGIN, reason=Reason.EXPIRED)
+        lost = replace(kept, state=ContentState.LOST, deleted_at=BEGIN, reason=Reason.MISSING)
+        played = Access(id=f"{self.steps}-a", at=BEGIN, by="Ann", recording=kept.id, use=Use.PLAYED, reason="asked")
+        return [kept, lost if self.ill else expired, played]
+
+    def _purged(self) -> list[Record]:
+        at = now_ms() - LONG_AGO_MS * self.ill
+        begun = Purge(id=f"{self.steps}-purge", at=at)
+        return [begun, replace(begun, done_at=at, mailboxes=4, heard=3, kept=9, due=2, failed=int(self.ill))]
 
     def _registration(self) -> Registration:
         return Registration(

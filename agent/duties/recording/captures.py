@@ -59,10 +59,11 @@ class Captures:
         self._stray = stray
         self._tasks: set[asyncio.Task[None]] = set()
         self._denied: set[str] = set()
-        self.unasked = 0
-        #: Seconds from hearing of an unasked capture until Asterisk said that it is stopped, of the latest one.
-        self.stopped_after_s: float | None = None
+        #: Captures that nobody asked for: in all, those that Asterisk would not stop, those whose file is elsewhere.
+        self.unasked = self.unstopped = self.undestroyed = 0
         self.failures = 0
+        #: Told of each unasked capture how long (s) after it was heard of Asterisk said that it is stopped.
+        self.watchers: list[Callable[[float], None]] = []
 
     def order(self, order: CaptureOrder) -> None:
         """See to it, soon."""
@@ -104,6 +105,7 @@ class Captures:
             return
         # The channel remembers the name when the capture is over: only what can be stopped is running.
         if await self._stopped(order.name):
+            self.unasked += 1
             for output in self._tapes.found_unasked(order.name, self._clock()):
                 if isinstance(output, CaptureOrder):
                     await self._destroyed(output, file)
@@ -121,9 +123,11 @@ class Captures:
         file = await self._file(order.name)
         if not await stopping and "StopMixMonitor" in self._denied:
             text = f"{_UNASKED} runs and cannot be stopped: Asterisk refuses StopMixMonitor (write class system)"
+            self.unstopped += 1
             self._books.condition(order.recording, text, Severity.CRITICAL)
             return
-        self.stopped_after_s = asyncio.get_running_loop().time() - began
+        for told in self.watchers:
+            told(asyncio.get_running_loop().time() - began)
         await self._destroyed(order, file)
 
     async def _destroyed(self, order: CaptureOrder, file: str) -> None:
@@ -131,6 +135,7 @@ class Captures:
         log.warning("recording_unasked", id=order.recording)
         size = None if self._folder is None else await self._shredded(self._folder, file)
         if size is None:
+            self.undestroyed += 1
             text = f"{_UNASKED} was stopped; its file is not in [recording] monitor_dir: look for it and destroy it"
             self._books.condition(order.recording, text, Severity.CRITICAL)
             self._stray()
@@ -164,9 +169,9 @@ class Captures:
             await asyncio.to_thread(folder.shred, path)
         except FileNotFoundError:
             return 0
-        except OSError as error:
+        except (OSError, StoreError) as error:
             self.failures += 1
-            log.error("shred_failed", reason=error.strerror)
+            log.error("shred_failed", reason=error.strerror if isinstance(error, OSError) else str(error))
             return None
         return size
 

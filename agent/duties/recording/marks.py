@@ -32,7 +32,8 @@ class Marks:
         self._standing = standing
         self._up = up
         self._due = asyncio.Event()
-        self._denied = False
+        #: Whether Asterisk would not let a mark be read or written, when that was tried last.
+        self.refused = False
 
     def changed(self) -> None:
         """An opt-in was given or withdrawn, or Asterisk is back."""
@@ -66,7 +67,7 @@ class Marks:
                 return self._refused()
         for key in found.keys() - marks.keys():
             await self._done({"Action": "DBDel", "Key": key})
-        self._denied = False
+        self.refused = False
         return True
 
     async def _done(self, action: Mapping[str, str]) -> bool:
@@ -77,7 +78,7 @@ class Marks:
         return answer.ok
 
     def _refused(self) -> bool:
-        if not self._denied:
-            self._denied = True
+        if not self.refused:
+            self.refused = True
             log.warning("marks_refused", hint="without write class system no recording service is asked for")
         return False

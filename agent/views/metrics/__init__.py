@@ -6,15 +6,17 @@ from prometheus_client import CollectorRegistry, disable_created_metrics, genera
 from prometheus_client.core import Metric
 
 from agent.core.lanes import Lane
-from agent.core.records import Alarm, Cause, Emergency, Entry, Notice, Path, Probe, Record
+from agent.core.records import Access, Alarm, Cause, Content, Emergency, Entry, Notice, Path, Probe, Purge, Record
 from agent.views.metrics import scrape
 from agent.views.metrics.alerts import Alerts
 from agent.views.metrics.calls import Calls
 from agent.views.metrics.operations import Operations
 from agent.views.metrics.paths import Paths
-from agent.views.metrics.snapshot import JournalState, PathState, SessionState, Snapshot
+from agent.views.metrics.recordings import Recordings, recorder
+from agent.views.metrics.snapshot import JournalState, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics.voicemail import Voicemail
 
-__all__ = ["JournalState", "Metrics", "PathState", "SessionState", "Snapshot"]
+__all__ = ["JournalState", "Metrics", "PathState", "RecorderState", "SessionState", "Snapshot"]
 
 # A second series for every counter, of which Prometheus makes nothing.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -31,6 +33,8 @@ class Metrics:
         self._calls = Calls(self._registry)
         self._alerts = Alerts(self._registry)
         self._paths = Paths()
+        self._recordings = Recordings(self._registry)
+        self._voicemail = Voicemail(self._registry)
         self._registry.register(self)
 
     def text(self) -> bytes:
@@ -49,6 +53,8 @@ class Metrics:
                     self._alerts.restore(record)
                 case Path():
                     self._paths.path(record)
+                case Purge():
+                    self._voicemail.restore(record)
 
     def __call__(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:
         """Fold one commit in."""
@@ -66,6 +72,12 @@ class Metrics:
                     self._paths.path(record)
                 case Probe():
                     self._paths.probe(record)
+                case Content():
+                    self._recordings.content(record)
+                case Access():
+                    self._recordings.access(record)
+                case Purge():
+                    self._voicemail.fold(record)
         for record in records:
             if isinstance(record, Entry):
                 self._calls.entry(record)
@@ -73,6 +85,10 @@ class Metrics:
     def handed(self, channel: str, cause: Cause, since_dialled_ms: int | None) -> None:
         """A channel took a notice; ``since_dialled_ms`` where it was an emergency's first on that channel."""
         self._alerts.handed(channel, cause, since_dialled_ms)
+
+    def stopped(self, after_s: float) -> None:
+        """A capture that nobody asked for was stopped, so long after it was heard of."""
+        self._recordings.stopped(after_s)
 
     def collect(self) -> Iterator[Metric]:
         """What is made at the scrape; the registry calls it for `text`."""
@@ -87,3 +103,7 @@ class Metrics:
             yield from scrape.journal(now.journal)
         if now.path is not None:
             yield from scrape.path(now.path)
+        if now.recorder is not None:
+            yield from recorder(now.recorder)
+        if now.purged_every_s is not None:
+            yield from self._voicemail.series(now.purged_every_s)

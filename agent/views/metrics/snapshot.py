@@ -60,11 +60,42 @@ class PathState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecorderState:
+    """What the agent does about recordings, in counts since its start, and what it has for it.
+
+    ``refused`` has every reason there is, ``standing`` counts opt-ins by trigger, ``free_bytes`` is by folder
+    (``monitor``, ``store``). What is None, or has no folder there, is not configured.
+    """
+
+    granted: int
+    refused: Mapping[str, int]
+    standing: Mapping[str, int]
+    unbelieved: int
+    unasked: int
+    unstopped: int
+    undestroyed: int
+    orders_failed: int
+    sealed: int
+    sealing: int
+    seal_failures: int
+    keeping: bool
+    strays: int
+    sweep_failures: int
+    vault_usable: bool | None
+    door_open: bool | None
+    in_memory: bool | None
+    free_bytes: Mapping[str, int]
+    min_free_bytes: int
+    marks_refused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The whole of it.
 
     ``registered`` counts open spans by vendor, ``certain`` by certainty ("none": no table of sites),
     ``recordings_running`` captures by trigger; ``refusals`` has every channel of notice, and how often it took none.
+    Voicemail is purged ``purged_every_s``, None where it is not.
     """
 
     version: str
@@ -84,3 +115,5 @@ class Snapshot:
     refusals: Mapping[str, int] = field(default_factory=dict)
     journal: JournalState | None = None
     path: PathState | None = None
+    recorder: RecorderState | None = None
+    purged_every_s: float | None = None
