@@ -38,6 +38,7 @@ from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
 from agent.status import Folders, path_state, purges, readiness, recorder_state, snapshot
 from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.vault import examine, is_memory, never_swapped
 from agent.views import api, unix
 from agent.views.metrics import Metrics
 
@@ -433,6 +434,25 @@ async def run(config: Config) -> None:
     log.info("stopped")
 
 
+def _places(config: Config) -> checking.Places:
+    """Where recordings are captured and kept, and whether the site key opens the keyring; nothing is made."""
+    section, site_key = config.recording, config.keys.site_key()
+    fault = "" if site_key is not None else "there is no site key"
+    try:
+        found = None if site_key is None else examine(config.keyring, site_key)
+        if found is not None and not found[1]:
+            fault = f"the site key is another than the keyring {config.keyring} was made with"
+    except StoreError as error:
+        fault = str(error)
+    return checking.Places(
+        monitor=section.monitor_dir,
+        store=section.store_dir,
+        socket=section.socket,
+        group=section.socket_group,
+        key=fault,
+    )
+
+
 async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
     """What is wrong on the PBX and here, worst first; ``etc`` is Asterisk's configuration folder.
 
@@ -445,8 +465,13 @@ async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
     bulk, express = credentials(config, "bulk"), credentials(config, "express")
     apart = express.username != bulk.username
     listen = config.http.listen
+    recordings = checking.look_at_recordings(_places(config), in_memory=is_memory, never_swapped=never_swapped)
     host = await asyncio.to_thread(
-        checking.look, config.store.path, (listen.host, listen.port) if listen is not None else None
+        checking.look,
+        config.store.path,
+        (listen.host, listen.port) if listen is not None else None,
+        config.voicemail.spool_dir,
+        recordings,
     )
     async with contextlib.AsyncExitStack() as logins:
         pbx = await logins.enter_async_context(inquiry(address(config), bulk))

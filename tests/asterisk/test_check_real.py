@@ -38,6 +38,10 @@ write=system,reporting
 read=all
 write=all
 
+[digits](template)
+read=system,call,security,user,dtmf
+write=system,reporting,user,originate,message
+
 [mute](template)
 read=call,security,user
 write=
@@ -63,9 +67,11 @@ def append(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
-async def check(lab: Asterisk, folder: Path, *options: str, **environment: str) -> tuple[int, str]:
+async def check(
+    lab: Asterisk, folder: Path, *options: str, recording: str | None = None, **environment: str
+) -> tuple[int, str]:
     """Exit code and all output of one run; no secret of this Asterisk stands in it."""
-    agent = AgentProcess(lab, folder=folder / "agent")
+    agent = AgentProcess(lab, folder=folder / "agent", recording=recording)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "agent", "check", "--config", str(agent.config), *options),
         stdout=asyncio.subprocess.PIPE,
@@ -79,8 +85,10 @@ async def check(lab: Asterisk, folder: Path, *options: str, **environment: str) 
     return process.returncode or 0, out
 
 
-async def findings(lab: Asterisk, folder: Path, *options: str, user: str = "agent") -> Found:
-    code, out = await check(lab, folder, "--json", *options, TELEPHONY_AGENT_AMI__USERNAME=user)
+async def findings(
+    lab: Asterisk, folder: Path, *options: str, user: str = "agent", recording: str | None = None
+) -> Found:
+    code, out = await check(lab, folder, "--json", *options, recording=recording, TELEPHONY_AGENT_AMI__USERNAME=user)
     found: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
     assert code == any(finding["severity"] == "problem" for finding in found)
     assert len({finding["id"] for finding in found}) == len(found)
@@ -129,6 +137,10 @@ async def test_every_right_that_is_missing_or_too_many(lab: Asterisk, tmp_path: 
         "rights.greedy.read.all": "problem",
         "rights.greedy.write.all": "problem",
     }
+    digits = await findings(lab, tmp_path, user="digits")
+    assert wrong(digits).keys() - usual == {"rights.digits.read.dtmf"}
+    assert digits["rights.digits.read.dtmf"]["severity"] == "problem"
+    assert "card digits and PINs" in digits["rights.digits.read.dtmf"]["text"]
 
 
 async def test_what_stands_in_the_way_of_a_999_is_told_before_one_is_dialled(lab: Asterisk, tmp_path: Path) -> None:
@@ -165,7 +177,32 @@ async def test_without_a_write_class_the_files_are_read_and_the_rest_is_unknown(
     seeing = wrong(await findings(lab, tmp_path, "--asterisk-etc", str(lab.folder / "etc"), user="mute"))
     assert seeing["rights.mute.read.system"] == "problem"
     assert blind.keys() - seeing.keys() == {
-        *("rights.mute.read", "ami.writetimeout.mute", "ami.bindaddr", "recording.features"),
+        *("rights.mute.read", "rights.mute.read.dtmf", "ami.writetimeout.mute", "ami.bindaddr", "recording.features"),
+    }
+
+
+async def test_what_stands_in_the_way_of_a_recording_is_told(lab: Asterisk, tmp_path: Path) -> None:
+    usual = wrong(await findings(lab, tmp_path)).keys()
+    found = await findings(lab, tmp_path, recording="")
+    # The machine that the tests run on may swap.
+    assert wrong(found).keys() - usual <= {"recording.monitor"}
+    assert "is on a disk" not in found["recording.monitor"]["text"]
+    for id in ("recording.monitor.asterisk", "recording.store", "recording.keys", "recording.socket"):
+        assert found[id]["severity"] == "ok"
+    assert [found[f"recording.{id}"]["severity"] for id in ("prompts", "party", "announcement")] == ["ok"] * 3
+    extensions = (lab.folder / "etc" / "extensions.conf").read_text()
+    moved = extensions.replace("RECORDING_SOCKET=", "RECORDING_SOCKET=/other").replace("RECORDING_SAY_party", "OTHER")
+    (lab.folder / "etc" / "extensions.conf").write_text(moved)
+    await lab.cli("dialplan reload")
+    await lab.cli("dialplan set global RECORDING_SAY_party no")
+    (tmp_path / "agent" / "site-key").write_text("0" * 63)
+    code, out = await check(lab, tmp_path, "--json", recording="")
+    assert (code, "site-key" in out) == (2, True)
+    (tmp_path / "agent" / "site-key").write_text("0" * 64)
+    told = wrong(await findings(lab, tmp_path, recording=""))
+    assert {id: severity for id, severity in told.items() if id not in usual and id != "recording.monitor"} == {
+        "recording.socket": "problem",
+        "recording.party": "warning",
     }
 
 

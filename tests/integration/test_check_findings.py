@@ -553,7 +553,7 @@ SEVERAL: dict[str, tuple[dict[str, Any], dict[str, Severity]]] = {
     ),
     "manager.conf unseen": (
         {"accounts": (account(section=None, proven=frozenset(("system", "security"))),)},
-        {"rights.agent.read": UNKNOWN, "ami.writetimeout.agent": UNKNOWN},
+        {"rights.agent.read": UNKNOWN, "rights.agent.read.dtmf": UNKNOWN, "ami.writetimeout.agent": UNKNOWN},
     ),
     "manager.conf unseen, but a command gives the right away": (
         {
@@ -561,7 +561,11 @@ SEVERAL: dict[str, tuple[dict[str, Any], dict[str, Severity]]] = {
                 account(section=None, proven=frozenset(USER["read"].split(",")), commands=COMMANDS | {"Command"}),
             )
         },
-        {"rights.agent.write.command": PROBLEM, "ami.writetimeout.agent": UNKNOWN},
+        {
+            "rights.agent.write.command": PROBLEM,
+            "rights.agent.read.dtmf": UNKNOWN,
+            "ami.writetimeout.agent": UNKNOWN,
+        },
     ),
     "endpoints unseen": (
         {"endpoints": None},
@@ -592,7 +596,7 @@ def test_what_is_fine_in_its_own_way_is_not_reported() -> None:
     assert not found(healthy(ami_loopback=False, ami_tls=True))
     assert not found(healthy(host=Host(store="/x", listen="127.0.0.1:1", listen_fault="in use", agent_runs=True)))
     assert not found(healthy(accounts=(account(section=None, proven=frozenset(USER["read"].split(","))),))).keys() - {
-        "ami.writetimeout.agent"
+        *("ami.writetimeout.agent", "rights.agent.read.dtmf"),
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agent.core.wire import Message
 from agent.duties.check import Evidence, Login, Sight, findings, gather
-from agent.duties.check.evidence import Host, Reachability
+from agent.duties.check.evidence import Host, Reachability, Recordings
 from agent.sources.ami import Answer
 
 CANARY = "canary-71be"
@@ -72,9 +72,16 @@ class Pbx:
         return None
 
 
-async def seen(pbx: Pbx, *, loopback: bool = True, tls: bool = False, etc: Path | None = None) -> Evidence:
+async def seen(
+    pbx: Pbx,
+    *,
+    loopback: bool = True,
+    tls: bool = False,
+    etc: Path | None = None,
+    recordings: Recordings | None = None,
+) -> Evidence:
     login = Login(name="agent", sessions=("express", "bulk"), pbx=pbx)
-    host = Host(store="/x")
+    host = Host(store="/x", recordings=recordings)
     sight = Sight(
         logins=[login], etc=etc, numbers=("999",), forms=("999", "9999"), loopback=loopback, tls=tls, host=host
     )
@@ -120,3 +127,16 @@ async def test_over_a_network_in_clear_no_password_is_asked_for() -> None:
 async def test_the_clocks_are_compared() -> None:
     evidence = await seen(Pbx())
     assert (evidence.skew_ms, evidence.skew_within_ms) == (4000, 0)
+
+
+async def test_where_recordings_are_kept_what_they_need_is_asked_too(tmp_path: Path) -> None:
+    (tmp_path / "asterisk.conf").write_text(f"[directories]\nastspooldir => /srv/spool\nastkeydir => {CANARY}\n")
+    pbx = Pbx()
+    evidence = await seen(pbx, loopback=False, etc=tmp_path, recordings=Recordings(monitor="/srv/spool/monitor"))
+    assert evidence.directories is not None
+    assert evidence.directories.items == (("astspooldir", "/srv/spool"),)
+    assert evidence.variables is not None
+    assert evidence.variables.keys() >= {"RECORDING_SOCKET", "RECORDING_SAY_start_pa", "RECORDING_SAY_party"}
+    said = {finding.id: finding.text for finding in findings(evidence)}
+    assert said["recording.monitor.asterisk"] == "Asterisk captures in /srv/spool/monitor"
+    assert "RECORDING_SOCKET" not in ((await seen(Pbx())).variables or {})

@@ -15,6 +15,7 @@ from agent.duties.check import (
 from agent.duties.check.asker import Pbx
 from agent.duties.check.evidence import Evidence
 from agent.duties.check.finding import Finding, Severity, by_severity
+from agent.duties.check.folders import Places, look_at_recordings
 from agent.duties.check.gather import Login, Sight, gather
 from agent.duties.check.host import look
 from agent.duties.check.listening import loopback
@@ -25,12 +26,14 @@ __all__ = [
     "Finding",
     "Login",
     "Pbx",
+    "Places",
     "Severity",
     "Sight",
     "findings",
     "gather",
     "json_lines",
     "look",
+    "look_at_recordings",
     "loopback",
     "print_findings",
 ]

@@ -119,10 +119,27 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recordings:
+    """What recordings need of this machine; what is "" is named nowhere, and a fault that is "" is none."""
+
+    monitor: str = ""
+    monitor_fault: str = ""
+    in_memory: bool = False
+    never_swapped: bool = False
+    store: str = ""
+    store_fault: str = ""
+    socket: str = ""
+    socket_fault: str = ""
+    group: str = ""
+    key_fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """This machine: may the store be written, is the HTTP address free or the agent's own.
 
-    ``spool`` is the folder of voicemail that is to go (empty: none is), ``spool_fault`` why it cannot.
+    ``spool`` is the folder of voicemail that is to go (empty: none is), ``spool_fault`` why it cannot. ``recordings``
+    None: none is ever kept here.
     """
 
     store: str
@@ -132,6 +149,7 @@ class Host:
     agent_runs: bool = False
     spool: str = ""
     spool_fault: str = ""
+    recordings: Recordings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +187,8 @@ class Evidence:
     modules: Mapping[str, bool] | None = None
     #: [general] of voicemail.conf
     voicemail: Section | None = None
+    #: [directories] of asterisk.conf
+    directories: Section | None = None
 
     @property
     def bulk(self) -> Account:

@@ -17,6 +17,7 @@ KEPT = {
     "features.conf": re.compile(r"record-[a-z-]{1,20}"),
     "voicemail.conf": re.compile(r"pollmailboxes|odbcstorage|odbctable|imapserver"),
     "extensions.conf": re.compile(r"emergency_.{1,100}"),
+    "asterisk.conf": re.compile(r"astspooldir"),
 }
 _MOST_DEPTH = 8
 _HEADER = re.compile(r"\[([^\]]*)\](?:\(([^)]*)\))?")

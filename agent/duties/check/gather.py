@@ -1,6 +1,6 @@
 """Asks Asterisk, and reads its files where it may, for what the findings are made of; changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -54,7 +54,7 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
     accounts = [await _account(login, asker) for login in sight.logins]
     skew_ms, within_ms = await _skew(main, clock_ms)
     endpoints = await endpoints_of(asker)
-    variables = await variables_of(asker)
+    variables = await variables_of(asker, recording.SETTINGS if sight.host.recordings is not None else ())
     stamped = await main.heard("RequestBadFormat")
     evidence = Evidence(
         host=sight.host,
@@ -79,6 +79,7 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
         pjsip=await _pjsip(asker),
         modules=await modules_of(asker),
         voicemail=await asker.section("voicemail.conf", "general") if sight.host.spool else None,
+        directories=await _directories(asker) if sight.host.recordings is not None else None,
         version=await _version(asker),
     )
     # Last: where MatchCriteria is not understood, this lets no event through any more.
@@ -143,12 +144,12 @@ async def _contexts(asker: Asker) -> dict[str, bool] | None:
     return there
 
 
-async def variables_of(asker: Asker) -> dict[str, str] | None:
-    """The global variables that a check looks at."""
+async def variables_of(asker: Asker, more: Iterable[str] = ()) -> dict[str, str] | None:
+    """The global variables that everybody looks at, and some ``more``."""
     if not asker.may("Getvar"):
         return None
     found = {}
-    for name in (emergency.TRUNKS, recording.VARIABLE):
+    for name in (emergency.TRUNKS, recording.VARIABLE, *more):
         answer = await asker.pbx.ask({"Action": "Getvar", "Variable": name})
         if answer.ok:
             found[name] = answer.headers.get("Value", "")
@@ -163,12 +164,16 @@ async def _pjsip(asker: Asker) -> Section | None:
     return found[0] if found else Section(name="global")
 
 
+async def _directories(asker: Asker) -> Section | None:
+    return await asker.section("asterisk.conf", "directories", absent=Section(name="directories"))
+
+
 async def modules_of(asker: Asker) -> dict[str, bool] | None:
     """Which of the modules that something here runs on are loaded."""
     if not asker.may("ModuleCheck"):
         return None
     names = (
-        *(*emergency.MODULES, *emergency.HELPFUL, *recording.MODULES, *versions.STAND_IN),
+        *(*emergency.MODULES, *emergency.HELPFUL, *recording.MODULES, *recording.PROMPTS, *versions.STAND_IN),
         *("res_geolocation", *voicemail.MODULES),
     )
     answers = await phones.each(names, lambda name: asker.pbx.ask({"Action": "ModuleCheck", "Module": name}))

@@ -1,7 +1,6 @@
 """This machine: can the store be written, and is the HTTP address free."""
 
 import errno
-import getpass
 import itertools
 import os
 import socket
@@ -11,13 +10,19 @@ from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
 
-from agent.duties.check.evidence import Evidence, Host
+from agent.duties.check.evidence import Evidence, Host, Recordings
 from agent.duties.check.finding import Finding, ok, problem
+from agent.duties.check.folders import user
 
 _PATIENCE_S = 2.0
 
 
-def look(store: Path, listen: tuple[str, int] | None, spool: Path | None = None) -> Host:
+def look(
+    store: Path,
+    listen: tuple[str, int] | None,
+    spool: Path | None = None,
+    recordings: Recordings | None = None,
+) -> Host:
     """Try each, changing nothing; ``listen`` None: HTTP is off, ``spool`` None: no voicemail is to go."""
     fault, runs = _listen_fault(*listen) if listen is not None else ("", False)
     return Host(
@@ -28,6 +33,7 @@ def look(store: Path, listen: tuple[str, int] | None, spool: Path | None = None)
         agent_runs=runs,
         spool="" if spool is None else str(spool),
         spool_fault="" if spool is None else _spool_fault(spool),
+        recordings=recordings,
     )
 
 
@@ -38,7 +44,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         fix = "in agent.toml, under [store]: url = a file in a folder that exists and the agent's user may write"
         yield problem("store", f"the store {seen.store} cannot be written: {seen.store_fault}", fix)
     else:
-        yield ok("store", f"the store {seen.store} can be written by this user ({_user()})")
+        yield ok("store", f"the store {seen.store} can be written by this user ({user()})")
     if seen.agent_runs:
         yield ok("http", f"the agent runs here already, at {seen.listen}")
     elif seen.listen_fault:
@@ -71,7 +77,7 @@ def _spool_fault(spool: Path) -> str:
         return "there is no such folder"
     folders = itertools.chain([spool], spool.glob("*/"), spool.glob("*/*/"), spool.glob("*/*/INBOX/"))
     shut = sum(not os.access(folder, os.R_OK | os.W_OK | os.X_OK) for folder in folders)
-    return f"this user ({_user()}) may not write to {shut} of its folders" if shut else ""
+    return f"this user ({user()}) may not write to {shut} of its folders" if shut else ""
 
 
 def _listen_fault(host: str, port: int) -> tuple[str, bool]:
@@ -98,10 +104,3 @@ def _is_agent(host: str, port: int) -> bool:
 
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -46,7 +46,11 @@ WRITE_EXCESS = {
 #: Write classes that the agent can do without: the action that shows each, and what is off without it.
 OPTIONAL = {
     "user": ("UserEvent", "no probe is sent, so nobody is told when the agent no longer hears emergencies"),
-    "originate": ("Originate", "no emergency call can be rehearsed, and no phone rings for an alarm"),
+    "originate": (
+        "Originate",
+        "no emergency call can be rehearsed, no phone rings for an alarm, and nobody who comes into a"
+        " recorded call is told so",
+    ),
     "message": ("MessageSend", "no alarm can be sent as a SIP MESSAGE"),
 }
 _READ_GRAVE = frozenset(("dtmf", "all"))
@@ -109,6 +113,9 @@ def _read(account: Account) -> Iterator[Finding]:
     elif not missing:
         yield ok(f"rights.{account.name}.read", f"user '{account.name}' reads {', '.join(needed)}")
     classes = granted(account.section.get("read")) if account.section is not None else None
+    if classes is None:
+        what = f"whether user '{account.name}' reads class dtmf: {_SECRETS}"
+        yield unknown(f"rights.{account.name}.read.dtmf", what, f"{_place(account)}{line}; {_OR_FILE}")
     for name in sorted((classes or frozenset()) - set(READ)):
         why = READ_EXCESS.get(name, "no record needs it")
         say = problem if name in _READ_GRAVE else warning
