@@ -20,6 +20,7 @@ from agent.duties.recording.captures import Captures
 from agent.duties.recording.granting import Granting
 from agent.duties.recording.marks import Marks
 from agent.duties.recording.sealing import Sealer
+from agent.duties.recording.stock import Stock
 from agent.duties.recording.sweeping import Sweeper
 from agent.pipeline import Observer, Pipeline
 from agent.ports import Reader, StoreError
@@ -64,6 +65,19 @@ class Books:
     def content(self, id: str) -> Content | None:
         """What became of its content, as it is stored."""
         return self._one(Content, id)
+
+    def unsettled(self, since: int) -> list[Recording]:
+        """Recordings begun at or after ``since`` (ms) that were granted and are over, and whose fate is not known."""
+        with self.reader() as reader:
+            return [
+                record
+                for record in reader.read(Recording.KIND, since=since)
+                if isinstance(record, Recording)
+                and record.opted_in
+                and record.started_at is not None
+                and record.state in recording.ENDED
+                and not any(content.id == record.id for content in reader.find(Content, record.id))
+            ]
 
     def kept(self, kept_as: ContentClass, before: int, limit: int) -> list[Content]:
         """See `agent.ports.Reader.kept`."""
@@ -113,7 +127,7 @@ class Recorder:
     @property
     def observers(self) -> list[Observer]:
         """Who hears of each commit."""
-        return [*([self.sealer] if self.sealer is not None else []), self._opted]
+        return [*([self.sealer] if self.sealer is not None else []), self.granting, self._opted]
 
     def _opted(self, lane: object, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
         if any(isinstance(record, OptIn) for record in records):
@@ -121,6 +135,7 @@ class Recorder:
 
     async def close(self) -> None:
         """Leave what is not finished to the next start."""
+        await self.captures.finish()
         if self.sealer is not None:
             await self.sealer.finish()
         if self.keyring is not None:
@@ -165,12 +180,11 @@ def recorder(
     if folder is not None:
         sweeper = Sweeper(
             folder=folder,
-            vault=vault,
+            stock=None if vault is None or keyring is None else _stock(config, vault, keyring, books, sealer, clock),
             books=books,
             sealer=sealer,
             running=lambda: _running(tapes),
-            room=lambda: folder.has_room() and (vault is None or vault.free_bytes() >= min_free_bytes),
-            days=config.retention.content_days,
+            room=lambda: folder.has_room() and (vault is None or _free_bytes(vault) >= min_free_bytes),
             quarantine_s=section.quarantine_minutes * 60.0,
             clock=clock,
             new_id=new_id,
@@ -208,16 +222,42 @@ def recorder(
 
 def _vault(config: Config, books: Books) -> tuple[Keyring | None, Vault | None]:
     site_key, folder = config.keys.site_key(), config.recording.store_dir
-    if folder is None or site_key is None:
-        return None, None
+    keyring = None
     try:
-        keyring = Keyring(config.keyring, site_key)
-        return keyring, Vault(folder, keyring)
+        if folder is not None and site_key is not None:
+            keyring = Keyring(config.keyring, site_key)
+            vault = Vault(folder, keyring)
+            books.condition(_UNUSABLE, None)
+            return keyring, vault
+        books.condition(_UNUSABLE, None)
     except StoreError as error:
+        if keyring is not None:
+            keyring.close()
         # An edge fails alone: a 999 needs no recordings.
         log.error("vault_unusable", reason=str(error), hint=error.hint)
         books.condition(_UNUSABLE, f"no call can be recorded: {error}", Severity.CRITICAL)
-        return None, None
+    return None, None
+
+
+def _stock(
+    config: Config, vault: Vault, keyring: Keyring, books: Books, sealer: Sealer | None, clock: Callable[[], int]
+) -> Stock:
+    return Stock(
+        vault=vault,
+        books=books,
+        sealer=sealer,
+        keys=keyring.ids,
+        days=config.retention.content_days,
+        clock=clock,
+    )
+
+
+def _free_bytes(vault: Vault) -> int:
+    """Room in the store; 0 where it cannot be looked at."""
+    try:
+        return vault.free_bytes()
+    except StoreError:
+        return 0
 
 
 def _running(tapes: Tapes) -> frozenset[str]:

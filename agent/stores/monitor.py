@@ -17,7 +17,10 @@ SUFFIX = ".wav"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stray:
-    """A file that is nobody's: ``age_s`` since it was last written, or since it was put into quarantine."""
+    """A file that is nobody's: ``age_s`` since it was last written, or put into quarantine.
+
+    That is the inode's own time, which nobody can set; a clock that was set back makes nothing young for ever.
+    """
 
     path: Path
     size_bytes: int
@@ -33,7 +36,7 @@ class Monitor:
 
     def in_memory(self) -> bool:
         """Whether what is written there reaches no disk."""
-        return is_memory(self.folder)
+        return self.folder.is_dir() and is_memory(self.folder)
 
     def has_room(self) -> bool:
         """Whether there is room for another recording."""
@@ -57,14 +60,12 @@ class Monitor:
 
     def named(self) -> list[str]:
         """The ids in the names of the files that look like a recording's."""
-        return [path.stem for path in self._files() if is_id(path.stem) and path.suffix == SUFFIX]
+        return [path.stem for path in self._files() if path == self.path(path.stem) and is_id(path.stem)]
 
     def strays(self, known: Collection[str]) -> list[Stray]:
         """The files that belong to none of ``known`` (ids), at any depth."""
         return [
-            self._stray(path)
-            for path in self._files()
-            if not (path.parent == self.folder and path.suffix == SUFFIX and path.stem in known)
+            self._stray(path) for path in self._files() if not (path.stem in known and path == self.path(path.stem))
         ]
 
     def isolate(self, stray: Stray) -> None:
@@ -74,22 +75,30 @@ class Monitor:
             OSError: it is still where it was.
         """
         place = self.folder / QUARANTINE
+        if place.is_symlink():
+            place.unlink()
         place.mkdir(mode=0o700, exist_ok=True)
-        held = place / secrets.token_hex(8)
-        os.rename(stray.path, held)
-        os.utime(held)
+        os.rename(stray.path, place / secrets.token_hex(8))
 
     def isolated(self) -> list[Stray]:
         """What is in quarantine."""
-        return [self._stray(path) for path in sorted((self.folder / QUARANTINE).glob("*"))]
+        place = self.folder / QUARANTINE
+        return [] if place.is_symlink() else [self._stray(path) for path in sorted(place.glob("*"))]
 
     def shred(self, path: Path) -> None:
-        """Overwrite and remove one file of the folder.
+        """Overwrite and remove one file of the folder; of what is no regular file, the name alone is removed.
 
         Raises:
-            OSError: it may be there still.
+            StoreError, OSError: it may be there still.
         """
-        shred(path)
+        try:
+            regular = stat.S_ISREG(os.lstat(path).st_mode)
+        except FileNotFoundError:
+            return
+        if regular:
+            shred(path)
+        else:
+            path.unlink(missing_ok=True)
 
     def find(self, name: str) -> Path | None:
         """The file that Asterisk calls ``name`` (perhaps by a path of its own), if it is in the folder."""
@@ -103,17 +112,17 @@ class Monitor:
         for place, folders, names in os.walk(self.folder):
             if Path(place) == self.folder:
                 folders[:] = [name for name in folders if name != QUARANTINE]
-            for name in names:
-                path = Path(place, name)
-                if not path.is_symlink():
-                    yield path
+            # What a link names is not walked through, and the link itself is nobody's.
+            linked = [name for name in folders if os.path.islink(os.path.join(place, name))]
+            yield from (Path(place, name) for name in (*names, *linked))
 
     def _stray(self, path: Path) -> Stray:
         try:
             found = os.stat(path, follow_symlinks=False)
         except OSError:
             return Stray(path=path, size_bytes=0, age_s=0.0)
-        return Stray(path=path, size_bytes=found.st_size, age_s=time.time() - found.st_mtime)
+        size = found.st_size if stat.S_ISREG(found.st_mode) else 0
+        return Stray(path=path, size_bytes=size, age_s=abs(time.time() - found.st_ctime))
 
 
 def is_id(text: str) -> bool:

@@ -1,11 +1,13 @@
 """Grants a recording: only what can be kept safe, only by an opt-in, and only once that is written down."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from agent.core.signals import Wish
+from agent.core.lanes import Lane
+from agent.core.records import Record, Recording, RecordingState
+from agent.core.signals import Ask, Wish
 from agent.core.tapes import Grant, Tapes, Why
 from agent.duties.recording.parts import Books, Folder, Vault
 from agent.ports import StoreError
@@ -14,6 +16,10 @@ log = structlog.get_logger()
 
 #: What a call may wait for; the AGI script gives up a little later.
 STORE_S = 0.8
+#: A call that ends sooner may have been too short for what was granted to begin.
+_SHORT_MS = 5_000
+
+START = "start"
 
 
 class Granting:
@@ -36,6 +42,8 @@ class Granting:
         self._min_free_bytes = min_free_bytes
         #: Whether what was captured could be kept of late.
         self._safe = safe
+        #: What was granted and has neither begun nor ended: since when (ms).
+        self._waiting: dict[str, int] = {}
         self.granted = 0
         #: How often each reason was given.
         self.refused: dict[Why, int] = dict.fromkeys(Why, 0)
@@ -48,6 +56,7 @@ class Granting:
             log.info("recording_refused", why=answer.value, trigger=wish.trigger.value)
             return answer
         self.granted += 1
+        self._waiting[answer] = wish.at
         log.info("recording_granted", id=answer, trigger=wish.trigger.value)
         return answer
 
@@ -60,9 +69,11 @@ class Granting:
     def _fit(self, folder: Folder, vault: Vault) -> Why | None:
         if not folder.in_memory() or not self._safe():
             return Why.NOT_SAFE
-        if not folder.has_room() or vault.free_bytes() < self._min_free_bytes:
-            return Why.NO_SPACE
-        return None
+        try:
+            room = folder.has_room() and vault.free_bytes() >= self._min_free_bytes
+        except StoreError:
+            return Why.NOT_SAFE
+        return None if room else Why.NO_SPACE
 
     async def _granted(self, wish: Wish) -> str | Why:
         if (why := await self.possible()) is not None:
@@ -70,7 +81,10 @@ class Granting:
         answer = self._tapes.grant(wish)
         if not isinstance(answer, Grant):
             return answer
-        return answer.id if await self.stored(answer) else Why.NOT_STORED
+        if not await self.stored(answer):
+            self.given_up(answer.id, wish.at)
+            return Why.NOT_STORED
+        return answer.id
 
     async def stored(self, grant: Grant) -> bool:
         """Whether the opt-in is stored, within the time that a call can wait."""
@@ -80,3 +94,27 @@ class Granting:
         except (TimeoutError, StoreError):
             return False
         return True
+
+    def given_up(self, id: str, at: int) -> None:
+        """End a grant that nobody was told of: it may be stored yet, and nothing will begin by it."""
+        tape = self._tapes.book.states.get(id)
+        if tape is not None and tape.state is RecordingState.OPTED_IN:
+            self._books.put(self._tapes.ask(id, Ask.OPT_OUT, at)[1])
+
+    def __call__(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
+        """Records that have been committed; tells when what was granted never begins, see `agent.pipeline.Observer`."""
+        for record in records:
+            if not isinstance(record, Recording) or not record.opted_in or record.state is RecordingState.OPTED_IN:
+                continue
+            since = self._waiting.pop(record.id, None)
+            if record.state is RecordingState.RECORDING:
+                self._books.condition(START, None)
+            elif since is not None and _never_began(record, since):
+                text = "a recording that was granted never began, though its call went on: see Asterisk's log"
+                self._books.condition(START, text)
+
+
+def _never_began(record: Recording, since: int) -> bool:
+    """Whether nothing came of a grant, while its call went on and was listened to."""
+    over = record.stopped_at is not None and record.started_at is None and not record.blind
+    return over and (record.stopped_at or 0) - since > _SHORT_MS

@@ -12,7 +12,8 @@ from agent.ports import Collector
 log = structlog.get_logger()
 
 FAMILY: Final = "recording-optin"
-_EVERY_S = 300.0
+#: Asterisk may come back with another database, and says nothing of that.
+_EVERY_S = 60.0
 _RETRY_S = 10.0
 
 
@@ -40,7 +41,7 @@ class Marks:
         self._due.set()
 
     async def run(self) -> None:
-        """Compare and mend, when something changed and every few minutes, until cancelled."""
+        """Compare and mend, when something changed and every minute, until cancelled."""
         while True:
             self._due.clear()
             pause_s = _EVERY_S

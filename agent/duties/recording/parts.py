@@ -54,7 +54,7 @@ class Folder(Protocol):
         """The file that Asterisk calls ``name``, if it is in the folder."""
 
     def shred(self, path: Path) -> None:
-        """Overwrite and remove one file; raises OSError."""
+        """Overwrite and remove one file; raises StoreError, OSError."""
 
 
 class Sealed(Protocol):
@@ -113,6 +113,9 @@ class Books(Protocol):
 
     def content(self, id: str) -> Content | None:
         """What became of its content, as it is stored."""
+
+    def unsettled(self, since: int) -> Sequence[Recording]:
+        """Recordings begun at or after ``since`` (ms) that were granted and are over, and whose fate is not known."""
 
     def kept(self, kept_as: ContentClass, before: int, limit: int) -> Sequence[Content]:
         """Contents that are kept, and were stored before ``before`` (ms), oldest first."""

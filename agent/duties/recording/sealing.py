@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
 from agent.core import recording
 from agent.core.lanes import Lane
 from agent.core.recording import Tape
-from agent.core.records import CONTENT_CLASS, Content, ContentState, Reason, Record, Recording, Severity
+from agent.core.records import CONTENT_CLASS, Content, ContentState, Reason, Record, Recording, RecordingState, Severity
 from agent.duties.recording.parts import Books, Folder, Vault
 from agent.ports import StoreError
 
@@ -49,13 +50,17 @@ class Sealer:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self.sealed = self.failures = 0
-        #: Whether the last attempt to keep something went well.
-        self.working = True
+        self._failing: set[str] = set()
 
     @property
     def busy_with(self) -> frozenset[str]:
         """The ids of the recordings that are being sealed."""
         return frozenset(self._tasks)
+
+    @property
+    def working(self) -> bool:
+        """Whether everything could be kept that was tried last."""
+        return not self._failing
 
     def __call__(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
         """Records that have been committed."""
@@ -64,9 +69,9 @@ class Sealer:
                 self.take(record)
 
     def take(self, record: Recording) -> None:
-        """Seal ``record``, if it was granted and is over."""
-        over = record.state in recording.ENDED and record.opted_in and record.started_at is not None
-        if over and record.id not in self._tasks:
+        """Seal ``record``, if it was granted and is over; one that was not heard to begin, if there is a file of it."""
+        over = record.state in recording.ENDED and record.opted_in
+        if over and (record.started_at is not None or record.blind) and record.id not in self._tasks:
             task = asyncio.create_task(self._seal(record))
             self._tasks[record.id] = task
             task.add_done_callback(lambda _: self._tasks.pop(record.id, None))
@@ -79,23 +84,31 @@ class Sealer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _seal(self, record: Recording) -> None:
-        async with self._turn:
-            if not await self._quiet(record):
-                return
-            retry_s = _RETRY_FIRST_S
-            while True:
-                try:
-                    await self._kept(record)
-                    break
-                except StoreError as error:
-                    self.failures += 1
-                    self.working = False
-                    self._books.condition(STORE, f"recordings cannot be kept: {error}", Severity.CRITICAL)
-                    log.error("seal_failed", id=record.id, reason=str(error), hint=error.hint)
-                await asyncio.sleep(retry_s)
-                retry_s = min(_RETRY_LAST_S, retry_s * 2)
-            self.working = True
+        retry_s = _RETRY_FIRST_S
+        sealed: list[Content] = []
+        while True:
+            try:
+                if await self._quiet(record):
+                    async with self._turn:
+                        await self._kept(record, sealed)
+                break
+            except (StoreError, OSError) as error:
+                self._failed(record, error)
+            await asyncio.sleep(retry_s)
+            retry_s = min(_RETRY_LAST_S, retry_s * 2)
+        self._failing.discard(record.id)
+        if self.working:
             self._books.condition(STORE, None)
+
+    def _failed(self, record: Recording, error: StoreError | OSError) -> None:
+        self.failures += 1
+        self._failing.add(record.id)
+        if isinstance(error, StoreError):
+            reason, hint = str(error), error.hint
+        else:
+            reason, hint = f"the monitor folder cannot be read: {error.strerror}", "look at monitor_dir"
+        self._books.condition(STORE, f"recordings cannot be kept: {reason}", Severity.CRITICAL)
+        log.error("seal_failed", id=record.id, reason=reason, hint=hint)
 
     async def _quiet(self, record: Recording) -> bool:
         """Wait until Asterisk writes no more; False when the recording goes on, or there is nothing to seal."""
@@ -104,67 +117,69 @@ class Sealer:
             await asyncio.sleep(_LOOK_S)
             tape = self._running(record.id)
             if tape is not None and tape.state not in recording.ENDED:
-                return False
+                break
             state = await asyncio.to_thread(self._folder.state, record.id)
             looks += 1
             if state is None:
                 if looks >= _MISSING_LOOKS:
                     await self._lost(record)
-                    return False
+                    break
                 continue
             quiet, before = (quiet + 1 if state == before else 0), state
             if looks == _LATE_LOOKS:
                 self._books.condition(record.id, "a recording is still written to after its call has ended")
         if looks >= _LATE_LOOKS:
             self._books.condition(record.id, None)
-        return True
+        return quiet >= _QUIET_LOOKS
 
-    async def _kept(self, record: Recording) -> None:
+    async def _kept(self, record: Recording, sealed: list[Content]) -> None:
+        """Bring it where it is to be kept; ``sealed`` holds what an earlier attempt had sealed, and not yet stored."""
         plain = self._folder.path(record.id)
         state = await asyncio.to_thread(self._folder.state, record.id)
-        known = await asyncio.to_thread(self._books.content, record.id)
         if state is None:
             return
-        if state[0] <= _HEADER_BYTES:
-            await self._ended(record, Reason.EMPTY, ContentState.SHREDDED)
-        elif known is None or known.state is ContentState.KEPT:
-            sealed = await asyncio.to_thread(self._vault.seal, plain, record.id, record.line or "")
-            content = Content(
-                id=record.id,
-                line=record.line,
-                kept_as=CONTENT_CLASS[record.trigger],
-                state=ContentState.KEPT,
-                stored_at=self._clock(),
-                size_bytes=sealed.size_bytes,
-                duration_ms=sealed.duration_ms,
-                sha256=sealed.sha256,
-                key=sealed.key,
-            )
-            await self._books.keep([content])
-            self.sealed += 1
-            log.info("recording_kept", id=record.id)
+        known = await asyncio.to_thread(self._books.content, record.id)
+        if known is None or (known.state is ContentState.KEPT and known.size_bytes < state[0]):
+            if state[0] <= _HEADER_BYTES:
+                await self._ended(record, Reason.EMPTY, ContentState.SHREDDED)
+            else:
+                if not sealed:
+                    sealed.append(await self._sealed(record, plain))
+                await self._books.keep([*_begun(record), *sealed])
+                self.sealed += 1
+                log.info("recording_kept", id=record.id)
+        # Of what is kept, or was deleted by a person, nothing readable stays.
         try:
             await asyncio.to_thread(self._folder.shred, plain)
-        except FileNotFoundError:
-            pass
         except OSError as error:
             raise StoreError(
                 f"a recording's plain file cannot be destroyed: {error.strerror}", "look at monitor_dir"
             ) from None
 
+    async def _sealed(self, record: Recording, plain: Path) -> Content:
+        found = await asyncio.to_thread(self._vault.seal, plain, record.id, record.line or "")
+        return Content(
+            id=record.id,
+            line=record.line,
+            kept_as=CONTENT_CLASS[record.trigger],
+            state=ContentState.KEPT,
+            stored_at=self._clock(),
+            size_bytes=found.size_bytes,
+            duration_ms=found.duration_ms,
+            sha256=found.sha256,
+            key=found.key,
+        )
+
     async def _lost(self, record: Recording) -> None:
         """Nothing was written: nobody ever talked, or what was captured is gone (a reboot, a person)."""
-        try:
-            known = await asyncio.to_thread(self._books.content, record.id)
-        except StoreError:
-            return  # The next start looks again.
-        if known is not None:
+        if record.started_at is None or await asyncio.to_thread(self._books.content, record.id) is not None:
             return
-        if not self._met_anybody(record.id):
+        if self._running(record.id) is not None and not record.blind and not self._met_anybody(record.id):
             await self._ended(record, Reason.EMPTY, ContentState.SHREDDED)
             return
         await self._ended(record, Reason.MISSING, ContentState.LOST)
-        self._books.condition(record.id, "what was recorded is not there: its file is missing")
+        text = "what was recorded is not there: see whether Asterisk writes elsewhere than in [recording] monitor_dir"
+        self._books.condition(record.id, text, Severity.CRITICAL)
         self._books.condition(record.id, None)
 
     async def _ended(self, record: Recording, reason: Reason, state: ContentState) -> None:
@@ -176,3 +191,10 @@ class Sealer:
 def gone(content: Content, at: int, reason: Reason, state: ContentState = ContentState.DELETED) -> Content:
     """``content`` once it is not there any more."""
     return replace(content, state=state, deleted_at=at, reason=reason)
+
+
+def _begun(record: Recording) -> list[Recording]:
+    """What is to be mended in ``record``, of which there is content: nobody heard it begin."""
+    if record.state is not RecordingState.NOT_STARTED:
+        return []
+    return [replace(record, state=RecordingState.STOPPED, started_at=record.stopped_at)]

@@ -1,16 +1,15 @@
-"""Looks after both folders: files of no recording, recordings without a file, and those whose time is over.
-
-Nothing is ever deleted for want of room.
-"""
+"""Looks after the monitor folder: takes up what an earlier run left, puts away and destroys what is nobody's."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import structlog
 
-from agent.core.records import Content, ContentClass, ContentState, Reason, Severity
-from agent.duties.recording.parts import Books, Folder, Vault
-from agent.duties.recording.sealing import Sealer, gone
+from agent.core.records import Content, ContentState, Reason, RecordingState, Severity
+from agent.duties.recording.parts import Books, Folder, Stray
+from agent.duties.recording.sealing import Sealer
+from agent.duties.recording.stock import Stock
 from agent.ports import StoreError
 
 log = structlog.get_logger()
@@ -21,44 +20,39 @@ DAILY_ROUNDS = 2880
 _DAY_MS = 86_400_000
 #: Asterisk opens a file a moment before it tells, and the agent may hear of it late.
 _FRESH_S = 10.0
-#: Sealed files that no record names are held so long: the records may have been restored from an old copy.
-_HELD_MS = 7 * _DAY_MS
-_BATCH = 100
+#: How far back recordings are looked for whose fate an earlier run did not write down.
+_SETTLED_MS = 7 * _DAY_MS
 
-STRAYS, SEALED, ROOM = "monitor", "sealed", "room"
+STRAYS, ROOM, MEMORY, SWEEP = "monitor", "room", "memory", "sweep"
 
 
 class Sweeper:
-    """``running`` are the ids of the recordings that are granted or captured now; ``days`` the terms of contents."""
+    """``running`` are the ids of the recordings that are granted or captured now; ``stock`` is looked after as well."""
 
     def __init__(
         self,
         *,
         folder: Folder,
-        vault: Vault | None,
+        stock: Stock | None,
         books: Books,
         sealer: Sealer | None,
         running: Callable[[], frozenset[str]],
         room: Callable[[], bool],
-        days: Callable[[ContentClass], int],
         quarantine_s: float,
         clock: Callable[[], int],
         new_id: Callable[[], str],
     ) -> None:
         self._folder = folder
-        self._vault = vault
+        self._stock = stock
         self._books = books
         self._sealer = sealer
         self._running = running
         self._room = room
-        self._days = days
         self._quarantine_s = quarantine_s
         self._clock = clock
         self._new_id = new_id
         self._due = asyncio.Event()
-        #: Sealed files of no record: since when they are known (ms).
-        self._unnamed: dict[str, int] = {}
-        self.strays = self.shredded = self.expired = self.lost = self.failures = 0
+        self.strays = self.shredded = self.failures = 0
 
     def soon(self) -> None:
         """Look at the monitor folder at once."""
@@ -68,66 +62,113 @@ class Sweeper:
         """Sweep at the start and every half minute, expire hourly, compare the store daily, until cancelled."""
         rounds = 0
         while True:
+            at_once = self._due.is_set()
             self._due.clear()
-            try:
-                await self.sweep()
-                if self._vault is not None and rounds % HOURLY_ROUNDS == 0:
-                    await self.expire(self._vault)
-                if self._vault is not None and rounds % DAILY_ROUNDS == 0:
-                    await self.compare(self._vault)
-            except (OSError, StoreError) as error:
-                self.failures += 1
-                log.error("sweep_failed", exception=type(error).__name__)
-            rounds += 1
+            await self._round(rounds, at_once=at_once)
+            # What somebody asks for in between comes beside the rounds: else days would be hours.
+            rounds += not at_once
             try:
                 async with asyncio.timeout(EVERY_S):
                     await self._due.wait()
             except TimeoutError:
                 pass
 
+    async def _round(self, rounds: int, *, at_once: bool) -> None:
+        duties: list[Callable[[], Awaitable[object]]] = [lambda: self.sweep(at_once=at_once)]
+        if rounds == 0:
+            duties.append(self.settle)
+        if self._stock is not None and not at_once:
+            duties += [self._stock.expire] * (rounds % HOURLY_ROUNDS == 0)
+            duties += [self._stock.compare] * (rounds % DAILY_ROUNDS == 0)
+        wrong = ""
+        for duty in duties:
+            # One that fails costs the others nothing.
+            try:
+                await duty()
+            except (OSError, StoreError) as error:
+                self.failures += 1
+                wrong = str(error) if isinstance(error, StoreError) else f"{error.strerror}"
+                log.error("sweep_failed", exception=type(error).__name__)
+        self._books.condition(SWEEP, f"the folders of recordings cannot be looked after: {wrong}" if wrong else None)
+
     # -- the monitor folder -----------------------------------------------------------------------------------------
 
-    async def sweep(self) -> None:
-        """Take up recordings that an earlier run left, put away and destroy what is nobody's, and look at the room."""
+    async def sweep(self, *, at_once: bool = False) -> None:
+        """Take up recordings that an earlier run left, put away and destroy what is nobody's, and look at the room.
+
+        ``at_once``: also what was written a moment ago.
+        """
         in_memory = await asyncio.to_thread(self._folder.in_memory)
-        known = set(self._running())
-        for id in await asyncio.to_thread(self._folder.named):
-            if id not in known and await self._taken_up(id):
-                known.add(id)
-        known |= self._running() | (self._sealer.busy_with if self._sealer is not None else frozenset())
-        fresh = 0.0 if self._due.is_set() else _FRESH_S
-        for stray in await asyncio.to_thread(self._folder.strays, known):
-            if stray.age_s < fresh:
+        text = None if in_memory else "[recording] monitor_dir is not in memory, or not there: no recording is granted"
+        self._books.condition(MEMORY, text, Severity.CRITICAL)
+        taken_up = {id for id in await asyncio.to_thread(self._folder.named) if await self._taken_up(id)}
+        failed = 0
+        for stray in await asyncio.to_thread(self._folder.strays, taken_up | self._mine()):
+            # On a disk every moment is one too many.
+            if in_memory and not at_once and stray.age_s < _FRESH_S:
+                continue
+            # Granted while the folder was looked through.
+            if stray.path.stem in self._mine() and stray.path == self._folder.path(stray.path.stem):
                 continue
             self.strays += 1
             log.warning("stray_recording", in_memory=in_memory)
-            if in_memory and self._quarantine_s > 0:
-                await asyncio.to_thread(self._folder.isolate, stray)
-            else:
-                # On a disk every moment is one too many.
-                await self._destroyed(stray.path, stray.size_bytes)
+            if not (in_memory and self._quarantine_s > 0 and await self._put_away(stray)):
+                failed += not await self._destroyed(stray.path, stray.size_bytes)
         held = await asyncio.to_thread(self._folder.isolated)
-        for stray in held:
-            if stray.age_s >= self._quarantine_s:
-                await self._destroyed(stray.path, stray.size_bytes)
-        waiting = sum(stray.age_s < self._quarantine_s for stray in held)
-        text = f"{waiting} files in the monitor folder belong to no recording: they are put away, and will be destroyed"
-        self._books.condition(STRAYS, text if waiting else None)
+        over = [stray for stray in held if stray.age_s >= self._quarantine_s]
+        for stray in over:
+            failed += not await self._destroyed(stray.path, stray.size_bytes)
+        self._tell(len(held) - len(over), failed)
         room = await asyncio.to_thread(self._room)
         self._books.condition(
             ROOM, None if room else "there is no room for recordings: no new one is granted", Severity.CRITICAL
         )
 
+    def _mine(self) -> frozenset[str]:
+        return self._running() | (self._sealer.busy_with if self._sealer is not None else frozenset())
+
+    def _tell(self, waiting: int, failed: int) -> None:
+        nobodys = "files in the monitor folder belong to no recording"
+        kept = f"{waiting} {nobodys}: they are put away, and will be destroyed" if waiting else ""
+        left = f"{failed} {nobodys} and cannot be destroyed: see the log" if failed else ""
+        text = "; ".join(filter(None, (left, kept)))
+        self._books.condition(STRAYS, text or None, Severity.CRITICAL if failed else Severity.WARNING)
+
     async def _taken_up(self, id: str) -> bool:
-        """Whether a recording of this id was granted; one that is over is sealed now."""
+        """Whether a recording of this id was granted; one that is over is sealed now.
+
+        Without a vault it stays where it is: the site key may only be missing.
+        """
+        if id in self._mine():
+            return True
         record = await asyncio.to_thread(self._books.recording, id)
-        if record is None or not record.opted_in or self._sealer is None:
+        if record is None or not record.opted_in or (record.state is RecordingState.NOT_STARTED and not record.blind):
             return False
-        self._sealer.take(record)
+        if self._sealer is not None:
+            self._sealer.take(record)
         return True
 
-    async def _destroyed(self, path: object, size_bytes: int) -> None:
-        await asyncio.to_thread(self._folder.shred, path)  # type: ignore[arg-type]
+    async def settle(self) -> None:
+        """Take up the recordings of earlier runs of whose content nothing is known, also where its file is gone."""
+        if self._sealer is not None:
+            for record in await asyncio.to_thread(self._books.unsettled, self._clock() - _SETTLED_MS):
+                self._sealer.take(record)
+
+    async def _put_away(self, stray: Stray) -> bool:
+        try:
+            await asyncio.to_thread(self._folder.isolate, stray)
+        except OSError as error:
+            log.warning("stray_not_put_away", exception=type(error).__name__)
+            return False
+        return True
+
+    async def _destroyed(self, path: Path, size_bytes: int) -> bool:
+        try:
+            await asyncio.to_thread(self._folder.shred, path)
+        except (OSError, StoreError) as error:
+            self.failures += 1
+            log.error("stray_not_destroyed", exception=type(error).__name__)
+            return False
         self.shredded += 1
         now = self._clock()
         self._books.put(
@@ -142,49 +183,4 @@ class Sweeper:
                 )
             ]
         )
-
-    # -- the store of recordings ------------------------------------------------------------------------------------
-
-    async def expire(self, vault: Vault) -> int:
-        """Destroy the contents whose time is over, and their keys; how many."""
-        expired = 0
-        for kept_as in ContentClass:
-            before = self._clock() - self._days(kept_as) * _DAY_MS
-            while contents := await asyncio.to_thread(self._books.kept, kept_as, before, _BATCH):
-                for content in contents:
-                    await asyncio.to_thread(vault.destroy, content.id)
-                # Stored before the next batch is read, which would be the same else.
-                await self._books.keep([gone(content, self._clock(), Reason.EXPIRED) for content in contents])
-                expired += len(contents)
-        self.expired += expired
-        if expired:
-            log.info("recordings_expired", count=expired)
-        return expired
-
-    async def compare(self, vault: Vault) -> None:
-        """Find records without a file, and files without a record."""
-        files = set(await asyncio.to_thread(vault.ids))
-        kept = {content.id: content for content in await asyncio.to_thread(lambda: list(self._books.all_kept()))}
-        busy = self._sealer.busy_with if self._sealer is not None else frozenset()
-        missing = [content for id, content in kept.items() if id not in files and id not in busy]
-        for content in missing:
-            # Written meanwhile, or deleted: looked at once more before it is called lost.
-            now = await asyncio.to_thread(self._books.content, content.id)
-            if now is not None and now.state is ContentState.KEPT and content.id not in set(vault.ids()):
-                self.lost += 1
-                self._books.put([gone(now, self._clock(), Reason.MISSING, ContentState.LOST)])
-        await self._unnamed_files(vault, files - kept.keys() - busy)
-        unfinished = await asyncio.to_thread(vault.strays)
-        parts = f"{self.lost} recordings that were kept are missing from the store" if self.lost else ""
-        names = f"{len(self._unnamed)} files of the store belong to no record" if self._unnamed else ""
-        other = f"{len(unfinished)} files in the store are none of the agent's" if unfinished else ""
-        self._books.condition(SEALED, "; ".join(filter(None, (parts, names, other))) or None)
-
-    async def _unnamed_files(self, vault: Vault, unnamed: set[str]) -> None:
-        now = self._clock()
-        self._unnamed = {id: self._unnamed.get(id, now) for id in unnamed}
-        for id, since in list(self._unnamed.items()):
-            if now - since >= _HELD_MS:
-                await asyncio.to_thread(vault.destroy, id)
-                del self._unnamed[id]
-                self.shredded += 1
+        return True

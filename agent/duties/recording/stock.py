@@ -1,0 +1,123 @@
+"""Looks after the store of recordings: those whose time is over, records without a file, files without record or key.
+
+Nothing is ever deleted for want of room.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from agent.core.records import ContentClass, ContentState, Reason, Severity
+from agent.duties.recording.parts import Books, Vault
+from agent.duties.recording.sealing import Sealer, gone
+from agent.ports import StoreError
+
+log = structlog.get_logger()
+
+_DAY_MS = 86_400_000
+#: Sealed files that no record names are held so long: the records may have been restored from an old copy.
+_HELD_MS = 7 * _DAY_MS
+_BATCH = 100
+
+SEALED, EXPIRY, KEYS = "sealed", "expiry", "keys"
+
+
+class Stock:
+    """``days`` are the terms of contents; ``keys`` the recordings that the keyring has a key to (it blocks)."""
+
+    def __init__(
+        self,
+        *,
+        vault: Vault,
+        books: Books,
+        sealer: Sealer | None,
+        keys: Callable[[], Sequence[str]],
+        days: Callable[[ContentClass], int],
+        clock: Callable[[], int],
+    ) -> None:
+        self._vault = vault
+        self._books = books
+        self._sealer = sealer
+        self._keys = keys
+        self._days = days
+        self._clock = clock
+        #: Sealed files of no record: since when they are known (ms).
+        self._unnamed: dict[str, int] = {}
+        self.expired = self.lost = self.shredded = self.failures = 0
+
+    async def expire(self) -> int:
+        """Destroy the contents whose time is over, and their keys; how many."""
+        expired = stuck = 0
+        for kept_as in ContentClass:
+            before = self._clock() - self._days(kept_as) * _DAY_MS
+            while contents := await asyncio.to_thread(self._books.kept, kept_as, before, _BATCH):
+                destroyed = [content for content in contents if await self._went(content.id)]
+                # Stored before the next batch is read, which would be the same else.
+                await self._books.keep([gone(content, self._clock(), Reason.EXPIRED) for content in destroyed])
+                expired += len(destroyed)
+                if len(destroyed) < len(contents):
+                    # One that cannot be destroyed holds up nothing but those that come behind a whole batch of such.
+                    stuck += len(contents) - len(destroyed)
+                    if not destroyed:
+                        break
+        self.expired += expired
+        if expired:
+            log.info("recordings_expired", count=expired)
+        text = "recordings whose time is over cannot be destroyed: see the log"
+        self._books.condition(EXPIRY, text if stuck else None, Severity.CRITICAL)
+        return expired
+
+    async def _went(self, id: str) -> bool:
+        try:
+            await asyncio.to_thread(self._vault.destroy, id)
+        except StoreError as error:
+            self.failures += 1
+            log.error("expiry_failed", id=id, reason=str(error), hint=error.hint)
+            return False
+        return True
+
+    async def compare(self) -> None:
+        """Find records without a file, files without a record, and files without a key."""
+        files = set(await asyncio.to_thread(self._vault.ids))
+        kept = {content.id: content for content in await asyncio.to_thread(lambda: list(self._books.all_kept()))}
+        busy = self._sealer.busy_with if self._sealer is not None else frozenset()
+        missing = kept.keys() - files - busy
+        # Written meanwhile, or deleted: looked at once more before it is called lost.
+        missing -= set(await asyncio.to_thread(self._vault.ids)) if missing else set()
+        for id in missing:
+            now = await asyncio.to_thread(self._books.content, id)
+            if now is not None and now.state is ContentState.KEPT:
+                self.lost += 1
+                self._books.put([gone(now, self._clock(), Reason.MISSING, ContentState.LOST)])
+        await self._unnamed_files(files - kept.keys() - busy)
+        keyless = files & kept.keys() - busy - set(await asyncio.to_thread(self._keys))
+        unfinished = await asyncio.to_thread(self._vault.strays)
+        parts = f"{self.lost} recordings that were kept are missing from the store" if self.lost else ""
+        names = f"{len(self._unnamed)} files of the store belong to no record" if self._unnamed else ""
+        other = f"{len(unfinished)} files in the store are none of the agent's" if unfinished else ""
+        self._books.condition(SEALED, "; ".join(filter(None, (parts, names, other))) or None)
+        text = f"the keyring has no key to {len(keyless)} recordings that are kept: restore its backup"
+        self._books.condition(KEYS, text if keyless else None, Severity.CRITICAL)
+
+    async def _unnamed_files(self, unnamed: set[str]) -> None:
+        now = self._clock()
+        for id in list(unnamed):
+            content = await asyncio.to_thread(self._books.content, id)
+            if content is not None and content.state is not ContentState.SHREDDED:
+                unnamed.discard(id)
+            if content is not None and content.state is ContentState.LOST:
+                # Its disk had not been there.
+                self.lost = max(0, self.lost - 1)
+                self._books.put([replace(content, state=ContentState.KEPT, deleted_at=None, reason=None)])
+            elif content is not None and content.state is ContentState.DELETED:
+                # A copy of the folder was put back: what was deleted stays deleted.
+                await asyncio.to_thread(self._vault.destroy, id)
+                self.shredded += 1
+        self._unnamed = {id: self._unnamed.get(id, now) for id in unnamed}
+        for id, since in list(self._unnamed.items()):
+            if now - since >= _HELD_MS:
+                await asyncio.to_thread(self._vault.destroy, id)
+                del self._unnamed[id]
+                self.shredded += 1
