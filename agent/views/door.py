@@ -8,6 +8,7 @@ import asyncio
 import grp
 import json
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -67,10 +68,7 @@ class Door:
         """Answer on the Unix socket ``path``, which the agent's user and ``group`` may use, until cancelled."""
         while True:
             try:
-                listening = unix.listen(path)
-                if group is not None:
-                    os.chown(path, -1, grp.getgrnam(group).gr_gid)
-                    os.chmod(path, 0o660)
+                listening = _listening(path, group)
             except (OSError, KeyError) as error:
                 # An edge fails alone: without it nothing is recorded, and everything else goes on.
                 reason = error.strerror if isinstance(error, OSError) else f"no group {group}"
@@ -88,19 +86,19 @@ class Door:
                 unix.remove(path)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._asking += 1
         try:
-            answer = {"why": "busy"}
-            if self._asking <= MOST_ASKING:
-                async with asyncio.timeout(QUESTION_S):
-                    line = await reader.readuntil(b"\n")
-                answer = await self._answered(line)
+            async with asyncio.timeout(QUESTION_S):
+                line = await reader.readuntil(b"\n")
+            # Who connects and asks nothing takes nobody's place.
+            answer = await self._answered(line) if self._asking < MOST_ASKING else {"why": "busy"}
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             self.odd += 1
+        except asyncio.CancelledError:
+            # The agent stops; nobody waits for this task, and the call goes on without an answer.
+            log.info("recording_door_question_dropped")
         finally:
-            self._asking -= 1
             writer.close()
 
     async def _answered(self, line: bytes) -> dict[str, str]:
@@ -113,7 +111,11 @@ class Door:
         if wish is None:
             self.odd += 1
             return {"why": "odd"}
-        answer = await self._grant(wish)
+        self._asking += 1
+        try:
+            answer = await self._grant(wish)
+        finally:
+            self._asking -= 1
         return {"why": answer.value} if isinstance(answer, Why) else {"id": answer}
 
     def _wish(self, question: _Question) -> Wish | None:
@@ -134,3 +136,18 @@ class Door:
             trigger=Trigger(question.trigger),
             calls=Calls(question.calls) if question.calls else direction,
         )
+
+
+def _listening(path: Path, group: str | None) -> socket.socket:
+    """See `unix.listen`; raises KeyError when there is no such ``group``."""
+    listening = unix.listen(path)
+    try:
+        if group is not None:
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+            os.chmod(path, 0o660)
+    except (OSError, KeyError):
+        # Left open it would answer nobody, and stand in the way of the next attempt.
+        listening.close()
+        unix.remove(path)
+        raise
+    return listening
