@@ -1,0 +1,143 @@
+"""A recording is granted only where it can be kept safe, by an opt-in, and once that is on the disk."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core.records import Calls, OptIn, Recording, Trigger
+from agent.core.signals import Capture
+from agent.core.tapes import Why
+from agent.duties.recording import granting
+from tests.integration.taped import FULL, Taped, forgotten, memory, taped, until
+
+
+@pytest.fixture
+def monitor(tmp_path: Path) -> Iterator[Path]:
+    yield memory(tmp_path / "monitor")
+    forgotten(tmp_path / "monitor")
+
+
+async def refused(run: Taped, channel: str = "201-1") -> Why:
+    answer = await run.recorder.granting.grant(run.wish(channel))
+    assert isinstance(answer, Why)
+    return answer
+
+
+async def test_an_opt_in_is_on_the_disk_before_the_answer(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        run.store.slow = asyncio.Event()
+        asking = asyncio.create_task(run.recorder.granting.grant(run.wish("201-1")))
+        await until(lambda: run.recorder.tapes.book.states)
+        assert (run.read(Recording), run.read(OptIn), asking.done()) == ([], [], False)
+        run.store.slow.set()
+        id = await asking
+        # Another connection to the store reads what no power cut takes.
+        (tape,), (given,) = run.read(Recording), run.read(OptIn)
+        assert (tape.id, tape.state, tape.optin) == (id, "opted_in", given.id)
+        assert (given.line, given.trigger, given.calls) == ("201", Trigger.BUTTON, Calls.ONE)
+
+
+async def test_a_store_that_takes_nothing_grants_nothing(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        run.store.refuses = FULL
+        assert await refused(run) is Why.NOT_STORED
+        assert run.read(Recording) == []
+
+
+async def test_what_is_stored_too_late_ends_as_not_started(
+    tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call was told no: when the store answers at last, nothing is left that a capture could rest on."""
+    monkeypatch.setattr(granting, "STORE_S", 0.05)
+    async with taped(tmp_path) as run:
+        run.store.slow = asyncio.Event()
+        assert await refused(run) is Why.NOT_STORED
+        run.store.slow.set()
+        (tape,) = await until(lambda: [each for each in run.read(Recording) if each.state == "not_started"])
+        await until(lambda: run.read(OptIn)[0].withdrawn_at)
+        assert (tape.started_at, len(run.read(Recording))) == (None, 1)
+        run.asterisk.captured("PJSIP/201-1", f"{tape.id}.wav")
+        run.capture("201-1", Capture.STARTED)
+        await until(lambda: not run.asterisk.captures["PJSIP/201-1"] and not run.plain())
+
+
+async def test_nothing_is_granted_on_a_disk(tmp_path: Path) -> None:
+    (tmp_path / "monitor").mkdir()
+    async with taped(tmp_path) as run:
+        assert await refused(run) is Why.NOT_SAFE
+
+
+async def test_nothing_is_granted_into_what_is_no_folder(tmp_path: Path, monitor: Path) -> None:
+    (monitor / "file").write_bytes(b"")
+    async with taped(tmp_path, monitor=monitor / "file") as run:
+        assert await refused(run) is Why.NOT_SAFE
+
+
+async def test_nothing_is_granted_without_room_for_it(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        (monitor / "much").write_bytes(bytes(7_500_000))
+        assert await refused(run) is Why.NO_SPACE
+        (monitor / "much").unlink()
+        await run.granted("201-1")
+
+
+async def test_nothing_is_granted_when_the_store_of_recordings_is_gone(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        run.sealed.rename(tmp_path / "elsewhere")
+        assert await refused(run) is Why.NOT_SAFE
+
+
+@pytest.mark.parametrize("wrong", ["site-key", "sealed"])
+async def test_what_cannot_be_used_is_told_and_stops_nothing_else(tmp_path: Path, monitor: Path, wrong: str) -> None:
+    async with taped(tmp_path) as run:
+        await run.granted("201-1")
+    if wrong == "sealed":
+        run.sealed.rmdir()
+        run.sealed.write_bytes(b"")
+    else:
+        (tmp_path / "agent.sqlite.keys").rename(tmp_path / "mine")
+        (tmp_path / "agent.sqlite.keys").write_bytes((tmp_path / "agent.sqlite").read_bytes())
+    async with taped(tmp_path) as run:
+        assert await refused(run, "201-2") is Why.OFF
+        assert "no call can be recorded" in await until(lambda: run.stands("vault"))
+    if wrong == "sealed":
+        run.sealed.unlink()
+    else:
+        (tmp_path / "mine").rename(tmp_path / "agent.sqlite.keys")
+    async with taped(tmp_path) as run:
+        await run.granted("201-3")
+        await until(lambda: not run.stands("vault"))
+
+
+async def test_what_already_runs_is_not_granted_again(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        await run.recording("201-1")
+        assert await refused(run) is Why.RUNNING
+
+
+async def test_a_service_records_by_an_opt_in_that_stands(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        wish = run.wish("201-1", Trigger.SERVICE)
+        assert await run.recorder.granting.grant(wish) is Why.NOBODY_OPTED_IN
+        run.pipeline.put(run.engine.consents.add("201", Trigger.SERVICE, Calls.OUTGOING, "", "ann", 1))
+        assert len(await run.recorder.granting.grant(wish)) == 16
+        assert run.recorder.granting.refused[Why.NOBODY_OPTED_IN] == 1
+
+
+async def test_a_grant_of_which_nothing_came_is_told_until_one_begins(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        id = await run.granted("201-1")
+        run.clock["now"] += 4_000
+        run.hang_up("201-1")
+        await until(lambda: run.state(id) == "not_started")
+        id = await run.granted("201-2")
+        run.clock["now"] += 9_000
+        run.hang_up("201-2")
+        await until(lambda: run.state(id) == "not_started")
+        assert "never began" in await until(lambda: run.stands("start"))
+        alarms = [each for each in run.read(type(run.alarm("start"))) if each.subject == "start"]
+        assert len(alarms) == 1
+        await run.recording("201-3")
+        await until(lambda: not run.stands("start"))
