@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import structlog
 
-from agent import __version__, alerts, control
+from agent import __version__, alerts, control, voicemail
 from agent.assurance import Assurance, assurance
 from agent.config import Config, channels, sites
 from agent.config.channel import AnyChannel
@@ -26,8 +26,8 @@ from agent.core.records import Alarm, Entry, Key, Notice, Record, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
+from agent.duties import callbacks, retention
 from agent.duties import check as checking
-from agent.duties import retention
 from agent.duties.alerting import Alerting
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
@@ -50,6 +50,7 @@ FATAL = (LoginRefused, NotAmi, TlsRefused)
 Part = Callable[[], Coroutine[Any, Any, None]]
 
 TICK_S = 1.0
+_HOUR_MS = 3_600_000
 RESTART_S = 1.0
 HTTP_RETRY_S = 5.0
 ASTERISK_ETC = Path("/etc/asterisk")
@@ -171,7 +172,9 @@ class Agent:
                 "alerting": alerting.run,
                 **assured.parts,
                 **recording.parts,
+                **self._voicemail(pipeline),
                 "recording_folders": folders.run,
+                "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
                 "retention": lambda: retention.run(store, config.retention.days, now_ms),
                 "http": lambda: self._http(pipeline, source, metrics),
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), recordings),
@@ -265,6 +268,18 @@ class Agent:
             pipeline,
             source,
             keeping,
+            reader=lambda: SqliteReader(path),
+            clock=now_ms,
+            new_id=new_id,
+        )
+
+    def _voicemail(self, pipeline: Pipeline) -> dict[str, Part]:
+        """What deletes voicemail, where a spool is configured."""
+        path = self._config.store.path
+        return voicemail.parts(
+            self._config,
+            pipeline,
+            login=lambda: inquiry(address(self._config), credentials(self._config, "bulk"), events="off"),
             reader=lambda: SqliteReader(path),
             clock=now_ms,
             new_id=new_id,
