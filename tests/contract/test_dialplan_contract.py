@@ -11,7 +11,11 @@ from agent.core.normalise import Linker, normalise
 from agent.core.policy import Policy
 from agent.core.records import Emergency, Trigger
 from agent.core.signals import Ask, EmergencyStage, RecordingAsked, Stage
+from agent.core.tapes import Why
 from agent.core.wire import Message
+from agent.duties.check.recording import SETTINGS, USUAL_SOCKET
+from agent.duties.recording import marks
+from agent.views.door import _Question
 
 DIALPLAN = Path(__file__).parents[2] / "dialplan"
 LINK = Linker(b"contract")
@@ -165,3 +169,77 @@ def test_no_event_carries_text_of_the_caller() -> None:
                 or (variable is not None and variable[1] in filtered)
             )
             assert safe, f"{event.subject} {event.kind}: {name}: {value}"
+
+
+def readme() -> str:
+    return (DIALPLAN / "README.md").read_text()
+
+
+def table(head: str) -> list[str]:
+    """The first column of the README's table with this head, without its marks of code."""
+    rows = readme().partition(f"\n| {head} |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert rows, head
+    return [name.strip(" `") for row in rows for name in row.split(" | ")[0].strip("| ").split(", ")]
+
+
+#: What the recording's dialplan and its script keep on the channel for themselves.
+OF_THE_CHANNEL = {"RECORDING_ID", "RECORDING_WHY", "RECORDING_MONITOR", "RECORDING_TRIGGER"}
+TRIGGERS = sorted(set(Trigger) - {Trigger.NONE})
+
+
+def says() -> set[tuple[str, str]]:
+    """Each moment at which the dialplan may say something, and what it says it of."""
+    return set(re.findall(r"Gosub\(recording-(?:tell|say),s,1\(([a-z]+),([^)]*)\)", files()["recording.conf"]))
+
+
+def test_the_readme_lists_exactly_the_settings_of_a_recording() -> None:
+    used = set(re.findall(r"\$\{(?:GLOBAL\()?(RECORDING_[A-Za-z_]+)", files()["recording.conf"])) - OF_THE_CHANNEL
+    listed = re.findall(r"^\| `(RECORDING_\w+)", readme(), re.M)
+    assert {name.rstrip("_") for name in used} == {name.rstrip("_") for name in listed}
+    example = (DIALPLAN / "recording-settings.conf.example").read_text()
+    set_there = set(re.findall(r"^;?(RECORDING_[A-Z]+)", example, re.M))
+    assert set_there == {"RECORDING_SOCKET", "RECORDING_AGI", "RECORDING_ANNOUNCEMENT", "RECORDING_SAY"}
+    looked_at = {re.sub(r"^(RECORDING_[A-Z]+).*", r"\1", name) for name in SETTINGS}
+    assert looked_at <= set_there
+    assert USUAL_SOCKET in files()["recording.conf"]
+    assert f"`RECORDING_SOCKET` | {USUAL_SOCKET} |" in readme()
+
+
+def test_each_moment_each_trigger_and_each_why_is_in_the_readme_and_no_other() -> None:
+    script = (DIALPLAN / "agi" / "recording.py").read_text()
+    of_the_script = set(re.findall(r'"why": "(\w+)"', script))
+    of_the_door = set(re.findall(r'"why": "(\w+)"', (DIALPLAN.parent / "agent" / "views" / "door.py").read_text()))
+    assert set(table("why | what it means | what to say")) == set(Why) | of_the_script | of_the_door
+    assert set(table("trigger | who opts in | where it begins")) == set(TRIGGERS)
+    # The agent itself has one said to who comes in.
+    assert set(table("moment | who hears it")) == {moment for moment, _ in says() if moment.islower()} | {"party"}
+
+
+def test_every_prompt_that_the_example_names_is_there_and_every_name_means_something() -> None:
+    example = (DIALPLAN / "recording-settings.conf.example").read_text()
+    named = dict(re.findall(r"^;?RECORDING_SAY_([a-z_]+)=(.*)$", example, re.M))
+    moments, whys = table("moment | who hears it"), table("why | what it means | what to say")
+    known = {*moments, *(f"{moment}_{trigger}" for moment in moments for trigger in TRIGGERS)}
+    assert named.keys() <= known | {f"refused_{why}" for why in whys}
+    announced = re.findall(r"^;?RECORDING_ANNOUNCEMENT=(.*)$", example, re.M)
+    for prompt in [*named.values(), *announced]:
+        assert prompt == "no" or (DIALPLAN / "sounds" / f"{Path(prompt).name}.alaw").is_file(), prompt
+        assert prompt == "no" or prompt.startswith("/etc/asterisk/telephony-agent/sounds/"), prompt
+
+
+def test_the_script_and_the_door_speak_of_the_same() -> None:
+    script = (DIALPLAN / "agi" / "recording.py").read_text()
+    asked = set(re.findall(r'^ +"(\w+)": \w+,$', script, re.M))
+    assert asked == set(table("asked | what it is")) == set(_Question.model_fields)
+    assert set(table("answered | what the script sets")) == {"id", "why"}
+    assert set(re.findall(r'answer\.get\("(\w+)"', script)) == {"id", "why"}
+    assert set(re.findall(r'set_variable\("(\w+)"', script)) == {"RECORDING_ID", "RECORDING_WHY"}
+
+
+def test_the_dialplan_asks_for_the_triggers_that_the_agent_knows_and_by_its_marks() -> None:
+    text = files()["recording.conf"] + (DIALPLAN / "features-recording.conf").read_text()
+    begun = set(re.findall(r"recording-begin,s,1\(([a-z_]+),", text)) | set(re.findall(r"1\((button|code)\b", text))
+    assert begun == set(TRIGGERS)
+    kept = re.findall(r"DB\(([\w-]+)/(\w+)/", files()["recording.conf"])
+    assert set(kept) == {(marks.FAMILY, trigger) for trigger in ("service", "pa", "customer_service")}
+    assert f"family `{marks.FAMILY}`" in readme()

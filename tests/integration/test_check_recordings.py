@@ -65,7 +65,7 @@ WRONG: list[tuple[Evidence, str, Severity, str, str]] = [
         "recording.monitor",
         PROBLEM,
         "nothing can be recorded",
-        "setfacl -m u:",
+        "in asterisk.service: UMask=0007",
     ),
     (
         recorded(in_memory=False, never_swapped=False),

@@ -67,13 +67,11 @@ def _monitor(seen: Recordings) -> Finding:
         )
     if seen.monitor_fault:
         text = f"nothing can be recorded in {seen.monitor}: {seen.monitor_fault}"
-        name = user()
-        return problem(
-            id,
-            text,
-            f"setfacl -m u:{name}:rwx,d:u:{name}:rwX {seen.monitor} once it is mounted, and"
-            f" {_TOML}monitor_dir = Asterisk's monitor folder",
+        fix = (
+            f"in asterisk.service: UMask=0007, and user {user()} in the group of the folder;"
+            f" {_TOML}monitor_dir = Asterisk's monitor folder"
         )
+        return problem(id, text, fix)
     if not seen.in_memory:
         text = f"{seen.monitor} is on a disk: nothing is recorded, for what was spoken could be read there afterwards"
         return problem(id, text, _mount(seen.monitor))
