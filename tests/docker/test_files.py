@@ -71,7 +71,7 @@ def test_every_secret_is_made_at_random_and_out_of_others_reach(tmp_path: Path) 
     values = {name: path.read_text().strip().rpartition("=")[2] for name, path in made.items()}
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in values.values())
     assert values["ami-secret"] == values["asterisk-manager"]
-    assert len(set(values.values())) == 3
+    assert len(set(values.values())) == 4
 
 
 def _made(folder: Path, names: list[str]) -> list[str]:
@@ -136,11 +136,71 @@ def test_what_the_dialplan_calls_is_loaded() -> None:
     """The lab's dialplan, which every real call of the tests goes through, does not do without these."""
 
     def loaded(file: Path) -> set[str]:
-        return set(re.findall(r"^load=((?:app|func)_\w+)\.so", file.read_text(), re.M))
+        return set(re.findall(r"^load=((?:app|func|res_agi|res_speech|format)\w*)\.so", file.read_text(), re.M))
 
     needed = loaded(ROOT / "tests" / "lab" / "etc" / "modules.conf")
     assert "func_global" in needed
     assert needed <= loaded(DOCKER / "asterisk" / "etc" / "modules.conf")
+
+
+def test_what_is_recorded_is_in_memory_that_both_use_and_nobody_else() -> None:
+    volumes = COMPOSE["volumes"]
+    for name, mode in (("captured", "2770"), ("door", "0750")):
+        options = volumes[name]["driver_opts"]
+        assert (options["type"], options["device"]) == ("tmpfs", "tmpfs")
+        assert {"uid=9199", "gid=9199", f"mode={mode}"} <= set(options["o"].split(","))
+        (target,) = {place["target"] for place in mounts(name).values()}
+        assert mounts(name).keys() == {"asterisk", "agent"}
+        # else Docker gives the folder the owner that it has in an image
+        assert all(place["volume"]["nocopy"] for place in mounts(name).values())
+        assert target == {"captured": "/var/spool/asterisk/monitor", "door": "/run/telephony-agent"}[name]
+    # the agent's group in its image, which Asterisk's process is in
+    assert SERVICES["asterisk"]["group_add"] == ["9199"]
+    assert "USER 9199:9199" in (DOCKER / "Dockerfile").read_text()
+    assert "umask 0007" in (DOCKER / "asterisk" / "Dockerfile").read_text()
+
+
+def mounts(volume: str) -> dict[str, dict[str, Any]]:
+    """Where each service has it."""
+    return {
+        name: mount
+        for name, service in SERVICES.items()
+        for mount in service.get("volumes", ())
+        if isinstance(mount, dict) and mount["source"] == volume
+    }
+
+
+def test_asterisk_asks_where_the_agent_answers() -> None:
+    recording = tomllib.loads((DOCKER / "agent" / "agent.toml").read_text())["recording"]
+    settings_file = (DOCKER / "asterisk" / "etc" / "recording-settings.conf").read_text()
+    (asked,) = re.findall(r"^;?RECORDING_SOCKET=(.*)$", settings_file, re.M)
+    (group,) = re.findall(r"groupadd --gid 9199 (\S+)", (DOCKER / "Dockerfile").read_text())
+
+    assert recording["socket"] == asked
+    assert recording["socket_group"] == group
+    assert recording["monitor_dir"] == "/var/spool/asterisk/monitor"
+    assert recording["store_dir"].startswith("/var/lib/telephony-agent/")
+    assert "site-key" in SERVICES["agent"]["secrets"]
+
+
+def test_the_script_has_the_libraries_of_the_lock_file() -> None:
+    pinned = (DOCKER / "asterisk" / "requirements.txt").read_text().partition("\n")[2]
+    lock = re.sub(r"^ +# .*\n", "", (ROOT / "requirements.lock").read_text(), flags=re.M)
+
+    parts = re.split(r"^(?=\w)", pinned, flags=re.M)[1:]
+    assert [part.partition("==")[0] for part in parts] == ["pyst2", "six"]
+    assert all(part in lock for part in parts)
+
+
+def test_the_settings_of_a_recording_are_those_of_the_example() -> None:
+    etc = DOCKER / "asterisk" / "etc"
+    own, example = (
+        [line for line in path.read_text().splitlines() if "=" in line and not line.startswith("; ")]
+        for path in (etc / "recording-settings.conf", ROOT / "dialplan" / "recording-settings.conf.example")
+    )
+
+    assert own == example
+    assert "#include recording-settings.conf" in (etc / "extensions.conf").read_text()
 
 
 def test_the_settings_of_the_dialplan_are_those_that_it_has() -> None:
@@ -189,6 +249,12 @@ def test_the_unit_gives_the_agent_its_secret_as_a_credential_and_its_store_a_fol
     assert service["StateDirectory"] == "telephony-agent"
     assert service["User"] == "telephony-agent"
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    # the door for Asterisk, which is given to its group
+    assert service["RuntimeDirectory"] == "telephony-agent"
+    assert "PrivateUsers" not in service
+    assert (DOCKER / "telephony-agent.service").read_text().index("~@privileged") < (
+        DOCKER / "telephony-agent.service"
+    ).read_text().index("SystemCallFilter=@chown")
     # the control socket
     assert "AF_UNIX" in service["RestrictAddressFamilies"].split()
     assert service["Restart"] == "always"
