@@ -10,13 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import emergency, fail_open, failover
+from tests.bench import emergency, fail_open, failover, grant, seal, unasked
 from tests.bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] = {
     "emergency": emergency.measure,
     "fail_open": fail_open.measure,
     "failover": failover.measure,
+    "unasked": unasked.measure,
+    "grant": grant.measure,
+    "seal": seal.measure,
 }
 
 
@@ -43,7 +46,7 @@ def main() -> None:
     """Print each figure as one JSON object as soon as it is known, and all of them as a table on standard error."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("only", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all without it")
-    parser.add_argument("--calls", type=int, default=200, help="emergency calls of each figure (default 200)")
+    parser.add_argument("--calls", type=int, default=200, help="calls, captures or files of each figure (default 200)")
     parser.add_argument("--asterisk", default="22", choices=("22", "16"), help="which Asterisk (default 22)")
     arguments = parser.parse_args()
     if unknown := set(arguments.only) - set(BENCHMARKS):

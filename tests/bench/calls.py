@@ -110,6 +110,19 @@ async def _started(
     return process, trace
 
 
+def sent(trace: str, method: str) -> list[tuple[float, str]]:
+    """The requests of this method that SIPp's trace says went out: when (seconds since 1970), and their headers."""
+    return [
+        (_instant(day, time), rest)
+        for day, time, way, first, _, rest in _MESSAGE.findall(trace)
+        if way == "sent" and first == method
+    ]
+
+
+def _instant(day: str, time: str) -> float:
+    return datetime.fromisoformat(f"{day} {time}").astimezone().timestamp()
+
+
 def _placed(trace: str) -> list[Placed]:
     invited: dict[str, float] = {}
     answered: dict[str, float] = {}
@@ -117,7 +130,7 @@ def _placed(trace: str) -> list[Placed]:
         call_id = _CALL_ID.search(rest)
         if call_id is None:
             continue
-        at = datetime.fromisoformat(f"{day} {time}").astimezone().timestamp()
+        at = _instant(day, time)
         if way == "sent" and first == "INVITE":
             invited.setdefault(call_id[1], at)
         elif way == "received" and first == "SIP/2.0" and second == "200":
