@@ -100,9 +100,11 @@ class Captures:
         """A capture is the granted one only if it writes the file that was named in the grant."""
         file = await self._asterisk.file(order.name)
         tape = self._tapes.book.states.get(order.recording)
-        expected = tape is not None and tape.opted_in and tape.state not in recording.ENDED
-        if expected and PurePath(file).name == f"{order.recording}.wav":
-            self._books.put(self._tapes.found_captured(order.recording, self._clock()))
+        if tape is not None and tape.opted_in and PurePath(file).name == f"{order.recording}.wav":
+            if self._running(order.recording):
+                self._books.put(self._tapes.found_captured(order.recording, self._clock()))
+            else:
+                await self._asterisk.stopped(order.name)  # It has ended meanwhile, and may be kept up to here.
             return
         if not file:
             return

@@ -55,7 +55,8 @@ class Stock:
             while contents := await asyncio.to_thread(self._books.kept, kept_as, before, _BATCH):
                 destroyed = [content for content in contents if await self._went(content.id)]
                 # Stored before the next batch is read, which would be the same else.
-                await self._books.keep([gone(content, self._clock(), Reason.EXPIRED) for content in destroyed])
+                if destroyed:
+                    await self._books.keep([gone(content, self._clock(), Reason.EXPIRED) for content in destroyed])
                 expired += len(destroyed)
                 if len(destroyed) < len(contents):
                     # One that cannot be destroyed holds up nothing but those that come behind a whole batch of such.
