@@ -8,8 +8,8 @@ import pytest
 
 from agent import app
 from agent.config import Config, load
-from agent.core.records import Emergency, Outcome
-from agent.stores.sqlite import SqliteReader
+from agent.core.records import Emergency, Outcome, Purge
+from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.views.metrics import Metrics
 from tests.integration.exposition import Samples, samples
 from tests.integration.fake_asterisk import SECRET, Action, FakeAsterisk, Peer, event, list_of
@@ -55,6 +55,49 @@ async def test_every_part_of_the_agent_is_there_from_the_first_scrape(
     assert found["telephony_phones_by_reach", ("yes",)] == 0
     assert found["telephony_emergency_trunks", ("down",)] == 0
     assert found["telephony_journal_read_timestamp_seconds", ()] > 0
+    assert found["telephony_recording_refusals_total", ("unsafe",)] == 0
+    assert found["telephony_recording_marks_refused", ()] == 0
+    assert ("telephony_voicemail_purge_interval_seconds", ()) not in found, "none is configured"
+
+
+async def test_what_recordings_and_voicemail_need_is_seen_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught = Caught(monkeypatch)
+    for name in ("monitor", "spool"):
+        (tmp_path / name).mkdir()
+    store = await SqliteStore.open(tmp_path / "agent.sqlite")
+    last_at = app.now_ms() - 3_600_000
+    await store.commit([Purge(id="p", at=last_at, done_at=last_at + 1)], durable=True)
+    await store.close()
+    more = (
+        '[recording]\nsocket = "door.sock"\nmonitor_dir = "monitor"\nstore_dir = "missing/store"\n'
+        '[keys]\nsite_key_file = "key"\n[voicemail]\nspool_dir = "spool"\nevery_h = 12\n'
+    )
+    (tmp_path / "key").write_text("ab" * 32)
+    (tmp_path / "key").chmod(0o600)
+    async with FakeAsterisk() as fake:
+        agent = app.Agent(_config(tmp_path, fake.port, more))
+        running = asyncio.create_task(agent.run())
+        await caught.until("telephony_recording_door_open", (), 1)
+        assert await _asked(tmp_path / "door.sock", b"gibberish\n") == b'{"why": "odd"}\n'
+        found = await caught.until("telephony_recording_refusals_total", ("odd",), 1)
+        assert found["telephony_recording_vault_usable", ()] == 0
+        assert found["telephony_voicemail_purge_interval_seconds", ()] == 43_200
+        assert found["telephony_voicemail_purge_timestamp_seconds", ()] == last_at / 1000
+        found = await caught.until("telephony_recording_free_needed_bytes", ("monitor",), 64 << 20)
+        assert found["telephony_recording_free_bytes", ("monitor",)] > 0
+        assert ("telephony_recording_free_bytes", ("store",)) not in found
+        agent.stop()
+        await running
+
+
+async def _asked(place: Path, line: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(place)
+    writer.write(line)
+    answer = await reader.read()
+    writer.close()
+    return answer
 
 
 async def test_an_emergency_is_counted_with_its_alarm_and_not_again_after_a_restart(
@@ -90,14 +133,14 @@ async def test_an_emergency_is_counted_with_its_alarm_and_not_again_after_a_rest
     assert call.outcome is Outcome.FAILED
 
 
-def _config(folder: Path, port: int) -> Config:
+def _config(folder: Path, port: int, more: str = "") -> Config:
     for name, text in (("secret", SECRET), ("channels.toml", DESK)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
     file = folder / "agent.toml"
     file.write_text(
         f'[ami]\nport = {port}\nsecret_file = "secret"\n[store]\nurl = "sqlite:///./agent.sqlite"\n'
-        '[http]\nlisten = "127.0.0.1:0"\n[alerts]\nchannels_file = "channels.toml"\n'
+        f'[http]\nlisten = "127.0.0.1:0"\n[alerts]\nchannels_file = "channels.toml"\n{more}'
     )
     return load(file, {})
 
