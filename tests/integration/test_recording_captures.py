@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.records import Calls, Content, OptIn, Recording, Severity, Trigger
 from agent.core.signals import Capture, Joined, LiveChannel, LiveChannelsListed
-from agent.duties.recording import captures as module
+from agent.duties.recording import destroying as module
 from tests.integration.fake_asterisk import event, list_of
 from tests.integration.taped import FULL, SPOKEN, Taped, forgotten, memory, taped, until
 
@@ -147,7 +147,7 @@ async def test_a_file_that_cannot_be_destroyed_is_told(
             run.capture("201-1", Capture.STARTED)
             tape = await until(lambda: unasked(run))
             await until(lambda: "look for it" in run.stands(tape.id))
-        assert run.recorder.captures.failures == 1
+        assert run.recorder.captures.undestroyed == 1
 
 
 async def test_asterisk_that_refuses_to_stop_is_told(tmp_path: Path, monitor: Path) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.records import Calls, OptIn, Recording, Trigger
-from agent.core.signals import Capture
+from agent.core.records import Calls, Emergency, OptIn, Recording, Trigger
+from agent.core.signals import Capture, ChannelUp
 from agent.core.tapes import Why
 from agent.duties.recording import granting
+from agent.stores.vault import Keyring
 from tests.integration.taped import FULL, Taped, forgotten, memory, taped, until
 
 
@@ -17,6 +18,11 @@ from tests.integration.taped import FULL, Taped, forgotten, memory, taped, until
 def monitor(tmp_path: Path) -> Iterator[Path]:
     yield memory(tmp_path / "monitor")
     forgotten(tmp_path / "monitor")
+
+
+def calling(run: Taped, number: str) -> ChannelUp:
+    link = run.engine.link("202-9")
+    return ChannelUp(at=run.clock["now"], channel=link, linked=link, line="202", number=number)
 
 
 async def refused(run: Taped, channel: str = "201-1") -> Why:
@@ -89,26 +95,42 @@ async def test_nothing_is_granted_when_the_store_of_recordings_is_gone(tmp_path:
         assert await refused(run) is Why.NOT_SAFE
 
 
-@pytest.mark.parametrize("wrong", ["site-key", "sealed"])
+@pytest.mark.parametrize("wrong", ["site key", "keyring", "store", "mode"])
 async def test_what_cannot_be_used_is_told_and_stops_nothing_else(tmp_path: Path, monitor: Path, wrong: str) -> None:
+    """An emergency needs no recordings: the agent starts without them."""
     async with taped(tmp_path) as run:
         await run.granted("201-1")
-    if wrong == "sealed":
-        run.sealed.rmdir()
-        run.sealed.write_bytes(b"")
+    keyring, sealed = tmp_path / "agent.sqlite.keys", tmp_path / "sealed"
+    if wrong == "site key":
+        another(keyring)
+    elif wrong == "keyring":
+        keyring.rename(tmp_path / "mine")
+        keyring.write_bytes((tmp_path / "agent.sqlite").read_bytes())
+    elif wrong == "store":
+        sealed.rename(tmp_path / "mine")
+        sealed.write_bytes(b"")
     else:
-        (tmp_path / "agent.sqlite.keys").rename(tmp_path / "mine")
-        (tmp_path / "agent.sqlite.keys").write_bytes((tmp_path / "agent.sqlite").read_bytes())
+        sealed.chmod(0o755)
     async with taped(tmp_path) as run:
         assert await refused(run, "201-2") is Why.OFF
         assert "no call can be recorded" in await until(lambda: run.stands("vault"))
-    if wrong == "sealed":
-        run.sealed.unlink()
+        run.hear(calling(run, "999"))
+        assert await until(lambda: run.read(Emergency))
+    if wrong in ("site key", "keyring"):
+        (tmp_path / "mine").rename(keyring)
+    elif wrong == "store":
+        sealed.unlink()
     else:
-        (tmp_path / "mine").rename(tmp_path / "agent.sqlite.keys")
+        sealed.chmod(0o700)
     async with taped(tmp_path) as run:
         await run.granted("201-3")
         await until(lambda: not run.stands("vault"))
+
+
+def another(keyring: Path) -> None:
+    """A keyring that was made with another site key."""
+    keyring.rename(keyring.with_name("mine"))
+    Keyring(keyring, bytes(range(32))).close()
 
 
 async def test_what_already_runs_is_not_granted_again(tmp_path: Path, monitor: Path) -> None:

@@ -1,6 +1,7 @@
 """What was granted is sealed once its capture is over, and its plain file stays exactly until that is on record."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -363,3 +364,26 @@ async def test_a_folder_that_cannot_be_looked_at_is_told_and_looked_at_again(
             assert "Permission denied" in await until(lambda: run.stands("store"))
         assert (await until(lambda: run.content(id))).state == "kept"
         await until(lambda: not run.stands("store"))
+
+
+async def test_an_agent_that_is_stopped_in_the_middle_of_a_seal_seals_it_later(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        vault, may, began = flawed(run), threading.Event(), threading.Event()
+        real = vault.vault.seal
+
+        def seal(plain: Path, id: str, account: str) -> Sealed:
+            began.set()
+            assert may.wait(20)
+            return real(plain, id, account)
+
+        vault.seal = seal  # type: ignore[method-assign]
+        id = await over(run)
+        await until(began.is_set)
+        await run.recorder.close()
+        may.set()
+    async with taped(tmp_path) as run:
+        assert (run.content(id), run.plain()) == (None, [f"{id}.wav"])
+        assert run.recorder.sweeper is not None
+        await run.recorder.sweeper.sweep()
+        assert (await until(lambda: run.content(id))).state == "kept"
+        assert opened(run, id) == SPOKEN

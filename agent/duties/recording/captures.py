@@ -9,29 +9,28 @@ import structlog
 
 from agent.core import recording
 from agent.core.recording import Tape
-from agent.core.records import Content, ContentState, Reason, Recording, RecordingState, Severity
+from agent.core.records import Recording, RecordingState, Severity
 from agent.core.signals import Ask, CaptureOrder, Order
 from agent.core.tapes import Tapes
 from agent.duties.recording.actions import STOP, Action, Actions
+from agent.duties.recording.destroying import UNASKED, Destroying
 from agent.duties.recording.granting import Granting
 from agent.duties.recording.parts import Books, Folder
 from agent.ports import StoreError
 
 log = structlog.get_logger()
 
-#: MixMonitor's file may come a little after its start, with the first sound.
-_LOOKS, _LOOK_S = 40, 0.05
-
 #: The subject of an alarm about a capture of which there is no record.
 _NO_RECORD = "unasked"
-_UNASKED = "a recording that nobody asked for"
-_LEFT = "its file could not be destroyed, or is not in [recording] monitor_dir: look for it and destroy it"
 _REFUSED = "Asterisk refused to record this call"
 _UNSTOPPED = "Asterisk refused to stop this recording: the agent's user needs the write class system"
 
 
 class Captures:
-    """`order` never waits. ``enforce``: what nobody asked for is stopped and destroyed, else only told."""
+    """`order` never waits. ``enforce``: what nobody asked for is stopped and destroyed, else only told.
+
+    ``stray`` is called where a file may be left that belongs to nobody.
+    """
 
     def __init__(
         self,
@@ -49,17 +48,21 @@ class Captures:
         self._tapes = tapes
         self._books = books
         self._granting = granting
-        self._folder = folder
+        self._destroying = Destroying(books=books, folder=folder, clock=clock, stray=stray)
         self._enforce = enforce
         self._clock = clock
-        #: Called where a file may be left that belongs to nobody.
-        self._stray = stray
         self._tasks: set[asyncio.Task[None]] = set()
-        #: Captures that nobody asked for: in all, those that Asterisk would not stop, those whose file is elsewhere.
-        self.unasked = self.unstopped = self.undestroyed = 0
+        #: Captures that nobody asked for, and those that Asterisk would not stop.
+        self.unasked = self.unstopped = 0
+        #: Orders that failed.
         self.failures = 0
         #: Told of each unasked capture how long (s) after it was heard of Asterisk said that it is stopped.
         self.watchers: list[Callable[[float], None]] = []
+
+    @property
+    def undestroyed(self) -> int:
+        """Captures that nobody asked for whose file is elsewhere, or could not be destroyed."""
+        return self._destroying.undestroyed
 
     def order(self, order: CaptureOrder) -> None:
         """See to it, soon."""
@@ -110,7 +113,7 @@ class Captures:
             return
         if not self._enforce:
             # A channel's name is no subject: it says whose call it is.
-            text = f"{_UNASKED} may be running; [recording] enforce is off"
+            text = f"{UNASKED} may be running; [recording] enforce is off"
             self._books.condition(order.recording or _NO_RECORD, text)
             return
         # The channel remembers the name when the capture is over: only what can be stopped is running.
@@ -118,7 +121,7 @@ class Captures:
             self.unasked += 1
             for output in self._tapes.found_unasked(order.name, self._clock()):
                 if isinstance(output, CaptureOrder):
-                    await self._destroyed(output, file)
+                    await self._destroying.destroyed(output, file)
                 else:
                     self._books.put([output])
 
@@ -126,78 +129,24 @@ class Captures:
         self.unasked += 1
         began = asyncio.get_running_loop().time()
         if not self._enforce:
-            self._books.condition(order.recording, f"{_UNASKED} runs; [recording] enforce is off")
+            self._books.condition(order.recording, f"{UNASKED} runs; [recording] enforce is off")
             return
-        self._books.condition(order.recording, f"{_UNASKED} is being stopped")
+        self._books.condition(order.recording, f"{UNASKED} is being stopped")
         # Both at once: a stop waits for no question.
         file, stopped = await asyncio.gather(
             self._asterisk.file(order.name), self._asterisk.stopped(order.name), return_exceptions=True
         )
         if isinstance(stopped, BaseException):
-            self._books.condition(order.recording, f"{_UNASKED} could not be stopped: Asterisk does not answer")
+            self._books.condition(order.recording, f"{UNASKED} could not be stopped: Asterisk does not answer")
             raise stopped
         if not stopped and STOP in self._asterisk.denied:
-            text = f"{_UNASKED} runs and cannot be stopped: Asterisk refuses StopMixMonitor (write class system)"
+            text = f"{UNASKED} runs and cannot be stopped: Asterisk refuses StopMixMonitor (write class system)"
             self.unstopped += 1
             self._books.condition(order.recording, text, Severity.CRITICAL)
             return
         for told in self.watchers:
             told(asyncio.get_running_loop().time() - began)
-        await self._destroyed(order, "" if isinstance(file, BaseException) else file)
-
-    async def _destroyed(self, order: CaptureOrder, file: str) -> None:
-        """Destroy what an unasked capture wrote; it is in the monitor folder, or a person has to look for it."""
-        log.warning("recording_unasked", id=order.recording)
-        size = None if self._folder is None else await self._shredded(self._folder, file)
-        if size is None:
-            self.undestroyed += 1
-            self._books.condition(order.recording, f"{_UNASKED} was stopped; {_LEFT}", Severity.CRITICAL)
-            self._stray()
-            return
-        now = self._clock()
-        content = Content(
-            id=order.recording,
-            state=ContentState.SHREDDED,
-            stored_at=now,
-            size_bytes=size,
-            deleted_at=now,
-            reason=Reason.UNASKED,
-        )
-        self._books.put([content])
-        self._books.condition(order.recording, f"{_UNASKED} was stopped, and its file destroyed")
-        self._books.condition(order.recording, None)
-
-    async def _shredded(self, folder: Folder, file: str) -> int | None:
-        """The size of what was destroyed, 0 where no sound came before the stop; None where it may be left."""
-        # Asterisk may see the folder by another path (a container): its own name is the same.
-        in_folder = PurePath(file).parent.name == folder.path("x").parent.name
-        path = None
-        for _ in range(_LOOKS if file else 1):
-            if (path := await asyncio.to_thread(folder.find, file)) is not None:
-                break
-            await asyncio.sleep(_LOOK_S)
-        if path is None:
-            return 0 if in_folder else None
-        if not in_folder and await asyncio.to_thread(self._granted, path):
-            return None  # It has a granted recording's name, and is another file, elsewhere.
-        try:
-            size = path.stat().st_size
-            await asyncio.to_thread(folder.shred, path)
-        except FileNotFoundError:
-            return 0
-        except (OSError, StoreError) as error:
-            self.failures += 1
-            log.error("shred_failed", exception=type(error).__name__)
-            return None
-        return size
-
-    def _granted(self, path: PurePath) -> bool:
-        """Whether ``path`` has the name of a recording that was granted; True when that cannot be known."""
-        try:
-            record = self._books.recording(path.stem)
-        except StoreError:
-            return True
-        return record is not None and record.opted_in
+        await self._destroying.destroyed(order, "" if isinstance(file, BaseException) else file)
 
     async def _stop(self, order: CaptureOrder) -> None:
         if not await self._asterisk.stopped(order.name) and STOP in self._asterisk.denied:

@@ -52,7 +52,12 @@ class Sweeper:
         self._clock = clock
         self._new_id = new_id
         self._due = asyncio.Event()
-        self.strays = self.shredded = self.failures = 0
+        self.strays = self.shredded = self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        """What went wrong so far, in either folder."""
+        return self._failures + (self._stock.failures if self._stock is not None else 0)
 
     def soon(self) -> None:
         """Look at the monitor folder at once."""
@@ -86,7 +91,7 @@ class Sweeper:
             try:
                 await duty()
             except (OSError, StoreError) as error:
-                self.failures += 1
+                self._failures += 1
                 wrong = str(error) if isinstance(error, StoreError) else f"{error.strerror}"
                 log.error("sweep_failed", exception=type(error).__name__)
         self._books.condition(SWEEP, f"the folders of recordings cannot be looked after: {wrong}" if wrong else None)
@@ -166,7 +171,7 @@ class Sweeper:
         try:
             await asyncio.to_thread(self._folder.shred, path)
         except (OSError, StoreError) as error:
-            self.failures += 1
+            self._failures += 1
             log.error("stray_not_destroyed", exception=type(error).__name__)
             return False
         self.shredded += 1

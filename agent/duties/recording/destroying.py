@@ -1,0 +1,86 @@
+"""Destroys the file of a capture that nobody asked for, or tells that a person has to look for it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import PurePath
+
+import structlog
+
+from agent.core.records import Content, ContentState, Reason, Severity
+from agent.core.signals import CaptureOrder
+from agent.duties.recording.parts import Books, Folder
+from agent.ports import StoreError
+
+log = structlog.get_logger()
+
+#: MixMonitor's file may come a little after its start, with the first sound.
+_LOOKS, _LOOK_S = 40, 0.05
+
+UNASKED = "a recording that nobody asked for"
+_LEFT = "its file could not be destroyed, or is not in [recording] monitor_dir: look for it and destroy it"
+
+
+class Destroying:
+    """``stray`` is called where a file may be left that belongs to nobody."""
+
+    def __init__(
+        self, *, books: Books, folder: Folder | None, clock: Callable[[], int], stray: Callable[[], None]
+    ) -> None:
+        self._books = books
+        self._folder = folder
+        self._clock = clock
+        self._stray = stray
+        self.undestroyed = 0
+
+    async def destroyed(self, order: CaptureOrder, file: str) -> None:
+        """Destroy what an unasked capture wrote; it is in the monitor folder, or a person has to look for it."""
+        log.warning("recording_unasked", id=order.recording)
+        size = None if self._folder is None else await self._shredded(self._folder, file)
+        if size is None:
+            self.undestroyed += 1
+            self._books.condition(order.recording, f"{UNASKED} was stopped; {_LEFT}", Severity.CRITICAL)
+            self._stray()
+            return
+        now = self._clock()
+        content = Content(
+            id=order.recording,
+            state=ContentState.SHREDDED,
+            stored_at=now,
+            size_bytes=size,
+            deleted_at=now,
+            reason=Reason.UNASKED,
+        )
+        self._books.put([content])
+        self._books.condition(order.recording, f"{UNASKED} was stopped, and its file destroyed")
+        self._books.condition(order.recording, None)
+
+    async def _shredded(self, folder: Folder, file: str) -> int | None:
+        """The size of what was destroyed, 0 where no sound came before the stop; None where it may be left."""
+        # Asterisk may see the folder by another path (a container): its own name is the same.
+        in_folder = PurePath(file).parent.name == folder.path("x").parent.name
+        path = None
+        for _ in range(_LOOKS if file else 1):
+            if (path := await asyncio.to_thread(folder.find, file)) is not None:
+                break
+            await asyncio.sleep(_LOOK_S)
+        if path is None:
+            return 0 if in_folder else None
+        if not in_folder and await asyncio.to_thread(self._granted, path):
+            return None  # It has a granted recording's name, and is another file, elsewhere.
+        try:
+            size = path.stat().st_size
+            await asyncio.to_thread(folder.shred, path)
+        except FileNotFoundError:
+            return 0
+        except (OSError, StoreError) as error:
+            log.error("shred_failed", exception=type(error).__name__)
+            return None
+        return size
+
+    def _granted(self, path: PurePath) -> bool:
+        """Whether ``path`` has the name of a recording that was granted; True when that cannot be known."""
+        try:
+            record = self._books.recording(path.stem)
+        except StoreError:
+            return True
+        return record is not None and record.opted_in
