@@ -4,6 +4,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lab.agent import AgentProcess
 from tests.lab.asterisk import Asterisk
+from tests.lab.conversation import Dial, Say
+from tests.lab.recorded import Office
 from tests.lab.sip import Callee, Phone, Talk, Trunk, trunk_call
 
 YEALINK = "Yealink SIP-T46U 108.86.0.45"
@@ -81,3 +83,34 @@ async def test_a_call_back_that_is_taken_and_one_that_is_not(lab: Asterisk, agen
         await trunk_call(lab, "trunk-a", "01134960209", expect=404)
     await agent.until(lambda: counted("telephony_emergency_callbacks_missed_total") == 1, "who was not")
     assert counted("telephony_emergency_callbacks_reached_total") == 1
+
+
+async def test_what_was_asked_for_what_was_not_and_who_used_it(office: Office) -> None:
+    def counted(*key: str) -> float | None:
+        return scraped(office.agent).get(key)
+
+    await office.opt_in("203", "service", "all")
+    async with office.call_up("201", "202", [Say(1), Dial("*31"), Say(30)]):
+        granted = await office.agent.one("recording", opted_in=True, state="recording")
+        await office.agent.until(lambda: counted("telephony_recordings_running", "code") == 1, "one that runs")
+        (channel,) = {row.split("!")[0] for row in (await office.lab.cli("core show channels concise")).split()} & {
+            f"PJSIP/202-{number:08x}" for number in range(8)
+        }
+        await office.lab.cli(f"mixmonitor start {channel} unasked.wav")
+        await office.agent.one("content", state="shredded", reason="unasked")
+        await office.command("recording", "stop", granted["id"])
+        await office.exported(await office.kept())
+    await office.agent.until(lambda: counted("telephony_recording_accesses_total", "exported") == 1, "who used it")
+    found = scraped(office.agent)
+    assert found["telephony_recording_grants_total",] == 1
+    assert found["telephony_recording_optins_standing", "service"] == 1
+    assert found["telephony_recording_contents_kept_total", "user"] == found["telephony_recordings_sealed_total",] == 1
+    assert found["telephony_recordings_unasked_total",] == 1
+    assert found["telephony_recording_unasked_stop_seconds_count",] == 1
+    assert found["telephony_recording_contents_gone_total", "shredded", "unasked"] == 1
+    assert found["telephony_recordings_unasked_undestroyed_total",] == 0
+    ready = ("vault_usable", "door_open", "monitor_in_memory", "keeping")
+    assert {name: found[f"telephony_recording_{name}",] for name in ready} == dict.fromkeys(ready, 1)
+    assert (
+        found["telephony_recording_free_bytes", "monitor"] > found["telephony_recording_free_needed_bytes", "monitor"]
+    )
