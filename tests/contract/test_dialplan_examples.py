@@ -16,7 +16,7 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", ["outbound", "incoming", "ordinary-incoming"])
+@pytest.mark.parametrize("name", ["outbound", "internal", "incoming", "ordinary-incoming"])
 def test_the_lab_runs_the_example(name: str) -> None:
     context = re.split(r"^\[", PBX.split(f"\n[{name}]\n")[1], flags=re.M)[0]
     heading, *lines = EXAMPLES[name].splitlines()
