@@ -1,6 +1,5 @@
 """Puts together what the agent does about recordings: the door for Asterisk, the captures, the seals and the sweeps."""
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from agent.duties.recording.marks import Marks
 from agent.duties.recording.sealing import Sealer
 from agent.duties.recording.stock import Stock
 from agent.duties.recording.sweeping import Sweeper
+from agent.duties.recording.threads import on_disk
 from agent.pipeline import Observer, Pipeline
 from agent.ports import Reader, StoreError
 from agent.sources.ami import AmiSource, State
@@ -139,7 +139,7 @@ class Recorder:
         if self.sealer is not None:
             await self.sealer.finish()
         if self.keyring is not None:
-            await asyncio.to_thread(self.keyring.close)
+            await on_disk(self.keyring.close)
 
 
 def recorder(

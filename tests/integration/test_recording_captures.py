@@ -90,6 +90,28 @@ async def test_a_capture_under_another_name_than_the_granted_one_ends(tmp_path: 
         assert run.state(id) == "stopped"
 
 
+async def test_a_capture_that_names_no_file_is_not_the_granted_one(tmp_path: Path, monitor: Path) -> None:
+    """MixMonitor can write each direction to a file of its own, and then says nothing of a file."""
+    async with taped(tmp_path) as run:
+        await run.granted("201-1")
+        run.asterisk.captured(CHANNEL, "one-direction.wav")
+        run.asterisk.files[CHANNEL] = ""
+        run.capture("201-1", Capture.STARTED)
+        tape = await until(lambda: unasked(run))
+        await until(lambda: "look for it" in run.stands(tape.id))
+        assert run.asterisk.captures[CHANNEL] == 0
+
+
+async def test_a_granted_one_that_has_not_begun_is_not_stopped_beforehand(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        await run.granted("201-1")
+        run.asterisk.files[CHANNEL] = ""
+        run.hear(live(run))
+        await until(lambda: run.asterisk.asked("Getvar"))
+        await done(run)
+        assert run.asterisk.asked("StopMixMonitor") == []
+
+
 async def test_one_beside_the_granted_one_is_seen_by_its_file(tmp_path: Path, monitor: Path) -> None:
     async with taped(tmp_path) as run:
         id = await run.recording("201-1")
@@ -178,6 +200,9 @@ async def test_asterisk_that_tells_no_file_is_told_and_granted_ones_go_on(tmp_pa
 
 async def test_asterisk_that_goes_in_the_middle_is_asked_again_when_it_is_back(tmp_path: Path, monitor: Path) -> None:
     async with taped(tmp_path) as run:
+        up = {"Channel": CHANNEL, "Uniqueid": "201-1", "Linkedid": "201-1", "ChannelStateDesc": "Up"}
+        row = event("CoreShowChannel", **up, Exten="202", Duration="00:00:05", BridgeId="")
+        run.asterisk.replies["CoreShowChannels"] = lambda peer, action: list_of(action, "CoreShowChannelsComplete", row)
         stop = run.asterisk.replies["StopMixMonitor"]
         run.asterisk.replies["StopMixMonitor"] = run.asterisk.hang_up
         run.asterisk.captured(CHANNEL, "unasked.wav")
@@ -185,9 +210,6 @@ async def test_asterisk_that_goes_in_the_middle_is_asked_again_when_it_is_back(t
         tape = await until(lambda: unasked(run))
         await until(lambda: "does not answer" in run.stands(tape.id))
         run.asterisk.replies["StopMixMonitor"] = stop
-        up = {"Channel": CHANNEL, "Uniqueid": "201-1", "Linkedid": "201-1", "ChannelStateDesc": "Up"}
-        row = event("CoreShowChannel", **up, Exten="202", Duration="00:00:05", BridgeId="")
-        run.asterisk.replies["CoreShowChannels"] = lambda peer, action: list_of(action, "CoreShowChannelsComplete", row)
         gone = await until(lambda: run.content(tape.id))
         assert (gone.state, run.plain()) == ("shredded", [])
 

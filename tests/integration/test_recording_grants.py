@@ -1,6 +1,7 @@
 """A recording is granted only where it can be kept safe, by an opt-in, and once that is on the disk."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,3 +164,26 @@ async def test_a_grant_of_which_nothing_came_is_told_until_one_begins(tmp_path: 
         assert len(alarms) == 1
         await run.recording("201-3")
         await until(lambda: not run.stands("start"))
+
+
+async def test_a_disk_that_hangs_grants_nothing_and_holds_up_nothing_else(
+    tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alert of an emergency may need a thread, and what nobody asked for must go from memory all the same."""
+    monkeypatch.setattr(granting, "STORE_S", 0.05)
+    async with taped(tmp_path) as run:
+        back = threading.Event()
+        assert run.recorder.vault is not None
+        monkeypatch.setattr(run.recorder.vault, "free_bytes", lambda: back.wait(60) and 1 << 30)
+        try:
+            asked = [run.recorder.granting.grant(run.wish(f"20{number}-1")) for number in range(20)]
+            assert set(await asyncio.gather(*asked)) == {Why.NOT_SAFE}
+            run.asterisk.captured("PJSIP/201-9", "unasked.wav")
+            run.capture("201-9", Capture.STARTED)
+            await until(lambda: not run.plain())
+            async with asyncio.timeout(20):
+                assert await asyncio.gather(*(asyncio.to_thread(int, 7) for _ in range(20))) == [7] * 20
+        finally:
+            back.set()
+        monkeypatch.setattr(granting, "STORE_S", 5)
+        await run.granted("201-1")

@@ -38,10 +38,13 @@ class Actions:
         #: What Asterisk refused when it was asked last.
         self.denied: set[str] = set()
 
-    async def file(self, channel: str) -> str:
-        """What the channel's latest capture writes, as Asterisk calls it; "" where nothing ever captured it."""
+    async def file(self, channel: str) -> str | None:
+        """What the channel's latest capture writes, as Asterisk calls it; None where it does not say.
+
+        "" is nothing, or a capture of one direction alone, which has no such name.
+        """
         answer = await self._asked({"Action": "Getvar", "Channel": channel, "Variable": "MIXMONITOR_FILENAME"})
-        return answer.headers.get("Value", "").strip() if answer.ok else ""
+        return answer.headers.get("Value", "").strip() if answer.ok else None
 
     async def stopped(self, channel: str) -> bool:
         """Stop all that captures a channel; whether there was anything."""

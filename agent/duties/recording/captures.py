@@ -103,13 +103,14 @@ class Captures:
         """A capture is the granted one only if it writes the file that was named in the grant."""
         file = await self._asterisk.file(order.name)
         tape = self._tapes.book.states.get(order.recording)
-        if tape is not None and tape.opted_in and PurePath(file).name == f"{order.recording}.wav":
+        if tape is not None and tape.opted_in and PurePath(file or "").name == f"{order.recording}.wav":
             if self._running(order.recording):
                 self._books.put(self._tapes.found_captured(order.recording, self._clock()))
             else:
                 await self._asterisk.stopped(order.name)  # It has ended meanwhile, and may be kept up to here.
             return
-        if not file:
+        heard = tape is not None and tape.opted_in and tape.state is RecordingState.RECORDING
+        if file is None or (not file and not heard):
             return
         if not self._enforce:
             # A channel's name is no subject: it says whose call it is.
@@ -146,7 +147,7 @@ class Captures:
             return
         for told in self.watchers:
             told(asyncio.get_running_loop().time() - began)
-        await self._destroying.destroyed(order, "" if isinstance(file, BaseException) else file)
+        await self._destroying.destroyed(order, "" if isinstance(file, BaseException) else file or "")
 
     async def _stop(self, order: CaptureOrder) -> None:
         if not await self._asterisk.stopped(order.name) and STOP in self._asterisk.denied:

@@ -9,6 +9,7 @@ import structlog
 from agent.core.records import Content, ContentState, Reason, Severity
 from agent.core.signals import CaptureOrder
 from agent.duties.recording.parts import Books, Folder
+from agent.duties.recording.threads import in_memory, on_disk
 from agent.ports import StoreError
 
 log = structlog.get_logger()
@@ -60,16 +61,16 @@ class Destroying:
         in_folder = PurePath(file).parent.name == folder.path("x").parent.name
         path = None
         for _ in range(_LOOKS if file else 1):
-            if (path := await asyncio.to_thread(folder.find, file)) is not None:
+            if (path := await in_memory(folder.find, file)) is not None:
                 break
             await asyncio.sleep(_LOOK_S)
         if path is None:
             return 0 if in_folder else None
-        if not in_folder and await asyncio.to_thread(self._granted, path):
+        if not in_folder and await on_disk(self._granted, path):
             return None  # It has a granted recording's name, and is another file, elsewhere.
         try:
             size = path.stat().st_size
-            await asyncio.to_thread(folder.shred, path)
+            await in_memory(folder.shred, path)
         except FileNotFoundError:
             return 0
         except (OSError, StoreError) as error:

@@ -10,6 +10,7 @@ from agent.core.records import Record, Recording, RecordingState
 from agent.core.signals import Ask, Wish
 from agent.core.tapes import Grant, Tapes, Why
 from agent.duties.recording.parts import Books, Folder, Vault
+from agent.duties.recording.threads import on_disk
 from agent.ports import StoreError
 
 log = structlog.get_logger()
@@ -64,7 +65,11 @@ class Granting:
         """Why nothing can be kept safe now; None when it can."""
         if self._folder is None or self._vault is None:
             return Why.OFF
-        return await asyncio.to_thread(self._fit, self._folder, self._vault)
+        try:
+            async with asyncio.timeout(STORE_S):
+                return await on_disk(self._fit, self._folder, self._vault)
+        except TimeoutError:
+            return Why.NOT_SAFE
 
     def _fit(self, folder: Folder, vault: Vault) -> Why | None:
         if not folder.in_memory() or not self._safe():

@@ -12,6 +12,7 @@ from agent.core.lanes import Lane
 from agent.core.recording import Tape
 from agent.core.records import CONTENT_CLASS, Content, ContentState, Reason, Record, Recording, RecordingState, Severity
 from agent.duties.recording.parts import Books, Folder, Vault
+from agent.duties.recording.threads import in_memory, on_disk
 from agent.ports import StoreError
 
 log = structlog.get_logger()
@@ -118,7 +119,7 @@ class Sealer:
             tape = self._running(record.id)
             if tape is not None and tape.state not in recording.ENDED:
                 break
-            state = await asyncio.to_thread(self._folder.state, record.id)
+            state = await in_memory(self._folder.state, record.id)
             looks += 1
             if state is None:
                 if looks >= _MISSING_LOOKS:
@@ -135,29 +136,29 @@ class Sealer:
     async def _kept(self, record: Recording, sealed: list[Content]) -> None:
         """Bring it where it is to be kept; ``sealed`` holds what an earlier attempt had sealed, and not yet stored."""
         plain = self._folder.path(record.id)
-        state = await asyncio.to_thread(self._folder.state, record.id)
+        state = await in_memory(self._folder.state, record.id)
         if state is None:
             return
-        known = await asyncio.to_thread(self._books.content, record.id)
+        known = await on_disk(self._books.content, record.id)
         if known is None or (known.state is ContentState.KEPT and known.size_bytes < state[0]):
             if state[0] <= _HEADER_BYTES:
                 await self._ended(record, Reason.EMPTY, ContentState.SHREDDED)
             else:
-                if not sealed:
-                    sealed.append(await self._sealed(record, plain))
+                if not sealed or sealed[0].size_bytes < state[0]:
+                    sealed[:] = [await self._sealed(record, plain)]
                 await self._books.keep([*_begun(record), *sealed])
                 self.sealed += 1
                 log.info("recording_kept", id=record.id)
         # Of what is kept, or was deleted by a person, nothing readable stays.
         try:
-            await asyncio.to_thread(self._folder.shred, plain)
+            await in_memory(self._folder.shred, plain)
         except OSError as error:
             raise StoreError(
                 f"a recording's plain file cannot be destroyed: {error.strerror}", "look at monitor_dir"
             ) from None
 
     async def _sealed(self, record: Recording, plain: Path) -> Content:
-        found = await asyncio.to_thread(self._vault.seal, plain, record.id, record.line or "")
+        found = await on_disk(self._vault.seal, plain, record.id, record.line or "")
         return Content(
             id=record.id,
             line=record.line,
@@ -172,7 +173,7 @@ class Sealer:
 
     async def _lost(self, record: Recording) -> None:
         """Nothing was written: nobody ever talked, or what was captured is gone (a reboot, a person)."""
-        if record.started_at is None or await asyncio.to_thread(self._books.content, record.id) is not None:
+        if record.started_at is None or await on_disk(self._books.content, record.id) is not None:
             return
         if self._running(record.id) is not None and not record.blind and not self._met_anybody(record.id):
             await self._ended(record, Reason.EMPTY, ContentState.SHREDDED)

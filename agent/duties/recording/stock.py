@@ -3,7 +3,6 @@
 Nothing is ever deleted for want of room.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import structlog
 from agent.core.records import ContentClass, ContentState, Reason, Severity
 from agent.duties.recording.parts import Books, Vault
 from agent.duties.recording.sealing import Sealer, gone
+from agent.duties.recording.threads import on_disk
 from agent.ports import StoreError
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class Stock:
         expired = stuck = 0
         for kept_as in ContentClass:
             before = self._clock() - self._days(kept_as) * _DAY_MS
-            while contents := await asyncio.to_thread(self._books.kept, kept_as, before, _BATCH):
+            while contents := await on_disk(self._books.kept, kept_as, before, _BATCH):
                 destroyed = [content for content in contents if await self._went(content.id)]
                 # Stored before the next batch is read, which would be the same else.
                 if destroyed:
@@ -72,7 +72,7 @@ class Stock:
 
     async def _went(self, id: str) -> bool:
         try:
-            await asyncio.to_thread(self._vault.destroy, id)
+            await on_disk(self._vault.destroy, id)
         except StoreError as error:
             self.failures += 1
             log.error("expiry_failed", id=id, reason=str(error), hint=error.hint)
@@ -81,20 +81,20 @@ class Stock:
 
     async def compare(self) -> None:
         """Find records without a file, files without a record, and files without a key."""
-        files = set(await asyncio.to_thread(self._vault.ids))
-        kept = {content.id: content for content in await asyncio.to_thread(lambda: list(self._books.all_kept()))}
+        files = set(await on_disk(self._vault.ids))
+        kept = {content.id: content for content in await on_disk(lambda: list(self._books.all_kept()))}
         busy = self._sealer.busy_with if self._sealer is not None else frozenset()
         missing = kept.keys() - files - busy
         # Written meanwhile, or deleted: looked at once more before it is called lost.
-        missing -= set(await asyncio.to_thread(self._vault.ids)) if missing else set()
+        missing -= set(await on_disk(self._vault.ids)) if missing else set()
         for id in missing:
-            now = await asyncio.to_thread(self._books.content, id)
+            now = await on_disk(self._books.content, id)
             if now is not None and now.state is ContentState.KEPT:
                 self.lost += 1
                 self._books.put([gone(now, self._clock(), Reason.MISSING, ContentState.LOST)])
         await self._unnamed_files(files - kept.keys() - busy)
-        keyless = files & kept.keys() - busy - set(await asyncio.to_thread(self._keys))
-        unfinished = await asyncio.to_thread(self._vault.strays)
+        keyless = files & kept.keys() - busy - set(await on_disk(self._keys))
+        unfinished = await on_disk(self._vault.strays)
         parts = f"{self.lost} recordings that were kept are missing from the store" if self.lost else ""
         names = f"{len(self._unnamed)} files of the store belong to no record" if self._unnamed else ""
         other = f"{len(unfinished)} files in the store are none of the agent's" if unfinished else ""
@@ -105,7 +105,7 @@ class Stock:
     async def _unnamed_files(self, unnamed: set[str]) -> None:
         now = self._clock()
         for id in list(unnamed):
-            content = await asyncio.to_thread(self._books.content, id)
+            content = await on_disk(self._books.content, id)
             if content is not None and content.state is not ContentState.SHREDDED:
                 unnamed.discard(id)
             if content is not None and content.state is ContentState.LOST:
@@ -114,11 +114,11 @@ class Stock:
                 self._books.put([replace(content, state=ContentState.KEPT, deleted_at=None, reason=None)])
             elif content is not None and content.state is ContentState.DELETED:
                 # A copy of the folder was put back: what was deleted stays deleted.
-                await asyncio.to_thread(self._vault.destroy, id)
+                await on_disk(self._vault.destroy, id)
                 self.shredded += 1
         self._unnamed = {id: self._unnamed.get(id, now) for id in unnamed}
         for id, since in list(self._unnamed.items()):
             if now - since >= _HELD_MS:
-                await asyncio.to_thread(self._vault.destroy, id)
+                await on_disk(self._vault.destroy, id)
                 del self._unnamed[id]
                 self.shredded += 1

@@ -10,6 +10,7 @@ from agent.core.records import Content, ContentState, Reason, RecordingState, Se
 from agent.duties.recording.parts import Books, Folder, Stray
 from agent.duties.recording.sealing import Sealer
 from agent.duties.recording.stock import Stock
+from agent.duties.recording.threads import in_memory, on_disk
 from agent.ports import StoreError
 
 log = structlog.get_logger()
@@ -103,28 +104,28 @@ class Sweeper:
 
         ``at_once``: also what was written a moment ago.
         """
-        in_memory = await asyncio.to_thread(self._folder.in_memory)
-        text = None if in_memory else "[recording] monitor_dir is not in memory, or not there: no recording is granted"
+        safe = await in_memory(self._folder.in_memory)
+        text = None if safe else "[recording] monitor_dir is not in memory, or not there: no recording is granted"
         self._books.condition(MEMORY, text, Severity.CRITICAL)
-        taken_up = {id for id in await asyncio.to_thread(self._folder.named) if await self._taken_up(id)}
+        taken_up = {id for id in await in_memory(self._folder.named) if await self._taken_up(id)}
         failed = 0
-        for stray in await asyncio.to_thread(self._folder.strays, taken_up | self._mine()):
+        for stray in await in_memory(self._folder.strays, taken_up | self._mine()):
             # On a disk every moment is one too many.
-            if in_memory and not at_once and stray.age_s < _FRESH_S:
+            if safe and not at_once and stray.age_s < _FRESH_S:
                 continue
             # Granted while the folder was looked through.
             if stray.path.stem in self._mine() and stray.path == self._folder.path(stray.path.stem):
                 continue
             self.strays += 1
-            log.warning("stray_recording", in_memory=in_memory)
-            if not (in_memory and self._quarantine_s > 0 and await self._put_away(stray)):
+            log.warning("stray_recording", in_memory=safe)
+            if not (safe and self._quarantine_s > 0 and await self._put_away(stray)):
                 failed += not await self._destroyed(stray.path, stray.size_bytes)
-        held = await asyncio.to_thread(self._folder.isolated)
+        held = await in_memory(self._folder.isolated)
         over = [stray for stray in held if stray.age_s >= self._quarantine_s]
         for stray in over:
             failed += not await self._destroyed(stray.path, stray.size_bytes)
         self._tell(len(held) - len(over), failed)
-        room = await asyncio.to_thread(self._room)
+        room = await on_disk(self._room)
         self._books.condition(
             ROOM, None if room else "there is no room for recordings: no new one is granted", Severity.CRITICAL
         )
@@ -146,7 +147,7 @@ class Sweeper:
         """
         if id in self._mine():
             return True
-        record = await asyncio.to_thread(self._books.recording, id)
+        record = await on_disk(self._books.recording, id)
         if record is None or not record.opted_in or (record.state is RecordingState.NOT_STARTED and not record.blind):
             return False
         if self._sealer is not None:
@@ -156,12 +157,12 @@ class Sweeper:
     async def settle(self) -> None:
         """Take up the recordings of earlier runs of whose content nothing is known, also where its file is gone."""
         if self._sealer is not None:
-            for record in await asyncio.to_thread(self._books.unsettled, self._clock() - _SETTLED_MS):
+            for record in await on_disk(self._books.unsettled, self._clock() - _SETTLED_MS):
                 self._sealer.take(record)
 
     async def _put_away(self, stray: Stray) -> bool:
         try:
-            await asyncio.to_thread(self._folder.isolate, stray)
+            await in_memory(self._folder.isolate, stray)
         except OSError as error:
             log.warning("stray_not_put_away", exception=type(error).__name__)
             return False
@@ -169,7 +170,7 @@ class Sweeper:
 
     async def _destroyed(self, path: Path, size_bytes: int) -> bool:
         try:
-            await asyncio.to_thread(self._folder.shred, path)
+            await in_memory(self._folder.shred, path)
         except (OSError, StoreError) as error:
             self._failures += 1
             log.error("stray_not_destroyed", exception=type(error).__name__)
