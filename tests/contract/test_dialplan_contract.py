@@ -210,6 +210,8 @@ def test_each_moment_each_trigger_and_each_why_is_in_the_readme_and_no_other() -
     of_the_script = set(re.findall(r'"why": "(\w+)"', script))
     of_the_door = set(re.findall(r'"why": "(\w+)"', (DIALPLAN.parent / "agent" / "views" / "door.py").read_text()))
     assert set(table("why | what it means | what to say")) == set(Why) | of_the_script | of_the_door
+    silent = set(re.findall(r'\$\{RECORDING_WHY\}" = "(\w+)"', files()["recording.conf"]))
+    assert set(re.findall(r"^\| `(\w+)` \|.*\| nothing is ever said \|$", readme(), re.M)) == silent
     assert set(table("trigger | who opts in | where it begins")) == set(TRIGGERS)
     # The agent itself has one said to who comes in.
     assert set(table("moment | who hears it")) == {moment for moment, _ in says() if moment.islower()} | {"party"}
