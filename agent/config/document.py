@@ -64,7 +64,7 @@ def _unknown_section(origin: str, line: int | None, section: str, table: object)
 
 def _unknown_key(origin: str, line: int | None, section: str, name: str) -> Mistake:
     known = sections()[section].model_fields
-    found, expected, example = "unknown key", f"keys are {', '.join(known)}" if known else "it has no keys", ""
+    found, expected, example = "unknown key", f"keys are {', '.join(known)}", ""
     if name in SECRETS and SECRETS[name][0] == section:
         file_key = SECRETS[name][1]
         found = "a secret never stands in this file"

@@ -69,4 +69,3 @@ async def test_an_agent_restart_while_recording(lab: Asterisk, agent: AgentProce
     after = await agent.one("recording", state="stopped")
     assert (after["id"], after["started_at"], after["opted_in"]) == (before["id"], before["started_at"], True)
     assert not after["blind"]
-
