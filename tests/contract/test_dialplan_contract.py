@@ -245,3 +245,14 @@ def test_the_dialplan_asks_for_the_triggers_that_the_agent_knows_and_by_its_mark
     kept = re.findall(r"DB\(([\w-]+)/(\w+)/", files()["recording.conf"])
     assert set(kept) == {(marks.FAMILY, trigger) for trigger in ("service", "pa", "customer_service")}
     assert f"family `{marks.FAMILY}`" in readme()
+
+
+def test_no_call_waits_for_one_that_the_dialplan_places() -> None:
+    """Originate takes three words of what it runs, then its time, then `a`: an argument too few, and `a` is a time."""
+    placed = re.findall(r"Originate\((.*)\)$", "".join(files().values()), re.M)
+    assert placed
+    for arguments in placed:
+        *_, seconds, options = re.split(r"(?<!\\),", arguments)
+        assert (seconds.isdigit(), options) == (True, "a"), arguments
+        # braces hold commas of their own
+        assert len(re.split(r"(?<!\\),", re.sub(r"\$\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", "x", arguments))) == 7, arguments
