@@ -13,6 +13,7 @@ import pytest
 from agent.duties.check import Evidence, Finding, Places, Severity, findings, look_at_recordings
 from agent.duties.check.evidence import Host, Recordings
 from agent.duties.check.files import on_disk
+from agent.duties.check.folders import script_fault
 from tests.integration.test_check_findings import COMMANDS, account, healthy, section
 
 PROBLEM, WARNING, UNKNOWN = Severity.PROBLEM, Severity.WARNING, Severity.UNKNOWN
@@ -23,6 +24,7 @@ SAFE = Recordings(
 )
 VARIABLES = {
     "RECORDING_SOCKET": "",
+    "RECORDING_AGI": "",
     "RECORDING_ANNOUNCEMENT": "this-call-is-recorded",
     "RECORDING_SAY_start": "",
     "RECORDING_SAY_start_button": "recorded-now",
@@ -38,6 +40,7 @@ def recorded(*, globals_: dict[str, str | None] | None = None, **changes: Any) -
         host=Host(store="/x", recordings=seen),
         variables={key: value for key, value in variables.items() if value is not None},
         directories=section("directories", astspooldir="/var/spool/asterisk"),
+        script_fault="",
     )
     return replace(evidence, **{key: value for key, value in changes.items() if not hasattr(SAFE, key)})
 
@@ -122,6 +125,14 @@ WRONG: list[tuple[Evidence, str, Severity, str, str]] = [
     ),
     (recorded(globals_={"RECORDING_SOCKET": None}), "recording.socket", UNKNOWN, "RECORDING_SOCKET", "write=system"),
     (
+        recorded(script_fault="there is no script"),
+        "recording.script",
+        WARNING,
+        "may ask nobody for a recording: there is no script",
+        "pip install --target",
+    ),
+    (recorded(script_fault=None), "recording.script", UNKNOWN, "agi/recording.py", "--asterisk-etc"),
+    (
         recorded(globals_={"RECORDING_SAY_start_button": ""}),
         "recording.prompts",
         WARNING,
@@ -174,6 +185,25 @@ def test_an_asterisk_that_names_no_spool_has_the_usual_one(tmp_path: Path, text:
     assert named is not None
     assert [each for each in named if each.name == "directories"] == []
     assert wrong(recorded(directories=section("directories"))) == {}
+
+
+def test_a_script_of_the_operators_own_is_not_judged() -> None:
+    assert wrong(recorded(script_fault=None, globals_={"RECORDING_AGI": "/opt/own"})) == {}
+
+
+def test_the_script_is_looked_for_where_recording_conf_calls_it(tmp_path: Path) -> None:
+    assert script_fault(tmp_path) is None, "the dialplan may lie on another machine"
+    agi = tmp_path / "telephony-agent" / "agi"
+    agi.mkdir(parents=True)
+    assert "there is no" in (script_fault(tmp_path) or "")
+    (agi / "recording.py").touch(0o644)
+    assert "is not executable" in (script_fault(tmp_path) or "")
+    (agi / "recording.py").chmod(0o755)
+    (agi / "asterisk").mkdir()
+    (agi / "asterisk" / "agi.py").touch()
+    assert "pyst2 does not lie beside" in (script_fault(tmp_path) or "")
+    (agi / "six.py").touch()
+    assert script_fault(tmp_path) == ""
 
 
 def places(folder: Path, **changes: Any) -> Places:

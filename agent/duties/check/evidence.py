@@ -189,6 +189,8 @@ class Evidence:
     voicemail: Section | None = None
     #: [directories] of asterisk.conf
     directories: Section | None = None
+    #: why Asterisk cannot run the script that asks for a recording ("": it can)
+    script_fault: str | None = None
 
     @property
     def bulk(self) -> Account:

@@ -46,6 +46,21 @@ def look_at_recordings(
     )
 
 
+def script_fault(etc: Path) -> str | None:
+    """Why Asterisk cannot run the script beside recording.conf ("": it can), by its folder ``etc``; None: not seen."""
+    beside = etc / "telephony-agent"
+    if not beside.is_dir():
+        return None
+    script = beside / "agi" / "recording.py"
+    if not script.is_file():
+        return f"there is no {script}"
+    if not script.stat().st_mode & 0o111:
+        return f"{script} is not executable"
+    if not all((script.parent / name).is_file() for name in ("asterisk/agi.py", "six.py")):
+        return f"pyst2 does not lie beside {script}, and may be out of its reach"
+    return ""
+
+
 def user() -> str:
     """Who runs this."""
     try:

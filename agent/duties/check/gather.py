@@ -8,6 +8,7 @@ from typing import Protocol
 from agent.duties.check import emergency, phones, recording, versions, voicemail
 from agent.duties.check.asker import Asker, Pbx, commands_of
 from agent.duties.check.evidence import Account, Evidence, FilterForm, Host, Section
+from agent.duties.check.folders import script_fault
 from agent.duties.check.phones import aors_of, endpoints_of, trunks_of
 from agent.duties.check.routes import contexts_of, routes_of, way_of
 
@@ -80,6 +81,7 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
         modules=await modules_of(asker),
         voicemail=await asker.section("voicemail.conf", "general") if sight.host.spool else None,
         directories=await _directories(asker) if sight.host.recordings is not None else None,
+        script_fault=script_fault(sight.etc) if sight.etc is not None else None,
         version=await _version(asker),
     )
     # Last: where MatchCriteria is not understood, this lets no event through any more.

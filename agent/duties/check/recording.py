@@ -18,12 +18,11 @@ PROMPTS = {
     "app_originate": "the other party of a recorded call is told nothing",
 }
 VARIABLE = "DYNAMIC_FEATURES"
-SOCKET, ANNOUNCEMENT, PARTY, START = (
-    *("RECORDING_SOCKET", "RECORDING_ANNOUNCEMENT", "RECORDING_SAY_party", "RECORDING_SAY_start"),
-)
+SOCKET, SCRIPT, ANNOUNCEMENT = "RECORDING_SOCKET", "RECORDING_AGI", "RECORDING_ANNOUNCEMENT"
+PARTY, START = "RECORDING_SAY_party", "RECORDING_SAY_start"
 _STARTS = (START, *(f"{START}_{trigger}" for trigger in Trigger if trigger is not Trigger.NONE))
 #: Globals of the dialplan that are looked at where recordings are kept.
-SETTINGS = (SOCKET, ANNOUNCEMENT, PARTY, *_STARTS)
+SETTINGS = (SOCKET, SCRIPT, ANNOUNCEMENT, PARTY, *_STARTS)
 #: What recording.conf takes without RECORDING_SOCKET.
 USUAL_SOCKET = "/run/telephony-agent/recording.sock"
 #: What Asterisk takes without astspooldir in asterisk.conf.
@@ -56,6 +55,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield _store(evidence.host.recordings)
     yield _keys(evidence.host.recordings)
     yield _door(evidence, evidence.host.recordings)
+    yield from _script(evidence)
     yield from _told(evidence)
 
 
@@ -135,6 +135,19 @@ def _door(evidence: Evidence, seen: Recordings) -> Finding:
         text = f"Asterisk asks at {theirs}, and the agent answers at {seen.socket}: every press is refused"
         return problem(id, text, f"{_GLOBALS}{SOCKET}={seen.socket}")
     return ok(id, f"Asterisk asks at {theirs} whether a call may be recorded")
+
+
+def _script(evidence: Evidence) -> Iterator[Finding]:
+    """The usual one; another is the operator's own."""
+    if (evidence.variables or {}).get(SCRIPT) != "":
+        return
+    id, fix = "recording.script", "pip install --target /etc/asterisk/telephony-agent/agi pyst2"
+    if evidence.script_fault is None:
+        yield unknown(id, "whether Asterisk can run agi/recording.py", "run this on the PBX with --asterisk-etc")
+    elif evidence.script_fault:
+        yield warning(id, f"Asterisk may ask nobody for a recording: {evidence.script_fault}", fix)
+    else:
+        yield ok(id, "Asterisk has the script that asks for a recording")
 
 
 def _told(evidence: Evidence) -> Iterator[Finding]:
