@@ -20,7 +20,7 @@ from agent.core.signals import Wish
 from agent.core.tapes import Why
 from agent.views import door as module
 from agent.views.door import MOST_ASKING, MOST_BYTES, Door
-from tests.integration.taped import until
+from tests.integration.taped import PATIENCE_S, until
 
 ID = "00112233445566aa"
 LINK = Linker(bytes(32))
@@ -63,7 +63,8 @@ async def said(place: Path, data: bytes, *, ends: bool = True) -> bytes:
     if ends:
         writer.write_eof()
     try:
-        return await reader.read()
+        async with asyncio.timeout(PATIENCE_S):
+            return await reader.read()
     except ConnectionError:
         return b""
     finally:

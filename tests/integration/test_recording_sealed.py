@@ -223,6 +223,26 @@ async def test_the_plain_file_stays_until_its_record_is_stored(tmp_path: Path, m
         assert run.recorder.vault.verify(id, kept.sha256)
 
 
+async def test_a_plain_file_that_cannot_be_destroyed_is_told_and_tried_again(
+    tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with taped(tmp_path) as run:
+        vault = flawed(run)
+        assert run.recorder.folder is not None
+
+        def broken(path: Path) -> None:
+            raise REFUSED
+
+        with monkeypatch.context() as patch:
+            patch.setattr(run.recorder.folder, "shred", broken)
+            id = await over(run)
+            assert "the disk failed" in await until(lambda: run.stands("store"))
+            assert await run.recorder.granting.grant(run.wish("202-1")) is Why.NOT_SAFE
+        await until(lambda: not run.plain())
+        await until(lambda: not run.stands("store"))
+        assert (opened(run, id), vault.seals) == (SPOKEN, 1)
+
+
 async def test_an_agent_that_ends_between_the_seal_and_its_record_goes_on_later(tmp_path: Path, monitor: Path) -> None:
     async with taped(tmp_path) as run:
         vault = flawed(run)

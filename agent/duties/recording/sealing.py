@@ -107,7 +107,7 @@ class Sealer:
         if isinstance(error, StoreError):
             reason, hint = str(error), error.hint
         else:
-            reason, hint = f"the monitor folder cannot be read: {error.strerror}", "look at monitor_dir"
+            reason, hint = f"the monitor folder cannot be used: {error.strerror}", "look at monitor_dir"
         self._books.condition(STORE, f"recordings cannot be kept: {reason}", Severity.CRITICAL)
         log.error("seal_failed", id=record.id, reason=reason, hint=hint)
 
@@ -150,12 +150,7 @@ class Sealer:
                 self.sealed += 1
                 log.info("recording_kept", id=record.id)
         # Of what is kept, or was deleted by a person, nothing readable stays.
-        try:
-            await in_memory(self._folder.shred, plain)
-        except OSError as error:
-            raise StoreError(
-                f"a recording's plain file cannot be destroyed: {error.strerror}", "look at monitor_dir"
-            ) from None
+        await in_memory(self._folder.shred, plain)
 
     async def _sealed(self, record: Recording, plain: Path) -> Content:
         found = await on_disk(self._vault.seal, plain, record.id, record.line or "")
