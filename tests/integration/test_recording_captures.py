@@ -102,6 +102,26 @@ async def test_a_capture_that_names_no_file_is_not_the_granted_one(tmp_path: Pat
         assert run.asterisk.captures[CHANNEL] == 0
 
 
+async def test_one_of_a_single_direction_that_nobody_heard_begin_ends_as_well(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        run.asterisk.captured(CHANNEL, "one-direction.wav")
+        run.asterisk.files[CHANNEL] = ""
+        run.hear(live(run))
+        tape = await until(lambda: unasked(run))
+        await until(lambda: "look for it" in run.stands(tape.id))
+        assert run.asterisk.captures[CHANNEL] == 0
+
+
+async def test_a_channel_that_nothing_captures_is_told_to_nobody(tmp_path: Path, monitor: Path) -> None:
+    for enforce in ("true", "false"):
+        async with taped(tmp_path, more=f"enforce = {enforce}") as run:
+            run.asterisk.files[CHANNEL] = ""
+            run.hear(live(run))
+            await until(lambda: run.asterisk.asked("Getvar"))
+            await done(run)
+            assert (run.read(Recording), run.alarm("unasked")) == ([], None)
+
+
 async def test_a_granted_one_that_has_not_begun_is_not_stopped_beforehand(tmp_path: Path, monitor: Path) -> None:
     async with taped(tmp_path) as run:
         await run.granted("201-1")

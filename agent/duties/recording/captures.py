@@ -110,7 +110,7 @@ class Captures:
                 await self._asterisk.stopped(order.name)  # It has ended meanwhile, and may be kept up to here.
             return
         heard = tape is not None and tape.opted_in and tape.state is RecordingState.RECORDING
-        if file is None or (not file and not heard):
+        if file is None or (not file and not heard and (not self._enforce or self._may_begin(order))):
             return
         if not self._enforce:
             # A channel's name is no subject: it says whose call it is.
@@ -125,6 +125,13 @@ class Captures:
                     await self._destroying.destroyed(output, file)
                 else:
                     self._books.put([output])
+
+    def _may_begin(self, order: CaptureOrder) -> bool:
+        """Whether something was granted to the channel, perhaps just now, which a stop would end at its beginning."""
+        members = self._tapes.bridges.everybody()
+        tapes = [self._tapes.book.find(member.channel) for member in members if member.name == order.name]
+        tapes.append(self._tapes.book.states.get(order.recording))
+        return any(tape is not None and tape.state is RecordingState.OPTED_IN for tape in tapes)
 
     async def _stop_unasked(self, order: CaptureOrder) -> None:
         self.unasked += 1
