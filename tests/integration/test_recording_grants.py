@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.lanes import Lane
 from agent.core.records import Calls, Emergency, OptIn, Recording, Trigger
 from agent.core.signals import Capture, ChannelUp
 from agent.core.tapes import Why
@@ -68,6 +69,21 @@ async def test_what_is_stored_too_late_ends_as_not_started(
         run.asterisk.captured("PJSIP/201-1", f"{tape.id}.wav")
         run.capture("201-1", Capture.STARTED)
         await until(lambda: not run.asterisk.captures["PJSIP/201-1"] and not run.plain())
+
+
+async def test_a_call_that_ends_while_its_opt_in_is_stored_leaves_nothing_behind(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        run.store.slow = asyncio.Event()
+        run.pipeline.put(run.engine.lost("express", "test", 1))
+        await until(lambda: not run.pipeline.lanes.depth(Lane.RECORDING))  # The store is at it.
+        asking = asyncio.create_task(run.recorder.granting.grant(run.wish("201-1")))
+        await until(lambda: run.recorder.tapes.book.states)
+        run.hang_up("201-1")
+        run.store.slow.set()
+        id = await asking
+        await until(lambda: run.state(id) == "not_started")
+        assert not run.recorder.granting._waiting
+        assert (await run.granted("201-2")) in run.recorder.granting._waiting
 
 
 async def test_nothing_is_granted_on_a_disk(tmp_path: Path) -> None:

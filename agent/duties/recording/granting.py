@@ -57,7 +57,9 @@ class Granting:
             log.info("recording_refused", why=answer.value, trigger=wish.trigger.value)
             return answer
         self.granted += 1
-        self._waiting[answer] = wish.at
+        tape = self._tapes.book.states.get(answer)
+        if tape is not None and tape.state is RecordingState.OPTED_IN:  # Else its call ended while it was stored.
+            self._waiting[answer] = wish.at
         log.info("recording_granted", id=answer, trigger=wish.trigger.value)
         return answer
 
