@@ -1,11 +1,13 @@
 """What the agent does to captures over AMI: the granted one runs, every other is stopped and its file destroyed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from agent.core.records import Calls, Content, OptIn, Recording, Severity, Trigger
+from agent.core.records import Alarm, Calls, Content, OptIn, Recording, Severity, Trigger
 from agent.core.signals import Capture, Joined, LiveChannel, LiveChannelsListed
 from agent.duties.recording import destroying as module
 from tests.integration.fake_asterisk import event, list_of
@@ -404,3 +406,31 @@ async def test_the_list_of_channels_finds_what_was_begun_while_nobody_listened(t
         gone = await until(lambda: run.content(tape.id))
         assert (gone.state, run.plain()) == ("shredded", [])
         assert [each.id for each in run.read(Content)] == [tape.id]
+
+
+async def test_no_log_line_and_no_alarm_says_whose_call_it_was(tmp_path: Path, monitor: Path) -> None:
+    number = "441632960001"
+    channel = f"PJSIP/{number}-0000001a"
+    with capture_logs() as lines:
+        async with taped(tmp_path) as run:
+            run.asterisk.captured(channel, f"from {number}.wav")
+            link = run.engine.link("c")
+            run.hear(replace(live(run, channel), channel=link, linked=link, line=number))
+            tape = await until(lambda: unasked(run))
+            assert tape.line is None
+            await until(lambda: run.content(tape.id))
+            (tmp_path / number).mkdir()
+            run.asterisk.captured(channel, f"{number}.wav", under=tmp_path / number)
+            run.hear(replace(live(run, channel), channel=link, linked=link, line=number))
+            await until(lambda: len(run.read(Recording)) == 2 and run.recorder.captures.undestroyed)
+            run.asterisk.denied = {"Getvar", "StopMixMonitor"}
+            run.hear(replace(live(run, channel), channel=link, linked=link, line=number))
+            await until(lambda: run.stands("rights"))
+            (monitor / f"{number}.wav").write_bytes(SPOKEN)
+            assert run.recorder.sweeper is not None
+            await run.recorder.sweeper.sweep(at_once=True)
+            await until(lambda: run.stands("monitor"))
+            kept = [*run.read(Alarm), *run.read(Recording), *run.read(Content)]
+    assert lines
+    assert number not in repr(lines)
+    assert number not in repr(kept)
