@@ -58,6 +58,7 @@ async def test_one_that_writes_elsewhere_is_stopped_and_told(office: Office) -> 
 async def test_one_beside_a_granted_one_ends_both(office: Office) -> None:
     async with office.call_up("201", "*1202", [Say(20)]):
         granted = await office.agent.one("recording", state="recording", opted_in=True)
+        await asyncio.sleep(1)  # so that something was said
         await office.lab.cli(f"mixmonitor start {await channel_of(office.lab, '201')} beside.wav")
         await office.agent.one("recording", opted_in=False, state="stopped")
         await office.agent.one("recording", id=granted["id"], state="stopped")

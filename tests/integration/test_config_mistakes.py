@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
         ("[ami]\n\nprot = 1\n", 3, "ami.prot", "unknown key; did you mean `port`? Example: port = 5038"),
         ("[ami]\nzzz = 1\n", 2, "ami.zzz", "unknown key; keys are host, port,"),
         ("[recording]\nenforced = true\n", 2, "recording.enforced", "unknown key; did you mean `enforce`?"),
-        ("[recording]\nemergency_basis = \"x\"\n", 2, "recording.emergency_basis", "8 to 200"),
+        ('[recording]\nemergency_basis = "x"\n', 2, "recording.emergency_basis", "8 to 200"),
         ("#\n[emergancy]\nx = 1\n", 2, "emergancy", "unknown section; did you mean [emergency]?"),
         ("[xyzzy]\n", 1, "xyzzy", "unknown section; sections are ami, store,"),
         ("port = 5038\n", 1, "", "port outside of any section; did you mean it to stand under [ami]?"),
