@@ -423,7 +423,7 @@ class _Ear:
         self.records: dict[Key, Record] = {}
 
     def hear(self, session: str, message: Message, at: int) -> None:  # noqa: ARG002
-        outputs = self._engine.hear(message, at)
+        outputs = list(self._engine.hear(message, at))
         if at - self._ticked_at >= TICK_S * 1000:
             outputs += self._engine.tick(at)
             self._ticked_at = at

@@ -76,10 +76,14 @@ class Engine:
         self.alarms = Alarms(self.alarm_policy, self.new_id)
         self.timeline = Timeline(self.timeline_key, self.new_id)
 
-    def hear(self, message: Message, at: int) -> list[Output]:
-        """What ``message``, arrived at ``at`` (ms), gives to keep or to ask."""
+    def hear(self, message: Message, at: int) -> Iterator[Output]:
+        """What ``message``, arrived at ``at`` (ms), gives to keep or to ask; heard as it is taken, one after another.
+
+        So an emergency is on its way before anything else that the message concerns could fail.
+        """
         signal = normalise(message, at, self.link)
-        return [] if signal is None else list(self.step(signal, at))
+        if signal is not None:
+            yield from self.step(signal, at)
 
     def step(self, signal: Signal, at: int | None = None) -> Iterator[Output]:
         """Route one signal, heard at ``at``; at its own instant, where that is None."""
@@ -105,15 +109,13 @@ class Engine:
                     if isinstance(output, Registration) and output.ended_at is None:
                         yield from self._followed(self.desk.described(output.line, signal.at), signal, now)
 
-    def tick(self, at: int) -> list[Output]:
-        """Time passed; call it about once a second."""
-        self.tapes.tick(at)
+    def tick(self, at: int) -> Iterator[Output]:
+        """Time passed; call it about once a second, and take all of it. Emergencies first, as in `hear`."""
+        yield from self._followed(self.desk.tick(at), None, at)
+        yield from self._told(self.alarms.tick(at))
+        yield from self._placed(self.registrar.tick(at), at)
+        yield from self.tapes.tick(at)
         self.timeline.tick(at)
-        return [
-            *self._followed(self.desk.tick(at), None, at),
-            *self._placed(self.registrar.tick(at), at),
-            *self._told(self.alarms.tick(at)),
-        ]
 
     def relocate(self, sites: Sites | None, at: int) -> list[Output]:
         """Take another table of sites; what it places elsewhere."""

@@ -36,6 +36,9 @@ _RUNNING = frozenset((RecordingState.RECORDING, RecordingState.PAUSED))
 #: What is asked of a channel comes this long after its end at the most: the AGI script gives up sooner.
 _LATE_MS = 60_000
 
+#: A grant that was not made use of by then is none any more: a dialplan begins at once.
+_UNUSED_MS = 60_000
+
 
 class Why(StrEnum):
     """Why a recording is not granted; the caller hears a prompt of this name (dialplan/README.md)."""
@@ -76,6 +79,8 @@ class Tapes:
     _met: dict[str, set[str]] = field(default_factory=dict)
     #: Channels that have lately ended, and since when by the clock of the ticks.
     _ended: dict[str, int | None] = field(default_factory=dict)
+    #: Recordings that were granted and have not begun, and since when by that clock.
+    _granted: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.consents = Consents(self.new_id)
@@ -205,8 +210,11 @@ class Tapes:
         tape = self.book.find(signal.channel)
         started = signal.capture is Capture.STARTED
         if started and tape is not None and tape.state is RecordingState.RECORDING:
-            # A second capture on a channel that has one: it is told apart from the first by its file alone.
-            yield _order(Order.VERIFY if tape.opted_in else Order.STOP_UNASKED, signal.name, tape)
+            # Beside a granted one nobody can have granted another, whatever file it writes: both end.
+            if tape.opted_in:
+                yield from self._unasked(signal.name, signal.at, signal)
+            else:
+                yield _order(Order.STOP_UNASKED, signal.name, tape)
             return
         fresh = started and (tape is None or tape.state in recording.ENDED)
         yield from self._stepped(self._another(tape) if fresh else tape, signal)
@@ -331,11 +339,14 @@ class Tapes:
     def found_unasked(self, name: str, at: int) -> list[Output]:
         """Asterisk was asked, and captures the channel ``name`` (live, of which no capture was heard) unasked."""
         member = next((each for each in self.bridges.everybody() if each.name == name), None)
+        return self._unasked(name, at, member)
+
+    def _unasked(self, name: str, at: int, leg: CaptureChanged | Member | None) -> list[Output]:
         tape = Tape(
             id=self.new_id(),
-            channel="" if member is None else member.channel,
-            linked="" if member is None else member.linked,
-            line=None if member is None else member.line,
+            channel="" if leg is None else leg.channel,
+            linked="" if leg is None else leg.linked,
+            line=None if leg is None else leg.line,
             leg=None,
             trigger=Trigger.NONE,
             opted_in=False,
@@ -376,8 +387,13 @@ class Tapes:
         if after.over:
             self._close(after)
 
-    def tick(self, at: int) -> None:
-        """Forget recordings whose calls have been over for long."""
+    def tick(self, at: int) -> Iterator[Output]:
+        """End grants that were not made use of, and forget recordings whose calls have been over for long."""
+        granted = {tape.id: tape for tape in self.book.states.values() if tape.state is RecordingState.OPTED_IN}
+        self._granted = {id: self._granted.get(id, at) for id in granted}
+        for id, begun in self._granted.items():
+            if at - begun >= _UNUSED_MS:
+                yield from self._given_up(granted[id], at)
         for tape in self.book.tick(at):
             self._met.pop(tape.id, None)
         for channel, since in list(self._ended.items()):

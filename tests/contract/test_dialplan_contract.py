@@ -111,7 +111,7 @@ def test_every_stage_of_a_call_alone_is_an_emergency_with_its_number(stage: str)
     """The agent may start in the middle of a call: whatever it hears first begins the record."""
     engine = Engine(policy=Policy(), link=LINK, new_id=lambda: "id")
     headers = {"Uniqueid": "1.0", "UserEvent": "Emergency", "Stage": stage, "Call": "1.0", "Number": "999"}
-    records = engine.hear(Message("UserEvent", headers), 5)
+    records = list(engine.hear(Message("UserEvent", headers), 5))
     assert [record.number for record in records if isinstance(record, Emergency)] == ["999"]
 
 

@@ -35,7 +35,7 @@ def test_phones_are_counted_by_vendor_and_certainty_as_a_walk_would_count_them(h
     for at, signal in enumerate(heard, NOON):
         match signal:
             case "tick":
-                outputs = running.tick(at + 600_000)
+                outputs = list(running.tick(at + 600_000))
             case "moved":
                 outputs = running.relocate(None if running.sites else SITES, at)
             case "restart":

@@ -1,6 +1,7 @@
 """One step of the engine: the emergency first, what follows from it with it, and nothing of that for anything else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Network
 from itertools import count
 
@@ -12,8 +13,10 @@ from agent.core.lanes import Lane, Lanes
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Cause, Detail, Emergency, Entry, News, Notice, Record, Registration
-from agent.core.signals import CaptureOrder, Lookup
+from agent.core.signals import CaptureOrder, Lookup, Signal
 from agent.core.sites import Network, Site, Sites, Spot
+from agent.core.tapes import Output as TapesOutput
+from agent.core.tapes import Tapes
 from agent.core.wire import parse
 from tests.scenarios.transcript import NOON, raw
 
@@ -37,7 +40,7 @@ def engine(sites: Sites | None = None) -> Engine:
 
 def hear(running: Engine, line: str, at: int = NOON) -> list[Output]:
     name, *headers = line.split()
-    return running.hear(parse(raw(name, headers, at)), at)
+    return list(running.hear(parse(raw(name, headers, at)), at))
 
 
 def kinds(outputs: Iterable[Output]) -> list[type]:
@@ -90,7 +93,7 @@ def test_the_agents_own_clock_counts_for_who_takes_it_on_not_the_pbxs() -> None:
     """A PBX whose clock is an hour behind: nobody is told an hour late that nobody took the call on."""
     running = engine()
     name, *headers = DIALLED.split()
-    outputs = running.hear(parse(raw(name, headers, NOON - 3_600_000)), NOON)
+    outputs = list(running.hear(parse(raw(name, headers, NOON - 3_600_000)), NOON))
     (alarm,) = (output for output in outputs if isinstance(output, Alarm))
     assert alarm.raised_at == NOON
 
@@ -112,14 +115,14 @@ def test_a_phone_in_an_unknown_network_is_an_alarm_before_it_calls_and_a_better_
     described = "ContactStatusDetail aor=301 URI=sip:301@203.0.113.7 CallID=reg-1 expires=60 UserAgent=snomD785/10.1"
     outputs = hear(running, described)
     assert any(isinstance(output, Registration) and output.certainty == "unknown" for output in outputs)
-    running.tick(NOON)
+    list(running.tick(NOON))
     raised = [output for output in running.tick(NOON + 10_000) if isinstance(output, Alarm)]
     assert [(alarm.cause, alarm.subject) for alarm in raised] == [(Cause.LOCATION, "203.0.113.0/24")]
     assert running.alarms.phones(raised[0]) == ("301",)
     networks: dict[Network, Spot] = {IPv4Network("203.0.113.0/24"): Spot(site=LEEDS)}
     better = Sites(sites=SITES.sites, networks=networks, lines=SITES.lines)
     assert [output.certainty for output in running.relocate(better, NOON) if isinstance(output, Registration)]
-    outputs = running.tick(NOON + 3_600_000)
+    outputs = list(running.tick(NOON + 3_600_000))
     assert [output.cleared_at for output in outputs if isinstance(output, Alarm)] == [NOON + 3_600_000]
 
 
@@ -133,3 +136,30 @@ def test_after_a_restart_the_same_call_has_no_second_alarm() -> None:
     told = [output for output in outputs if isinstance(output, Alarm)]
     assert {alarm.id for alarm in told} == {alarm.id for alarm in store.values() if isinstance(alarm, Alarm)}
     assert [notice.id for notice in second.due(NOON)] == [one.id for one in store.values() if isinstance(one, Notice)]
+
+
+def test_an_emergency_is_on_its_way_before_anything_else_can_fail() -> None:
+    """Whatever breaks behind it, in the same message or the same tick, takes nothing of it along."""
+
+    class Broken(Tapes):
+        def hear(self, signal: Signal) -> Iterator[TapesOutput]:
+            raise RuntimeError
+
+        def tick(self, at: int) -> Iterator[TapesOutput]:
+            raise RuntimeError
+
+    running = engine()
+    running.tapes = Broken(running.policy, running.new_id)
+    name, *headers = DIALLED.split()
+    taken: list[Output] = []
+    with pytest.raises(RuntimeError):
+        taken.extend(running.hear(parse(raw(name, headers, NOON)), NOON))
+    assert {Emergency, Alarm} <= set(map(type, taken))
+    escalated = engine()
+    escalated.adopt(AlarmPolicy(channels=(DESK, replace(DESK, name="night", level=2))))
+    escalated.restore([output for output in taken if not isinstance(output, Lookup | CaptureOrder)])
+    escalated.tapes = running.tapes
+    told: list[Output] = []
+    with pytest.raises(RuntimeError):
+        told.extend(escalated.tick(NOON + 3_600_000))
+    assert Alarm in map(type, told)

@@ -180,7 +180,7 @@ def test_the_engine_never_raises_and_every_state_of_a_record_goes_on_from_the_la
                 assert type(record) is type(before)
                 _goes_on(before, record)
             last[record.id] = record
-        running.tick(signal.at)
+        list(running.tick(signal.at))
     event(f"{min(len(last), 10)} records")
     # What is open is what can be taken up again.
     for record in last.values():

@@ -77,17 +77,17 @@ def test_the_books_are_empty_afterwards(traffic: str) -> None:
     agent = Agent().play("0 optin Line=help Trigger=customer_service Calls=all")
     for n, t in zip(range(100, 400), count(), strict=False):
         agent.play(traffic.format(n=n, t=t))
-        agent.engine.tick(NOON + t * 1000)
+        list(agent.engine.tick(NOON + t * 1000))
     assert len(agent.records) >= 300
     assert max(sizes(*parts(agent.engine)).values()) > 10, "it knew of them"
     ended_at = NOON + 300_000
     for later in (0, 1_000, LINGER_MS + 1_000, Policy().callback_ms + 2_000):
-        agent.engine.tick(ended_at + later)
+        list(agent.engine.tick(ended_at + later))
     assert len(agent.engine.desk.book.states) == (300 if traffic is CALL else 0), "the journal was not read yet"
     agent.engine.desk.reading()
     agent.engine.desk.read([])
     for later in (1_000, LINGER_MS):
-        agent.engine.tick(ended_at + Policy().callback_ms + 2_000 + later)
+        list(agent.engine.tick(ended_at + Policy().callback_ms + 2_000 + later))
     left = {name: size for name, size in sizes(*parts(agent.engine)).items() if size}
     # One counter a cause of failure, and the last authentication of a line that placed calls without registering.
     assert left.pop("Engine._failures", 0) <= 1

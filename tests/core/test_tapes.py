@@ -207,7 +207,7 @@ def test_when_the_calls_are_over_nothing_is_left_open_or_in_memory(policy: Polic
     world.does(LiveChannelsListed(at=NOON))
     assert all(record.state in ENDED and record.stopped_at is not None for record in world.of(Recording))
     for at in (0, LINGER_MS + 1):
-        tapes.tick(NOON + at)
+        list(tapes.tick(NOON + at))
     assert not {
         name: size
         for name, size in sizes(tapes, tapes.book, tapes.bridges, tapes.consents).items()

@@ -189,19 +189,29 @@ SCENARIOS = {
         => recording line=203 leg=callee trigger=none started_at=1.001 stopped_at=9 state=stopped
         => 1.001 order stop_unasked on=203#2 recording=2
         """,
-    "a second capture on a recorded leg: only its file tells whether it is the granted one": """
+    "granted, and not made use of within a minute: it is none any more": """
+        1.000 granted on=205#1 Trigger=code
+        2.000 tick
+        61.000 tick
+        62.000 tick
+        70.000 MixMonitorStart on=205#1
+        90.000 Hangup on=205#1
+        => optin line=205 trigger=code calls=one how=press given_at=1 withdrawn_at=62
+        => recording line=205 leg=caller trigger=code opted_in=True stopped_at=62 state=not_started optin=press
+        => recording line=205 leg=caller trigger=none started_at=70 stopped_at=90 state=stopped
+        => 70 order stop_unasked on=205#1 recording=2
+        """,
+    "a second capture on a recorded leg is nobody's, whatever file it writes": """
         1.000 granted on=205#1 Trigger=code
         1.500 MixMonitorStart on=205#1
         2.000 MixMonitorStart on=205#1
-        2.010 unasked on=205#1
         9.000 Hangup on=205#1
         => optin line=205 trigger=code calls=one how=press given_at=1 withdrawn_at=9
         => recording line=205 leg=caller trigger=code opted_in=True started_at=1.5 stopped_at=9 state=stopped \
                 optin=press
-        => recording trigger=none started_at=2.01 stopped_at=2.01 state=stopped blind=True
+        => recording line=205 trigger=none started_at=2 stopped_at=2 state=stopped blind=True
         => 1.5 order verify on=205#1 recording=1
-        => 2 order verify on=205#1 recording=1
-        => 2.01 order stop_unasked on=205#1 recording=2
+        => 2 order stop_unasked on=205#1 recording=2
         """,
     "an opt-in that the dialplan tells, and that nobody granted, opts in to nothing": """
         1.000 UserEvent on=205#1 UserEvent=Recording Action=OptIn Trigger=code Call=#1
@@ -796,7 +806,14 @@ RESTARTS = {
 
 
 #: What only a running agent remembers: that a call has just ended, or a pause was asked for a moment ago.
-REMEMBERED = ("a press that comes after", "a pause that", "paused, told", "told after", "by command")
+REMEMBERED = (
+    "a press that comes after",
+    "a pause that",
+    "paused, told",
+    "told after",
+    "by command",
+    "granted, and not made use of",
+)
 
 
 def check(policy: Policy, scenario: str) -> None:
