@@ -127,7 +127,7 @@ class Recorder:
     @property
     def observers(self) -> list[Observer]:
         """Who hears of each commit."""
-        return [*([self.sealer] if self.sealer is not None else []), self.granting, self._opted]
+        return [*([self.sealer] if self.sealer is not None else []), self.granting, self.captures, self._opted]
 
     def _opted(self, lane: object, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
         if any(isinstance(record, OptIn) for record in records):
@@ -185,6 +185,7 @@ def recorder(
             sealer=sealer,
             running=lambda: _running(tapes),
             room=lambda: folder.has_room() and (vault is None or _free_bytes(vault) >= min_free_bytes),
+            enforce=section.enforce,
             quarantine_s=section.quarantine_minutes * 60.0,
             clock=clock,
             new_id=new_id,
@@ -198,6 +199,7 @@ def recorder(
         enforce=section.enforce,
         clock=clock,
         stray=sweeper.soon if sweeper is not None else lambda: None,
+        elsewhere=sealer.found_elsewhere if sealer is not None else lambda: None,
     )
     pipeline.order = captures.order
     return Recorder(
@@ -214,9 +216,21 @@ def recorder(
         keyring=keyring,
         sealer=sealer,
         sweeper=sweeper,
-        door=None if section.socket is None else Door(grant=granting.grant, link=pipeline.engine.link, clock=clock),
+        door=None if section.socket is None else _door(pipeline, granting, clock),
         socket=section.socket,
         group=section.socket_group,
+    )
+
+
+def _door(pipeline: Pipeline, granting: Granting, clock: Callable[[], int]) -> Door:
+    spans = pipeline.engine.registrar.spans
+    return Door(
+        grant=granting.grant,
+        possible=granting.possible,
+        find=pipeline.engine.tapes.book.find,
+        is_phone=lambda line: any(span.line == line for span in spans.values()),
+        link=pipeline.engine.link,
+        clock=clock,
     )
 
 
@@ -229,7 +243,12 @@ def _vault(config: Config, books: Books) -> tuple[Keyring | None, Vault | None]:
             vault = Vault(folder, keyring)
             books.condition(_UNUSABLE, None)
             return keyring, vault
-        books.condition(_UNUSABLE, None)
+        if folder is not None:
+            log.error("vault_unusable", reason=config.keys.fault or "there is no site key", hint="see [keys]")
+            fault = "the site key cannot be taken, see the log" if config.keys.fault else "there is no site key"
+            books.condition(_UNUSABLE, f"no call can be recorded: {fault}", Severity.CRITICAL)
+        else:
+            books.condition(_UNUSABLE, None)
     except StoreError as error:
         if keyring is not None:
             keyring.close()

@@ -60,7 +60,7 @@ class Folders:
     def __init__(self, recording: Recording, config: Config) -> None:
         self._folder = recording.folder
         self._vault = recording.vault
-        wanted = config.recording.store_dir is not None and config.keys.site_key() is not None
+        wanted = config.recording.store_dir is not None
         #: None where none is configured.
         self.vault_usable: bool | None = recording.vault is not None if wanted else None
         self.in_memory: bool | None = None

@@ -46,14 +46,16 @@ def group(name: str | None = None, *, help: str | None = None) -> typer.Typer:
     return typer.Typer(name=name, help=help, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def settings(context: typer.Context, path: Path | None, *, secrets_required: bool = True) -> Config:
+def settings(
+    context: typer.Context, path: Path | None, *, secrets_required: bool = True, keys_required: bool = True
+) -> Config:
     """The configuration; --config may stand before the command (its context's object) as well as after it."""
     if path is None:
         path = context.find_root().obj
     if path is None:
         path = next((place for place in _CONFIG_PLACES if place.exists()), None)
     try:
-        return load(path, os.environ, secrets_required=secrets_required)
+        return load(path, os.environ, secrets_required=secrets_required, keys_required=keys_required)
     except ConfigError as error:
         fail(USAGE, str(error))
 

@@ -18,7 +18,9 @@ from agent.config.values import Listen, Unfit
 __all__ = ["Config", "ConfigError", "Credentials", "Listen", "Mistake", "load", "reference", "site_key"]
 
 
-def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: bool = True) -> Config:
+def load(
+    path: Path | None, environ: Mapping[str, str], *, secrets_required: bool = True, keys_required: bool = True
+) -> Config:
     """Read the TOML file at ``path`` (None: no file) and the environment, which beats it.
 
     Relative paths begin at the file's folder, without a file at the working directory.
@@ -28,6 +30,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: boo
         environ: Variables ``TELEPHONY_AGENT_SECTION__KEY`` (a list as ``a,b`` or JSON; empty counts as not set), and
             systemd's ``CREDENTIALS_DIRECTORY``.
         secrets_required: False for what never logs in to Asterisk: no secret and no certificate is looked at.
+        keys_required: False for what must run though no call can be recorded: a mistake about the site key is then
+            what `Keys.fault` says.
 
     Raises:
         ConfigError: with every mistake there is.
@@ -50,6 +54,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: boo
     mistakes += [_mistake(error, place) for error in errors]
     secrets: dict[str, SecretStr] = {}
     key_of_site: SecretBytes | None = None
+    key_faults: list[Mistake] = []
     if secrets_required:
         places = {
             name: place(section, name) for section in ("ami", "keys") for name in sections()[section].model_fields
@@ -64,8 +69,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: boo
             whole=file.sound,
         )
         secrets, wrong = credentials.secrets(told)
-        key_of_site, also_wrong = credentials.site_key(told)
-        mistakes += wrong + also_wrong
+        key_of_site, key_faults = credentials.site_key(told)
+        mistakes += wrong + (key_faults if keys_required else [])
     if mistakes or config is None:
         raise ConfigError(sorted(mistakes, key=lambda each: (each.origin != str(path), each.line or 0)))
     settle(
@@ -74,6 +79,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets_required: boo
         secret=secrets.get("secret"),
         express_secret=secrets.get("express_secret"),
         site_key=key_of_site,
+        key_fault="; ".join(str(fault) for fault in key_faults),
     )
     return config
 

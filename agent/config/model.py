@@ -512,6 +512,12 @@ class Keys(Section):
     ] = None
 
     _site_key: SecretBytes | None = PrivateAttr(None)
+    _fault: str = PrivateAttr("")
+
+    @property
+    def fault(self) -> str:
+        """Why the site key that is named cannot be taken; "" where it can, or none is named."""
+        return self._fault
 
     def site_key(self) -> bytes | None:
         """The site key, 32 bytes; None when none is given, or the configuration was loaded without secrets."""
@@ -630,12 +636,14 @@ def settle(
     secret: SecretStr | None,
     express_secret: SecretStr | None,
     site_key: SecretBytes | None,
+    key_fault: str,
 ) -> None:
     """Give a new configuration what does not stand in its keys: the folder of its file, and the secrets."""
     config.store._folder = folder
     config.ami._secret = secret
     config.ami._express_secret = express_secret
     config.keys._site_key = site_key
+    config.keys._fault = key_fault
 
 
 def sections() -> dict[str, type[Section]]:

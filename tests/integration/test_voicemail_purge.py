@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.duties.voicemail import Report, SpoolError, Terms
+from agent.duties.voicemail import Report, SpoolError, Terms, lock
 from tests.integration.voicemails import DAY_MS, NOW, Nobody, counted, files, leave, purged, rest, sounds
 
 
@@ -188,6 +188,18 @@ def test_nothing_of_a_lock_stays(box: Path) -> None:
     leave(box / "INBOX", 0, days=40)
     purged(spool(box))
     assert [path for path in spool(box).rglob("*") if "lock" in path.name or "agent" in path.name] == []
+
+
+def test_asterisk_of_another_user_can_wait_for_the_lock(box: Path) -> None:
+    """With lockmode=flock it opens the very file, and loses the message that it cannot lock for."""
+    (box / "INBOX").mkdir(parents=True, exist_ok=True)
+    of_spool, of_folder = (os.open(place, os.O_RDONLY | os.O_DIRECTORY) for place in (spool(box), box / "INBOX"))
+    try:
+        with lock.only(of_spool, 1.0) as locked, locked.folder(of_folder):
+            assert (box / "INBOX" / "lock").stat().st_mode & 0o777 == 0o666
+    finally:
+        os.close(of_spool)
+        os.close(of_folder)
 
 
 def test_two_purges_at_once_are_refused(box: Path) -> None:

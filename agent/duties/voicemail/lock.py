@@ -27,6 +27,8 @@ ASTERISKS, ASTERISKS_FLOCK = ".lock", "lock"
 WAIT_S = 5.0
 _AGAIN_S = 0.01
 _MODE = 0o600
+#: As Asterisk makes its own (AST_FILE_MODE); the file is empty, and the folder says who may come near.
+_ASTERISKS_MODE = 0o666
 
 
 class Locked(Exception):
@@ -164,6 +166,9 @@ def _flocked(folder: int, deadline: float) -> Iterator[bool]:
         nonlocal handle
         handle = os.open(ASTERISKS_FLOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE, dir_fd=folder)
         try:
+            with contextlib.suppress(PermissionError):  # it is Asterisk's
+                # Asterisk, of another user, opens it to write, and loses a message that it cannot lock for.
+                os.fchmod(handle, _ASTERISKS_MODE)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Who had it before us has removed it, and the next one makes another.
             if _is_at(handle, folder, ASTERISKS_FLOCK):
