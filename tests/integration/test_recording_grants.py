@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from agent.core.lanes import Lane
-from agent.core.records import Calls, Emergency, OptIn, Recording, Trigger
+from agent.core.records import Calls, Emergency, OptIn, Record, Recording, Trigger
 from agent.core.signals import Capture, ChannelUp
 from agent.core.tapes import Why
 from agent.duties.recording import granting
@@ -58,7 +59,7 @@ async def test_what_is_stored_too_late_ends_as_not_started(
     tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call was told no: when the store answers at last, nothing is left that a capture could rest on."""
-    monkeypatch.setattr(granting, "STORE_S", 0.05)
+    monkeypatch.setattr(granting, "GRANT_S", 0.05)
     async with taped(tmp_path) as run:
         run.store.slow = asyncio.Event()
         assert await refused(run) is Why.NOT_STORED
@@ -69,6 +70,46 @@ async def test_what_is_stored_too_late_ends_as_not_started(
         run.asterisk.captured("PJSIP/201-1", f"{tape.id}.wav")
         run.capture("201-1", Capture.STARTED)
         await until(lambda: not run.asterisk.captures["PJSIP/201-1"] and not run.plain())
+
+
+async def test_folders_and_store_have_one_time_between_them(
+    tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script gives up a moment after it: what is granted later would be told to nobody."""
+    async with taped(tmp_path) as run:
+        loop = asyncio.get_running_loop()
+        deadlines: list[float] = []
+        real = asyncio.timeout_at
+
+        def timeout_at(when: float) -> asyncio.Timeout:
+            deadlines.append(when)
+            return real(when)
+
+        before = loop.time()
+        monkeypatch.setattr(asyncio, "timeout_at", timeout_at)
+        await run.granted("201-1")
+        assert deadlines[0] == deadlines[1]
+        assert before + granting.GRANT_S <= deadlines[0] <= loop.time() + granting.GRANT_S
+
+
+async def test_what_is_granted_too_late_ends_as_not_started(
+    tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event loop that was held up has told no timeout when the store has answered."""
+    async with taped(tmp_path) as run:
+        keep = run.recorder.granting._books.keep
+
+        async def held_up(records: Sequence[Record]) -> None:
+            await keep(records)
+            monkeypatch.setattr(loop, "time", lambda: real() + 1)
+
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        monkeypatch.setattr(run.recorder.granting, "_books", SimpleNamespace(keep=held_up, put=run.pipeline.put))
+        assert await refused(run) is Why.NOT_STORED
+        monkeypatch.undo()
+        (tape,) = await until(lambda: [each for each in run.read(Recording) if each.state == "not_started"])
+        assert tape.started_at is None
 
 
 async def test_a_call_that_ends_while_its_opt_in_is_stored_leaves_nothing_behind(tmp_path: Path, monitor: Path) -> None:
@@ -185,7 +226,7 @@ async def test_a_disk_that_hangs_grants_nothing_and_holds_up_nothing_else(
     tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An alert of an emergency may need a thread, and what nobody asked for must go from memory all the same."""
-    monkeypatch.setattr(granting, "STORE_S", 0.05)
+    monkeypatch.setattr(granting, "GRANT_S", 0.05)
     async with taped(tmp_path) as run:
         back = threading.Event()
         assert run.recorder.vault is not None
@@ -200,5 +241,5 @@ async def test_a_disk_that_hangs_grants_nothing_and_holds_up_nothing_else(
                 assert await asyncio.gather(*(asyncio.to_thread(int, 7) for _ in range(20))) == [7] * 20
         finally:
             back.set()
-        monkeypatch.setattr(granting, "STORE_S", 5)
+        monkeypatch.setattr(granting, "GRANT_S", 5)
         await run.granted("201-1")

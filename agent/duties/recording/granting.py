@@ -15,8 +15,8 @@ from agent.ports import StoreError
 
 log = structlog.get_logger()
 
-#: What a call may wait for; the AGI script gives up a little later.
-STORE_S = 0.8
+#: What a call may wait for, folders and store together; the AGI script gives up a little later.
+GRANT_S = 0.8
 #: A call that ends sooner may have been too short for what was granted to begin.
 _SHORT_MS = 5_000
 
@@ -63,12 +63,12 @@ class Granting:
         log.info("recording_granted", id=answer, trigger=wish.trigger.value)
         return answer
 
-    async def possible(self) -> Why | None:
-        """Why nothing can be kept safe now; None when it can."""
+    async def possible(self, by: float | None = None) -> Why | None:
+        """Why nothing can be kept safe now; None when it can. It is known ``by`` then (s, the event loop's time)."""
         if self._folder is None or self._vault is None:
             return Why.OFF
         try:
-            async with asyncio.timeout(STORE_S):
+            async with asyncio.timeout_at(_deadline() if by is None else by):
                 return await on_disk(self._fit, self._folder, self._vault)
         except TimeoutError:
             return Why.NOT_SAFE
@@ -83,24 +83,27 @@ class Granting:
         return None if room else Why.NO_SPACE
 
     async def _granted(self, wish: Wish) -> str | Why:
-        if (why := await self.possible()) is not None:
+        by = _deadline()
+        if (why := await self.possible(by)) is not None:
             return why
         answer = self._tapes.grant(wish)
         if not isinstance(answer, Grant):
             return answer
-        if not await self.stored(answer):
+        if not await self.stored(answer, by):
             self.given_up(answer.id, wish.at)
             return Why.NOT_STORED
         return answer.id
 
-    async def stored(self, grant: Grant) -> bool:
-        """Whether the opt-in is stored, within the time that a call can wait."""
+    async def stored(self, grant: Grant, by: float | None = None) -> bool:
+        """Whether the opt-in is stored, within the time that a call can wait: ``by`` then, as in `possible`."""
+        by = _deadline() if by is None else by
         try:
-            async with asyncio.timeout(STORE_S):
+            async with asyncio.timeout_at(by):
                 await self._books.keep(grant.records)
         except (TimeoutError, StoreError):
             return False
-        return True
+        # Behind a busy event loop it may have come too late all the same.
+        return asyncio.get_running_loop().time() < by
 
     def given_up(self, id: str, at: int) -> None:
         """End a grant that nobody was told of: it may be stored yet, and nothing will begin by it."""
@@ -119,6 +122,10 @@ class Granting:
             elif since is not None and _never_began(record, since):
                 text = "a recording that was granted never began, though its call went on: see Asterisk's log"
                 self._books.condition(START, text)
+
+
+def _deadline() -> float:
+    return asyncio.get_running_loop().time() + GRANT_S
 
 
 def _never_began(record: Recording, since: int) -> bool:
