@@ -26,6 +26,7 @@ from agent.pipeline import Observer, Pipeline
 from agent.ports import Reader, StoreError
 from agent.sources.ami import AmiSource, State
 from agent.stores.monitor import Monitor
+from agent.stores.sightings import Sightings
 from agent.stores.vault import Keyring, Vault
 from agent.views.door import Door
 
@@ -266,6 +267,7 @@ def _stock(
         books=books,
         sealer=sealer,
         keys=keyring.ids,
+        sightings=Sightings(config.store.path.with_name(config.store.path.name + ".unnamed")),
         days=config.retention.content_days,
         clock=clock,
     )

@@ -6,13 +6,22 @@ import stat
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from agent.stores.vault.memory import is_memory, shred
 
 #: Where files that belong to no recording wait for their end; Asterisk's own names begin with no dot.
 QUARANTINE = ".quarantine"
 SUFFIX = ".wav"
+#: How the names of sound end: what the format modules of Asterisk 16 and 22 write, format_mp3 and format_ogg_opus too.
+SOUNDS = frozenset(
+    (
+        *("wav", "wav16", "wav49", "gsm", "alaw", "al", "alw", "pcm", "ulaw", "ul", "mu", "ulw", "au", "raw", "sln"),
+        *("sln12", "sln16", "sln24", "sln32", "sln44", "sln48", "sln96", "sln192", "g719", "g722", "g723", "g723sf"),
+        *("g726-16", "g726-24", "g726-32", "g726-40", "g729", "ilbc", "siren7", "siren14", "vox", "ogg", "opus"),
+        *("spx", "spx16", "spx32", "mp3", "h263", "h264"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +34,12 @@ class Stray:
     path: Path
     size_bytes: int
     age_s: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its name ends as a recording's may."""
+        _, dot, suffix = self.path.name.rpartition(".")
+        return bool(dot) and suffix.lower() in SOUNDS
 
 
 class Monitor:
@@ -60,7 +75,18 @@ class Monitor:
 
     def named(self) -> list[str]:
         """The ids in the names of the files that look like a recording's."""
-        return [path.stem for path in self._files() if path == self.path(path.stem) and is_id(path.stem)]
+        return [id for path in self._files() if (id := self.id_of(path)) is not None]
+
+    def id_of(self, path: Path) -> str | None:
+        """The id in the name of a file, if it looks like a recording's."""
+        return path.stem if path == self.path(path.stem) and is_id(path.stem) else None
+
+    def wrote(self, name: str) -> bool:
+        """Whether the file that Asterisk calls ``name`` is in the folder, as far as a name tells.
+
+        Asterisk may see the folder by another path (a container): its own name is the same.
+        """
+        return PurePath(name).parent.name == self.folder.name
 
     def strays(self, known: Collection[str]) -> list[Stray]:
         """The files that belong to none of ``known`` (ids), at any depth."""

@@ -1,5 +1,6 @@
 """What the agent does to captures over AMI: the granted one runs, every other is stopped and its file destroyed."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 
 from agent.core.records import Alarm, Calls, Content, OptIn, Recording, Severity, Trigger
 from agent.core.signals import Capture, Joined, LiveChannel, LiveChannelsListed
+from agent.core.tapes import Why
 from agent.duties.recording import destroying as module
 from tests.integration.fake_asterisk import event, list_of
 from tests.integration.taped import FULL, SPOKEN, Taped, forgotten, memory, taped, until
@@ -165,6 +167,75 @@ async def test_a_file_elsewhere_has_to_be_looked_for_and_no_granted_one_goes_for
         assert (monitor / f"{id}.wav").read_bytes() == SPOKEN
 
 
+async def test_a_granted_name_in_another_folder_is_not_the_granted_one(tmp_path: Path, monitor: Path) -> None:
+    """And what is granted next would be written there too, in clear."""
+    (tmp_path / "elsewhere").mkdir()
+    async with taped(tmp_path) as run:
+        id = await run.granted("201-1")
+        left = run.asterisk.captured(CHANNEL, f"{id}.wav", under=tmp_path / "elsewhere")
+        run.capture("201-1", Capture.STARTED)
+        tape = await until(lambda: unasked(run))
+        await until(lambda: "look for it" in run.stands(tape.id))
+        assert (run.asterisk.captures[CHANNEL], left.exists()) == (0, True)
+        assert "another folder" in await until(lambda: run.stands("elsewhere"))
+        assert await run.recorder.granting.grant(run.wish("202-1")) is Why.NOT_SAFE
+
+
+async def ends_and_waits(run: Taped) -> str:
+    """A recording that is over and cannot be sealed yet."""
+    assert run.recorder.sealer is not None
+    id = await run.recording("201-1")
+    run.recorder.sealer._quiet = never  # type: ignore[method-assign]
+    run.capture("201-1", Capture.STOPPED)
+    await until(lambda: run.state(id) == "stopped")
+    return id
+
+
+async def never(record: Recording) -> bool:
+    await asyncio.Event().wait()
+    return False
+
+
+async def test_a_capture_that_goes_on_in_a_granted_file_ends_and_the_file_stays(tmp_path: Path, monitor: Path) -> None:
+    """The desk has stopped it, and the phone resumes: MixMonitor appends to what is to be sealed."""
+    async with taped(tmp_path) as run:
+        id = await ends_and_waits(run)
+        run.asterisk.captured(CHANNEL, f"{id}.wav")
+        run.capture("201-1", Capture.STARTED)
+        tape = await until(lambda: unasked(run))
+        alarm = await until(lambda: (now := run.alarm(tape.id)) and now.cleared_at and now)
+        assert "the file of one that was granted" in alarm.what
+        await done(run)
+        assert (run.asterisk.captures[CHANNEL], run.content(tape.id)) == (0, None)
+        assert (monitor / f"{id}.wav").read_bytes() == SPOKEN
+
+
+async def test_another_leg_that_writes_into_a_granted_file_ends_and_the_file_stays(
+    tmp_path: Path, monitor: Path
+) -> None:
+    async with taped(tmp_path) as run:
+        id = await run.recording("202-1")
+        run.asterisk.captured(CHANNEL, f"{id}.wav")
+        run.capture("201-1", Capture.STARTED)
+        await until(lambda: run.asterisk.captures[CHANNEL] == 0)
+        await done(run)
+        assert (monitor / f"{id}.wav").read_bytes() == SPOKEN
+        assert run.state(id) == "recording"
+
+
+async def test_under_the_name_of_what_is_kept_already_it_is_destroyed(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        id = await run.recording("201-1")
+        run.capture("201-1", Capture.STOPPED)
+        kept = await until(lambda: run.content(id))
+        await until(lambda: not run.plain())
+        run.asterisk.captured(CHANNEL, f"{id}.wav", SPOKEN * 2)
+        run.capture("201-1", Capture.STARTED)
+        tape = await until(lambda: unasked(run))
+        assert (await until(lambda: run.content(tape.id))).state == "shredded"
+        assert (run.plain(), run.content(id)) == ([], kept)
+
+
 async def test_a_folder_that_asterisk_sees_elsewhere_is_known_by_its_name(tmp_path: Path, monitor: Path) -> None:
     async with taped(tmp_path) as run:
         run.asterisk.captured(CHANNEL, "unasked.wav")
@@ -256,6 +327,42 @@ async def test_without_enforcement_it_is_told_and_goes_on(tmp_path: Path, monito
         await until(lambda: "enforce is off" in run.stands(tape.id))
         await done(run)
         assert (run.asterisk.asked("StopMixMonitor"), run.plain()) == ([], ["unasked.wav"])
+        run.hang_up("201-1")
+        await until(lambda: not run.stands(tape.id))
+
+
+async def test_that_one_could_not_be_stopped_is_told_until_it_ends(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        run.asterisk.denied = {"StopMixMonitor"}
+        run.asterisk.captured(CHANNEL, "unasked.wav")
+        run.capture("201-1", Capture.STARTED)
+        tape = await until(lambda: unasked(run))
+        await until(lambda: "cannot be stopped" in run.stands(tape.id))
+        run.asterisk.replies["StopMixMonitor"] = run.asterisk.hang_up
+        run.capture("202-1", Capture.STARTED)
+        other = await until(lambda: next((each for each in run.read(Recording) if each.id != tape.id), None))
+        await until(lambda: "does not answer" in run.stands(other.id))
+    async with taped(tmp_path, logged_in=False) as run:
+        assert run.stands(tape.id)
+        assert run.stands(other.id)
+        run.hear(LiveChannelsListed(at=1))  # both calls are over
+        await until(lambda: not run.stands(tape.id) and not run.stands(other.id))
+
+
+async def test_that_a_file_has_to_be_looked_for_is_told_when_the_call_is_over_too(
+    tmp_path: Path, monitor: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    async with taped(tmp_path) as run:
+        run.asterisk.captured(CHANNEL, "unasked.wav", under=tmp_path / "elsewhere")
+        run.capture("201-1", Capture.STARTED)
+        tape = await until(lambda: unasked(run))
+        await until(lambda: "look for it" in run.stands(tape.id))
+        run.hang_up("201-1")
+        await until(lambda: run.state(tape.id) == "stopped")
+        run.capture("202-1", Capture.STARTED)  # one more commit, so that the first has been told
+        await until(lambda: len(run.read(Recording)) > 1)
+        assert "look for it" in run.stands(tape.id)
 
 
 async def test_no_channel_is_named_in_an_alarm(tmp_path: Path, monitor: Path) -> None:
@@ -293,7 +400,7 @@ async def test_a_person_pauses_resumes_and_stops(tmp_path: Path, monitor: Path) 
         captures = run.recorder.captures
         assert (await captures.pause(id, "ann")).state == "paused"
         assert (await captures.resume(id, "ann")).state == "recording"
-        assert run.asterisk.asked("MixMonitor")[-1]["Options"] == "a"
+        assert run.asterisk.asked("MixMonitor")[-1]["Options"] == "ab"
         tape = await captures.stop(id, "ann")
         assert (tape.state, len(tape.pauses), run.asterisk.captures[CHANNEL]) == ("stopped", 1, 0)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.core.records import Content, ContentState, Recording, Severity
-from agent.core.signals import Ask, Capture, Joined, RecordingAsked
+from agent.core.signals import Ask, Capture, Joined, LiveChannelsListed, RecordingAsked
 from agent.core.tapes import Why
 from agent.duties.recording import sealing as module
 from agent.ports import StoreError
@@ -167,6 +167,80 @@ async def test_a_file_that_is_missing_is_lost_only_if_somebody_talked(tmp_path: 
         assert (found.state, found.reason) == (("lost", "missing") if met else ("shredded", "empty"))
         alarm = await until(lambda: run.alarm(id)) if met else run.alarm(id)
         assert (alarm is not None and alarm.severity is Severity.CRITICAL) == met
+
+
+async def talked(run: Taped, channel: str = "201-1", ms: int = 9_000) -> str:
+    """A recording in which two talk for so long, which is over, and whose file is not in the folder."""
+    id = await run.recording(channel)
+    (run.monitor / f"{id}.wav").unlink()
+    me = run.engine.link(channel)
+    for other in (me, f"other of {channel}"):
+        run.hear(Joined(at=1, channel=other, linked=me, line="201", name=f"PJSIP/{other}", bridge=channel))
+    run.clock["now"] += ms
+    run.capture(channel, Capture.STOPPED)
+    run.hang_up(channel)
+    return id
+
+
+async def test_when_asterisk_writes_elsewhere_nothing_more_is_granted(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        running = await run.recording("209-1")
+        (monitor / f"{running}.wav").unlink()
+        id = await talked(run)
+        assert (await until(lambda: run.content(id))).state == "lost"
+        assert "another folder" in await until(lambda: run.stands("elsewhere"))
+        assert await run.recorder.granting.grant(run.wish("202-1")) is Why.NOT_SAFE
+        assert run.recorder.sweeper is not None
+        await run.recorder.sweeper.sweep(at_once=True)
+        assert await run.recorder.granting.grant(run.wish("202-1")) is Why.NOT_SAFE
+        assert run.stands("elsewhere")
+        # Asterisk writes here again.
+        (monitor / f"{running}.wav").write_bytes(SPOKEN)
+        await run.recorder.sweeper.sweep()
+        await until(lambda: not run.stands("elsewhere"))
+        await run.granted("202-1")
+
+
+async def test_a_restart_grants_again_what_elsewhere_has_stopped(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        await talked(run)
+        await until(lambda: run.stands("elsewhere"))
+    async with taped(tmp_path) as run:
+        assert run.recorder.sweeper is not None
+        await run.recorder.sweeper.sweep()
+        await until(lambda: not run.stands("elsewhere"))
+        await run.granted("202-1")
+
+
+async def test_a_press_too_short_for_any_sound_stops_nothing_else(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        id = await talked(run, ms=300)
+        await until(lambda: run.content(id))
+        await run.granted("202-1")
+        assert run.alarm("elsewhere") is None
+
+
+@pytest.mark.parametrize("open_still", [False, True])
+async def test_what_a_reboot_took_stops_nothing_else(tmp_path: Path, monitor: Path, open_still: bool) -> None:
+    """Memory is gone; the folder is the right one all the same."""
+    async with taped(tmp_path) as run:
+        id = await run.recording("201-1")
+        if not open_still:
+            flawed(run).fails = REFUSED
+            run.capture("201-1", Capture.STOPPED)
+            await until(lambda: run.stands("store"))
+    forgotten(monitor)
+    memory(monitor)
+    async with taped(tmp_path, logged_in=False, at=AT + 60_000) as run:
+        me = run.engine.link("201-1")
+        for channel in (me, "other") if open_still else ():
+            run.hear(Joined(at=1, channel=channel, linked=me, line="201", name=f"PJSIP/{channel}", bridge="b"))
+        run.hear(LiveChannelsListed(at=run.clock["now"]))
+        assert run.recorder.sweeper is not None
+        await run.recorder.sweeper.settle()
+        assert (await until(lambda: run.content(id))).state == "lost"
+        await run.granted("202-1")
+        assert run.alarm("elsewhere") is None
 
 
 async def test_a_vault_that_fails_costs_nothing_but_time(tmp_path: Path, monitor: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.records import Content, ContentClass, ContentState, Reason, Recording, RecordingState
+from agent.control import Keeping
+from agent.core.records import Content, ContentClass, ContentState, Reason, Recording, RecordingState, Severity
 from agent.core.signals import Capture
 from agent.duties.recording import sealing
 from agent.duties.recording.stock import Stock
@@ -58,8 +59,8 @@ async def sealed(run: Taped, id: str = ID, **changes: object) -> Content:
     found = run.recorder.vault.seal(plain, id, "201")
     plain.unlink()
     kept = replace(content(id, found.size_bytes, sha256=found.sha256, key=found.key, stored_at=AT), **changes)  # type: ignore[arg-type]
-    run.pipeline.put([recording(id, AT - 9000), kept])
-    await until(lambda: run.content(id) and run.recorder.sealer and not run.recorder.sealer.busy_with)
+    await Keeping(run.pipeline).keep([recording(id, AT - 9000), kept])
+    await until(lambda: run.recorder.sealer and not run.recorder.sealer.busy_with)
     return kept
 
 
@@ -98,19 +99,60 @@ async def test_a_date_that_somebody_set_saves_no_stray(tmp_path: Path, monitor: 
         assert run.plain() == []
 
 
-async def test_on_a_disk_a_stray_is_destroyed_at_once_and_the_disk_is_told(tmp_path: Path) -> None:
-    (tmp_path / "monitor").mkdir()
-    async with taped(tmp_path) as run:
-        (run.monitor / "x.wav").write_bytes(SPOKEN)
-        await sweeper(run).sweep()
-        assert (run.plain(), run.put_away()) == ([], [])
-        assert "not in memory" in await until(lambda: run.stands("memory"))
+async def test_on_a_disk_nothing_is_touched_and_what_lies_there_is_told(tmp_path: Path) -> None:
+    """It may be the folder above, with all voicemail in it, or what a mount that failed should have hidden."""
+    monitor = tmp_path / "monitor"
+    names = ["x.wav", "voicemail/default/201/greet.wav", "voicemail/default/201/INBOX/msg0000.WAV", "outgoing/a.call"]
+    for name in [*names, ".quarantine/0123"]:
+        (monitor / name).parent.mkdir(parents=True, exist_ok=True)
+        (monitor / name).write_bytes(SPOKEN)
+    async with taped(tmp_path, more=NOW) as run:
+        await sweeper(run).sweep(at_once=True)
+        assert all((monitor / name).read_bytes() == SPOKEN for name in [*names, ".quarantine/0123"])
+        assert shredded(run) == []
+        told = await until(lambda: run.stands("memory"))
+        assert "on a disk" in told
+        assert "3 files there look like recordings" in told
+        assert (alarm := run.alarm("memory")) is not None
+        assert alarm.severity is Severity.CRITICAL
         memory(run.monitor)
         try:
             await sweeper(run).sweep()
             await until(lambda: not run.stands("memory"))
         finally:
             forgotten(run.monitor)
+
+
+async def test_in_memory_only_what_looks_like_sound_goes(tmp_path: Path, monitor: Path) -> None:
+    sound = ["x.wav", "deeper/x.WAV", "x.sln16", "x.g729", "x.ULAW", ".wav", "two.dots.gsm"]
+    other = ["x.call", "voicemail.txt", "wav", "x.wav~", "deeper/README"]
+    (monitor / "deeper").mkdir()
+    async with taped(tmp_path, more=NOW) as run:
+        for name in sound + other:
+            (monitor / name).write_bytes(SPOKEN)
+        await sweeper(run).sweep(at_once=True)
+        left = {str(path.relative_to(monitor)) for path in monitor.rglob("*") if path.is_file()}
+        assert left == set(other)
+        assert "5 other files" in await until(lambda: run.stands("monitor"))
+        for name in other:
+            (monitor / name).unlink()
+        await sweeper(run).sweep(at_once=True)
+        await until(lambda: not run.stands("monitor"))
+
+
+async def test_without_enforcement_strays_are_told_and_stay(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path, more=f"{NOW}\nenforce = false") as run:
+        (monitor / "x.wav").write_bytes(SPOKEN)
+        (monitor / ".quarantine").mkdir()
+        (monitor / ".quarantine" / "0123").write_bytes(SPOKEN)  # put away before it was switched off
+        await sweeper(run).sweep(at_once=True)
+        assert (run.plain(), len(run.put_away()), shredded(run)) == (["x.wav"], 1, [])
+        told = await until(lambda: run.stands("monitor"))
+        assert "1 files in the monitor folder belong to no recording; [recording] enforce is off" in told
+        assert "will be destroyed" not in told
+    async with taped(tmp_path, more=NOW) as run:
+        await sweeper(run).sweep(at_once=True)
+        assert (run.plain(), run.put_away()) == ([], [])
 
 
 async def test_what_is_no_plain_file_goes_and_what_it_names_stays(tmp_path: Path, monitor: Path) -> None:
@@ -121,14 +163,14 @@ async def test_what_is_no_plain_file_goes_and_what_it_names_stays(tmp_path: Path
     (folder / "precious").write_bytes(b"precious")
     async with taped(tmp_path, more=NOW) as run:
         (monitor / "link.wav").symlink_to(precious)
-        (monitor / "linked").symlink_to(folder)
+        (monitor / "linked.wav").symlink_to(folder)
         os.mkfifo(monitor / "pipe.wav")
         (monitor / "deeper" / "still").mkdir(parents=True)
         (monitor / "deeper" / "still" / f"{ID}.wav").write_bytes(SPOKEN)
         (monitor / "z.wav").write_bytes(SPOKEN)
         (monitor / "y.wav").hardlink_to(monitor / "z.wav")
         (monitor / "\udcff.wav").write_bytes(SPOKEN)
-        (monitor / ".hidden").write_bytes(SPOKEN)
+        (monitor / ".hidden.wav").write_bytes(SPOKEN)
         await sweeper(run).sweep(at_once=True)
         assert [path for path in monitor.rglob("*") if not path.is_dir()] == []
         assert precious.read_bytes() == (folder / "precious").read_bytes() == b"precious"
@@ -173,7 +215,7 @@ async def test_a_recording_that_runs_is_nobodys_stray(tmp_path: Path, monitor: P
         granted = await run.granted("201-1")
         (monitor / f"{granted}.wav").write_bytes(SPOKEN)
         runs = await run.recording("202-1")
-        (monitor / f"{runs}.txt").write_bytes(SPOKEN)
+        (monitor / f"{runs}.gsm").write_bytes(SPOKEN)
         await sweeper(run).sweep(at_once=True)
         assert run.plain() == sorted([f"{granted}.wav", f"{runs}.wav"])
 
@@ -349,6 +391,56 @@ async def test_a_fresh_database_beside_a_full_store_destroys_nothing_for_a_week(
         run.clock["now"] = AT + 7 * DAY_MS
         await stock(run).compare()
         assert not file.exists()
+
+
+async def test_an_agent_that_is_restarted_daily_destroys_what_no_record_names_all_the_same(
+    tmp_path: Path, monitor: Path
+) -> None:
+    async with taped(tmp_path) as run:
+        assert run.recorder.vault is not None
+        (run.folder / "plain").write_bytes(SPOKEN)
+        run.recorder.vault.seal(run.folder / "plain", ID, "201")
+        file = run.sealed / f"{ID}.sealed"
+    for day in range(8):
+        async with taped(tmp_path, at=AT + day * DAY_MS) as run:
+            await stock(run).compare()
+            assert file.exists() == (day < 7)
+    assert not (tmp_path / "agent.sqlite.unnamed").exists()
+
+
+async def test_one_whose_record_was_there_again_has_its_week_again(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        kept = await sealed(run)
+        file = run.sealed / f"{ID}.sealed"
+    for path in tmp_path.glob("agent.sqlite*"):
+        if path.suffix != ".keys":
+            path.rename(tmp_path / f"right-{path.name}")
+    async with taped(tmp_path) as run:
+        await stock(run).compare()
+        assert (tmp_path / "agent.sqlite.unnamed").stat().st_mode & 0o777 == 0o600
+        run.pipeline.put([kept])
+        await until(lambda: run.content(ID) == kept)
+        await stock(run).compare()
+        assert not (tmp_path / "agent.sqlite.unnamed").exists()
+    (tmp_path / "agent.sqlite").unlink()
+    async with taped(tmp_path, at=AT + 9 * DAY_MS) as run:
+        await stock(run).compare()
+        assert file.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"[" * 100_000, b'{"%s": "1"}' % ID.encode(), b"\xff"])
+async def test_what_cannot_be_read_of_first_sights_makes_nothing_older(
+    tmp_path: Path, monitor: Path, content: bytes
+) -> None:
+    async with taped(tmp_path) as run:
+        await sealed(run)
+        (tmp_path / "agent.sqlite.unnamed").write_bytes(content)
+    for path in tmp_path.glob("agent.sqlite*"):
+        if path.suffix not in (".keys", ".unnamed"):
+            path.unlink()
+    async with taped(tmp_path, at=AT + 9 * DAY_MS) as run:
+        await stock(run).compare()
+        assert (run.sealed / f"{ID}.sealed").exists()
 
 
 async def test_a_copy_of_what_was_deleted_does_not_come_back(tmp_path: Path, monitor: Path) -> None:

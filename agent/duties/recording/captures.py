@@ -1,15 +1,16 @@
 """Carries out in Asterisk what is to be done to captures: verify, stop, begin, and tell who comes into the call."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import structlog
 
 from agent.core import recording
+from agent.core.lanes import Lane
 from agent.core.recording import Tape
-from agent.core.records import Recording, RecordingState, Severity
+from agent.core.records import Record, Recording, RecordingState, Severity
 from agent.core.signals import Ask, CaptureOrder, Order
 from agent.core.tapes import Tapes
 from agent.duties.recording.actions import STOP, Action, Actions
@@ -29,7 +30,8 @@ _UNSTOPPED = "Asterisk refused to stop this recording: the agent's user needs th
 class Captures:
     """`order` never waits. ``enforce``: what nobody asked for is stopped and destroyed, else only told.
 
-    ``stray`` is called where a file may be left that belongs to nobody.
+    ``stray`` is called where a file may be left that belongs to nobody, ``elsewhere`` where Asterisk writes a granted
+    recording to another folder.
     """
 
     def __init__(
@@ -43,11 +45,14 @@ class Captures:
         enforce: bool,
         clock: Callable[[], int],
         stray: Callable[[], None],
+        elsewhere: Callable[[], None],
     ) -> None:
         self._asterisk = Actions(ask, books)
         self._tapes = tapes
         self._books = books
         self._granting = granting
+        self._folder = folder
+        self._elsewhere = elsewhere
         self._destroying = Destroying(books=books, folder=folder, clock=clock, stray=stray)
         self._enforce = enforce
         self._clock = clock
@@ -82,6 +87,13 @@ class Captures:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def __call__(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
+        """Records that have been committed: of a capture that has ended no alarm says that it runs."""
+        for record in records:
+            over = isinstance(record, Recording) and record.state in recording.ENDED
+            if over and record.id not in self._destroying.left:
+                self._books.condition(record.id, None)
+
     async def finish(self) -> None:
         """Give up what is under way: the next login looks at every channel anew."""
         tasks = list(self._tasks)
@@ -103,12 +115,15 @@ class Captures:
         """A capture is the granted one only if it writes the file that was named in the grant."""
         file = await self._asterisk.file(order.name)
         tape = self._tapes.book.states.get(order.recording)
-        if tape is not None and tape.opted_in and PurePath(file or "").name == f"{order.recording}.wav":
+        named = tape is not None and tape.opted_in and PurePath(file or "").name == f"{order.recording}.wav"
+        if named and self._folder is not None and self._folder.wrote(file or ""):
             if self._running(order.recording):
                 self._books.put(self._tapes.found_captured(order.recording, self._clock()))
             else:
                 await self._asterisk.stopped(order.name)  # It has ended meanwhile, and may be kept up to here.
             return
+        if named:
+            self._elsewhere()
         heard = tape is not None and tape.opted_in and tape.state is RecordingState.RECORDING
         if file is None or (not file and not heard and (not self._enforce or self._may_begin(order))):
             return
@@ -231,7 +246,7 @@ class Captures:
         await self._possible()
         if not self._running(id):
             raise LookupError("no recording with this id runs now")
-        if not await self._asterisk.captured(tape.name, id, "a"):
+        if not await self._asterisk.captured(tape.name, id, "ab"):
             raise ValueError(_REFUSED)
         return self._record(id)
 

@@ -1,6 +1,6 @@
 """The parts of the agent that recordings need, as Protocols; `agent.recorder` puts them together."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,10 @@ class Stray(Protocol):
     def age_s(self) -> float:
         """Since when nobody has written to it."""
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether its name ends as a recording's may."""
+
 
 class Folder(Protocol):
     """Asterisk's monitor folder (`agent.stores.monitor.Monitor`). Every call blocks."""
@@ -40,6 +44,12 @@ class Folder(Protocol):
 
     def named(self) -> list[str]:
         """The ids in the names of the files that look like a recording's."""
+
+    def id_of(self, path: Path) -> str | None:
+        """The id in the name of a file, if it looks like a recording's."""
+
+    def wrote(self, name: str) -> bool:
+        """Whether the file that Asterisk calls ``name`` is in the folder, as far as a name tells."""
 
     def strays(self, known: Collection[str]) -> Sequence[Stray]:
         """The files that belong to none of ``known`` (ids)."""
@@ -94,6 +104,16 @@ class Vault(Protocol):
 
     def free_bytes(self) -> int:
         """What may still be written there."""
+
+
+class Sightings(Protocol):
+    """Since when something is seen, over restarts (`agent.stores.sightings`). Every call blocks, and raises OSError."""
+
+    def read(self) -> Mapping[str, int]:
+        """What was seen last, and since when (ms)."""
+
+    def write(self, seen: Mapping[str, int]) -> None:
+        """Keep that in its place."""
 
 
 class Books(Protocol):

@@ -26,7 +26,14 @@ _RETRY_FIRST_S, _RETRY_LAST_S = 1.0, 60.0
 _HEADER_BYTES = 44
 _AT_ONCE = 4
 
-STORE = "store"
+#: Who was captured so long and talked has left a file, wherever Asterisk writes.
+_LONG_MS = 5_000
+
+STORE, ELSEWHERE = "store", "elsewhere"
+_ELSEWHERE = (
+    "Asterisk writes recordings to another folder than [recording] monitor_dir: nothing is granted"
+    " until one is seen there, or the agent is restarted"
+)
 
 
 class Sealer:
@@ -52,6 +59,8 @@ class Sealer:
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self.sealed = self.failures = 0
         self._failing: set[str] = set()
+        self._since = clock()
+        self._elsewhere = False
 
     @property
     def busy_with(self) -> frozenset[str]:
@@ -60,8 +69,20 @@ class Sealer:
 
     @property
     def working(self) -> bool:
-        """Whether everything could be kept that was tried last."""
-        return not self._failing
+        """Whether everything could be kept that was tried last, and was where it was to be."""
+        return not self._failing and not self._elsewhere
+
+    def found_elsewhere(self) -> None:
+        """Asterisk captures, and not into the monitor folder: what was granted next would be lost as well."""
+        self._elsewhere = True
+        self._books.condition(ELSEWHERE, _ELSEWHERE, Severity.CRITICAL)
+
+    def looked(self, *, seen: bool) -> None:
+        """Somebody looked into the monitor folder, and there has ``seen`` the file of a recording or not."""
+        if seen:
+            self._elsewhere = False
+        if not self._elsewhere:
+            self._books.condition(ELSEWHERE, None)
 
     def __call__(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
         """Records that have been committed."""
@@ -98,7 +119,7 @@ class Sealer:
             await asyncio.sleep(retry_s)
             retry_s = min(_RETRY_LAST_S, retry_s * 2)
         self._failing.discard(record.id)
-        if self.working:
+        if not self._failing:
             self._books.condition(STORE, None)
 
     def _failed(self, record: Recording, error: StoreError | OSError) -> None:
@@ -126,6 +147,7 @@ class Sealer:
                     await self._lost(record)
                     break
                 continue
+            self.looked(seen=True)
             quiet, before = (quiet + 1 if state == before else 0), state
             if looks == _LATE_LOOKS:
                 self._books.condition(record.id, "a recording is still written to after its call has ended")
@@ -173,15 +195,29 @@ class Sealer:
         if self._running(record.id) is not None and not record.blind and not self._met_anybody(record.id):
             await self._ended(record, Reason.EMPTY, ContentState.SHREDDED)
             return
+        if self._is_elsewhere(record):
+            self.found_elsewhere()
         await self._ended(record, Reason.MISSING, ContentState.LOST)
         text = "what was recorded is not there: see whether Asterisk writes elsewhere than in [recording] monitor_dir"
         self._books.condition(record.id, text, Severity.CRITICAL)
         self._books.condition(record.id, None)
 
+    def _is_elsewhere(self, record: Recording) -> bool:
+        """Whether a file that is missing has gone elsewhere: a reboot takes only those that began before this run."""
+        began, ended = record.started_at or 0, record.stopped_at or 0
+        paused_ms = sum((pause.resumed_at or ended) - pause.paused_at for pause in record.pauses)
+        long = ended - began - paused_ms >= _LONG_MS
+        return long and began >= self._since and self._met_anybody(record.id)
+
     async def _ended(self, record: Recording, reason: Reason, state: ContentState) -> None:
         now = self._clock()
         content = Content(id=record.id, line=record.line, state=state, stored_at=now, deleted_at=now, reason=reason)
         self._books.put([content])
+
+
+def may_have_file(record: Recording) -> bool:
+    """Whether a file of its name may be what was granted: it began, or may have while nobody listened."""
+    return record.opted_in and (record.state is not RecordingState.NOT_STARTED or record.blind)
 
 
 def gone(content: Content, at: int, reason: Reason, state: ContentState = ContentState.DELETED) -> Content:

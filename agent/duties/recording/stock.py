@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from agent.core.records import ContentClass, ContentState, Reason, Severity
-from agent.duties.recording.parts import Books, Vault
+from agent.duties.recording.parts import Books, Sightings, Vault
 from agent.duties.recording.sealing import Sealer, gone
 from agent.duties.recording.threads import on_disk
 from agent.ports import StoreError
@@ -25,7 +25,10 @@ SEALED, EXPIRY, KEYS = "sealed", "expiry", "keys"
 
 
 class Stock:
-    """``days`` are the terms of contents; ``keys`` the recordings that the keyring has a key to (it blocks)."""
+    """``days`` are the terms of contents; ``keys`` the recordings that the keyring has a key to (it blocks).
+
+    ``sightings`` remembers the sealed files that no record names.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Stock:
         books: Books,
         sealer: Sealer | None,
         keys: Callable[[], Sequence[str]],
+        sightings: Sightings,
         days: Callable[[ContentClass], int],
         clock: Callable[[], int],
     ) -> None:
@@ -41,6 +45,7 @@ class Stock:
         self._books = books
         self._sealer = sealer
         self._keys = keys
+        self._sightings = sightings
         self._days = days
         self._clock = clock
         #: Sealed files of no record: since when they are known (ms).
@@ -101,6 +106,8 @@ class Stock:
         self._books.condition(SEALED, "; ".join(filter(None, (parts, names, other))) or None)
         text = f"the keyring has no key to {len(keyless)} recordings that are kept: restore its backup"
         self._books.condition(KEYS, text if keyless else None, Severity.CRITICAL)
+        # An agent that is restarted each week must not begin to count anew.
+        await on_disk(self._sightings.write, self._unnamed)
 
     async def _unnamed_files(self, unnamed: set[str]) -> None:
         now = self._clock()
@@ -116,7 +123,9 @@ class Stock:
                 # A copy of the folder was put back: what was deleted stays deleted.
                 await on_disk(self._vault.destroy, id)
                 self.shredded += 1
-        self._unnamed = {id: self._unnamed.get(id, now) for id in unnamed}
+        # A clock that was set back makes nothing older.
+        seen = {**await on_disk(self._sightings.read), **self._unnamed}
+        self._unnamed = {id: min(seen.get(id, now), now) for id in unnamed}
         for id, since in list(self._unnamed.items()):
             if now - since >= _HELD_MS:
                 await on_disk(self._vault.destroy, id)

@@ -1,14 +1,14 @@
 """Looks after the monitor folder: takes up what an earlier run left, puts away and destroys what is nobody's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
 
-from agent.core.records import Content, ContentState, Reason, RecordingState, Severity
+from agent.core.records import Content, ContentState, Reason, Severity
 from agent.duties.recording.parts import Books, Folder, Stray
-from agent.duties.recording.sealing import Sealer
+from agent.duties.recording.sealing import Sealer, may_have_file
 from agent.duties.recording.stock import Stock
 from agent.duties.recording.threads import in_memory, on_disk
 from agent.ports import StoreError
@@ -28,7 +28,10 @@ STRAYS, ROOM, MEMORY, SWEEP = "monitor", "room", "memory", "sweep"
 
 
 class Sweeper:
-    """``running`` are the ids of the recordings that are granted or captured now; ``stock`` is looked after as well."""
+    """``running`` are the ids of the recordings that are granted or captured now; ``stock`` is looked after as well.
+
+    Without ``enforce`` what is nobody's is told only.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Sweeper:
         sealer: Sealer | None,
         running: Callable[[], frozenset[str]],
         room: Callable[[], bool],
+        enforce: bool,
         quarantine_s: float,
         clock: Callable[[], int],
         new_id: Callable[[], str],
@@ -49,6 +53,7 @@ class Sweeper:
         self._sealer = sealer
         self._running = running
         self._room = room
+        self._enforce = enforce
         self._quarantine_s = quarantine_s
         self._clock = clock
         self._new_id = new_id
@@ -105,39 +110,51 @@ class Sweeper:
         ``at_once``: also what was written a moment ago.
         """
         safe = await in_memory(self._folder.in_memory)
-        text = None if safe else "[recording] monitor_dir is not in memory, or not there: no recording is granted"
-        self._books.condition(MEMORY, text, Severity.CRITICAL)
         taken_up = {id for id in await in_memory(self._folder.named) if await self._taken_up(id)}
-        failed = 0
-        for stray in await in_memory(self._folder.strays, taken_up | self._mine()):
-            # On a disk every moment is one too many.
-            if safe and not at_once and stray.age_s < _FRESH_S:
-                continue
-            # Granted while the folder was looked through.
-            if stray.path.stem in self._mine() and stray.path == self._folder.path(stray.path.stem):
-                continue
-            self.strays += 1
-            log.warning("stray_recording", in_memory=safe)
-            if not (safe and self._quarantine_s > 0 and await self._put_away(stray)):
-                failed += not await self._destroyed(stray.path, stray.size_bytes)
-        held = await in_memory(self._folder.isolated)
-        over = [stray for stray in held if stray.age_s >= self._quarantine_s]
-        for stray in over:
-            failed += not await self._destroyed(stray.path, stray.size_bytes)
-        self._tell(len(held) - len(over), failed)
+        if self._sealer is not None:
+            self._sealer.looked(seen=bool(taken_up))
+        strays = await in_memory(self._folder.strays, taken_up | self._mine())
+        # Granted while the folder was looked through.
+        strays = [stray for stray in strays if self._folder.id_of(stray.path) not in self._mine()]
+        sound = [stray for stray in strays if stray.is_sound]
+        looks = f", and {len(sound)} files there look like recordings: see what they are" if sound else ""
+        text = f"[recording] monitor_dir is on a disk, or not there: nothing is granted{looks}"
+        self._books.condition(MEMORY, None if safe else text, Severity.CRITICAL)
+        # What lies on a disk is not Asterisk's monitor folder, or not yet: it may be anybody's.
+        if safe:
+            await self._cleared(sound, len(strays) - len(sound), at_once=at_once)
         room = await on_disk(self._room)
         self._books.condition(
             ROOM, None if room else "there is no room for recordings: no new one is granted", Severity.CRITICAL
         )
 
+    async def _cleared(self, strays: Sequence[Stray], others: int, *, at_once: bool) -> None:
+        """Put away ``strays`` and destroy those whose time is over, if anything is enforced; and tell of them."""
+        old = [stray for stray in strays if at_once or stray.age_s >= _FRESH_S]
+        failed = 0
+        for stray in old if self._enforce else ():
+            self.strays += 1
+            log.warning("stray_recording")
+            if not (self._quarantine_s > 0 and await self._put_away(stray)):
+                failed += not await self._destroyed(stray.path, stray.size_bytes)
+        held = await in_memory(self._folder.isolated)
+        over = [stray for stray in held if self._enforce and stray.age_s >= self._quarantine_s]
+        for stray in over:
+            failed += not await self._destroyed(stray.path, stray.size_bytes)
+        self._tell(failed=failed, waiting=len(held) - len(over), others=others, left=0 if self._enforce else len(old))
+
     def _mine(self) -> frozenset[str]:
         return self._running() | (self._sealer.busy_with if self._sealer is not None else frozenset())
 
-    def _tell(self, waiting: int, failed: int) -> None:
+    def _tell(self, *, failed: int, waiting: int, others: int, left: int) -> None:
         nobodys = "files in the monitor folder belong to no recording"
-        kept = f"{waiting} {nobodys}: they are put away, and will be destroyed" if waiting else ""
-        left = f"{failed} {nobodys} and cannot be destroyed: see the log" if failed else ""
-        text = "; ".join(filter(None, (left, kept)))
+        texts = (
+            f"{failed} {nobodys} and cannot be destroyed: see the log" if failed else "",
+            f"{left} {nobodys}; [recording] enforce is off" if left else "",
+            f"{waiting} {nobodys}: they are put away{', and will be destroyed' * self._enforce}" if waiting else "",
+            f"{others} other files are there that look like no recording, and stay" if others else "",
+        )
+        text = "; ".join(filter(None, texts))
         self._books.condition(STRAYS, text or None, Severity.CRITICAL if failed else Severity.WARNING)
 
     async def _taken_up(self, id: str) -> bool:
@@ -148,7 +165,7 @@ class Sweeper:
         if id in self._mine():
             return True
         record = await on_disk(self._books.recording, id)
-        if record is None or not record.opted_in or (record.state is RecordingState.NOT_STARTED and not record.blind):
+        if record is None or not may_have_file(record):
             return False
         if self._sealer is not None:
             self._sealer.take(record)
