@@ -1,4 +1,4 @@
-"""The door for Asterisk: its AGI script (dialplan/agi/recording.py) asks here whether a call may be recorded.
+"""The door for Asterisk: its AGI script (dialplan/agi/recording.py) asks here whether a call may be recorded, or go on.
 
 One line of JSON each way: ``{"trigger", "channel", "uniqueid", "linkedid", "line", "calls"}`` is answered by
 ``{"id": …}``, under which the call may be recorded, or by ``{"why": …}``, one word.
@@ -17,7 +17,8 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.core.normalise.identity import Linker, line_of
-from agent.core.records import Calls, Trigger
+from agent.core.recording import Tape
+from agent.core.records import Calls, RecordingState, Trigger
 from agent.core.signals import Wish
 from agent.core.tapes import Why
 from agent.views import unix
@@ -30,14 +31,15 @@ RETRY_S = 5.0
 #: More at once are told to come again: each is a call that waits.
 MOST_ASKING = 64
 
-_PRESSES = ("button", "code")
+_RESUME = "resume"
+_PRESSES = ("button", "code", _RESUME)
 _Word = Annotated[str, Field(max_length=256)]
 
 
 class _Question(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    trigger: Literal["button", "code", "service", "pa", "customer_service"]
+    trigger: Literal["button", "code", "service", "pa", "customer_service", "resume"]
     channel: _Word
     uniqueid: Annotated[str, Field(min_length=1, max_length=256)]
     linkedid: _Word = ""
@@ -46,16 +48,26 @@ class _Question(BaseModel):
 
 
 class Door:
-    """``grant`` decides; ``clock`` gives ms. What is asked lives in memory for the length of the question."""
+    """``grant`` decides; ``clock`` gives ms. What is asked lives in memory for the length of the question.
+
+    ``is_phone`` tells whether a line is a registered phone: nobody else's press is an opt-in. ``find`` gives the latest
+    recording of a channel, and ``possible`` why nothing can be kept safe now, for what is to go on after a pause.
+    """
 
     def __init__(
         self,
         *,
         grant: Callable[[Wish], Awaitable[str | Why]],
+        possible: Callable[[], Awaitable[Why | None]],
+        find: Callable[[str], Tape | None],
+        is_phone: Callable[[str], bool],
         link: Linker,
         clock: Callable[[], int],
     ) -> None:
         self._grant = grant
+        self._possible = possible
+        self._find = find
+        self._is_phone = is_phone
         self._link = link
         self._clock = clock
         self._asking = 0
@@ -107,23 +119,43 @@ class Door:
         except ValidationError:
             self.odd += 1
             return {"why": "odd"}
-        wish = self._wish(question)
-        if wish is None:
+        # A press is of the line whose channel it is; a service names its own.
+        whose = line_of(question.channel) if question.trigger in _PRESSES else question.line
+        if not whose:
             self.odd += 1
             return {"why": "odd"}
         self._asking += 1
         try:
-            answer = await self._grant(wish)
+            answer = await self._decided(question, whose)
         finally:
             self._asking -= 1
         return {"why": answer.value} if isinstance(answer, Why) else {"id": answer}
 
-    def _wish(self, question: _Question) -> Wish | None:
-        """None where a press has no line, or a service names none."""
-        pressed = question.trigger in _PRESSES
-        line = line_of(question.channel) if pressed else question.line
-        if not line:
-            return None
+    async def _decided(self, question: _Question, line: str) -> str | Why:
+        if question.trigger in _PRESSES and not self._is_phone(line):
+            log.info("recording_refused", why=Why.NOBODY_OPTED_IN.value, trigger=question.trigger)
+            return Why.NOBODY_OPTED_IN
+        if question.trigger == _RESUME:
+            return await self._resumed(self._link(question.uniqueid))
+        return await self._grant(self._wish(question, line))
+
+    async def _resumed(self, channel: str) -> str | Why:
+        """The id of what is paused on ``channel`` and may go on; or why not."""
+        why = await self._possible()
+        tape = self._find(channel)
+        if tape is None or not tape.opted_in or tape.over:
+            why = Why.NOBODY_OPTED_IN
+        elif tape.state is RecordingState.RECORDING:
+            why = Why.RUNNING
+        elif tape.state is not RecordingState.PAUSED:
+            why = Why.NOBODY_OPTED_IN
+        elif why is None:
+            log.info("recording_resumed", id=tape.id)
+            return tape.id
+        log.info("recording_refused", why=why.value, trigger=_RESUME)
+        return why
+
+    def _wish(self, question: _Question, line: str) -> Wish:
         linked = question.linkedid or question.uniqueid
         caller = question.uniqueid == linked
         direction = Calls.OUTGOING if caller else Calls.INCOMING

@@ -2,8 +2,9 @@
 """Asks the agent whether a call may be recorded; Asterisk runs it as an AGI script (dialplan/recording.conf).
 
 AGI(recording.py,<socket>,<trigger>,<line>,<calls>,<Linkedid>,<channel>,<Uniqueid>) sets RECORDING_ID to the name under
-which the call may be recorded, or leaves it as it was and sets RECORDING_WHY to one word. It takes no longer than
-LIMIT_S: no answer means no recording, and the call goes on. Needs Python 3.7 or later and pyst2.
+which the call may be recorded (with the trigger `resume`: may be recorded again after a pause), or leaves it as it was
+and sets RECORDING_WHY to one word. It takes no longer than LIMIT_S: no answer means no recording, and the call goes on.
+Needs Python 3.7 or later and pyst2.
 """
 
 import json

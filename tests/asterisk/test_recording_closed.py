@@ -9,7 +9,7 @@ from tests.lab.conversation import Dial, Listen, RecordButton, Say, Step, Talk, 
 from tests.lab.memory import Disk
 from tests.lab.provision import installation
 from tests.lab.recorded import Office
-from tests.lab.sip import Trunk
+from tests.lab.sip import Trunk, trunk_call
 
 AWAY, REFUSED, PARTY = "recording-away", "recording-refused", "recording-party"
 
@@ -93,6 +93,31 @@ async def test_a_press_while_the_agent_is_away(office: Office) -> None:
     assert list(office.lab.recordings.iterdir()) == []
     await office.agent.start()
     assert office.agent.stored("recording") == []
+    assert await office.nothing_readable()
+
+
+async def test_a_caller_from_outside_opts_nobody_in(office: Office) -> None:
+    """P11: it is the customer who presses, not whoever rings him."""
+    presses: list[Step] = [Talk(0.5), Dial("*31"), Say(2), RecordButton(True, expect=403), Dial("*33"), Talk(1)]
+    async with office.answering("202"):
+        await trunk_call(office.lab, "trunk-a", "202", caller="01134960123", steps=presses)
+    assert playing(office, REFUSED)
+    assert office.agent.stored("recording") == office.agent.stored("optin") == []
+    assert list(office.lab.recordings.iterdir()) == []
+    assert await office.nothing_readable()
+
+
+async def test_a_resume_while_the_agent_is_away(office: Office) -> None:
+    """What is said after it is in no file, though the pause had been granted once."""
+    steps: list[Step] = [Dial("*31"), Say(2), Dial("*32"), Talk(4), Dial("*33"), Say(5)]
+    async with office.call_up("201", "202", steps) as call:
+        paused = await office.agent.one("recording", state="paused")
+        await office.agent.stop()
+        assert not playing(office, AWAY)
+        await call.done()
+    assert playing(office, AWAY)
+    await office.agent.start()
+    assert 0.8 < tone.heard_s(await office.exported(await office.kept(id=paused["id"]))) < 2.4
     assert await office.nothing_readable()
 
 

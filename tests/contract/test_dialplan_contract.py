@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -183,7 +184,7 @@ def table(head: str) -> list[str]:
 
 
 #: What the recording's dialplan and its script keep on the channel for themselves.
-OF_THE_CHANNEL = {"RECORDING_ID", "RECORDING_WHY", "RECORDING_MONITOR", "RECORDING_TRIGGER"}
+OF_THE_CHANNEL = {"RECORDING_ID", "RECORDING_WHY", "RECORDING_ENDED", "RECORDING_TRIGGER"}
 TRIGGERS = sorted(set(Trigger) - {Trigger.NONE})
 
 
@@ -242,6 +243,8 @@ def test_the_dialplan_asks_for_the_triggers_that_the_agent_knows_and_by_its_mark
     text = files()["recording.conf"] + (DIALPLAN / "features-recording.conf").read_text()
     begun = set(re.findall(r"recording-begin,s,1\(([a-z_]+),", text)) | set(re.findall(r"1\((button|code)\b", text))
     assert begun == set(TRIGGERS)
+    again = set(re.findall(r"recording-ask,s,1\(([a-z_]+)\)", text))
+    assert {str(word) for word in get_args(_Question.model_fields["trigger"].annotation)} == begun | again
     kept = re.findall(r"DB\(([\w-]+)/(\w+)/", files()["recording.conf"])
     assert set(kept) == {(marks.FAMILY, trigger) for trigger in ("service", "pa", "customer_service")}
     assert f"family `{marks.FAMILY}`" in readme()

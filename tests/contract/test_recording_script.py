@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from agent.core.normalise.identity import Linker
+from agent.core.recording import Tape
+from agent.core.records import RecordingState, Trigger
 from agent.core.signals import Wish
 from agent.core.tapes import Why
 from agent.views.door import Door
@@ -34,6 +36,17 @@ agi_enhanced: 0.0
 """
 PRESS = ("code", "", "", "1795392182.7", "PJSIP/201-0000001a", "1795392182.7")
 SERVICE = ("service", "203", "incoming", "1795392182.7", "PJSIP/trunk-a-0000001b", "1795392182.9")
+RESUME = ("resume", *PRESS[1:])
+PAUSED = Tape(
+    id=ID,
+    channel="",
+    linked="",
+    line="201",
+    leg="caller",
+    trigger=Trigger.CODE,
+    opted_in=True,
+    state=RecordingState.PAUSED,
+)
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -103,7 +116,17 @@ def granting(answer: str | Why, wishes: list[Wish]) -> Answer:
         wishes.append(wish)
         return answer
 
-    return Door(grant=grant, link=Linker(b"contract"), clock=lambda: 5)._answer
+    async def possible() -> Why | None:
+        return answer if isinstance(answer, Why) else None
+
+    return Door(
+        grant=grant,
+        possible=possible,
+        find=lambda _: PAUSED,
+        is_phone=lambda line: line == "201",
+        link=Linker(b"contract"),
+        clock=lambda: 5,
+    )._answer
 
 
 async def test_a_press_that_is_granted(tmp_path: Path) -> None:
@@ -127,10 +150,18 @@ async def test_a_service_asks_for_the_line_that_it_is_told(tmp_path: Path) -> No
     assert (wish.line, wish.trigger, wish.calls, wish.leg) == ("203", "service", "incoming", "callee")
 
 
+async def test_a_paused_one_may_go_on_under_its_own_name(tmp_path: Path) -> None:
+    wishes: list[Wish] = []
+    async with listening(tmp_path / "door", granting("ffffffffffffffff", wishes)):
+        assert (await run(tmp_path / "door", *RESUME)).variables == {"RECORDING_ID": ID}
+    assert wishes == []
+
+
+@pytest.mark.parametrize("question", [PRESS, RESUME], ids=["press", "resume"])
 @pytest.mark.parametrize("why", Why)
-async def test_each_refusal_is_passed_on_in_its_own_word(tmp_path: Path, why: Why) -> None:
+async def test_each_refusal_is_passed_on_in_its_own_word(tmp_path: Path, why: Why, question: tuple[str, ...]) -> None:
     async with listening(tmp_path / "door", granting(why, [])):
-        assert (await run(tmp_path / "door", *PRESS)).variables == {"RECORDING_WHY": why.value}
+        assert (await run(tmp_path / "door", *question)).variables == {"RECORDING_WHY": why.value}
 
 
 async def test_the_door_takes_a_question_of_nobody_for_odd(tmp_path: Path) -> None:

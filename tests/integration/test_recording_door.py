@@ -8,6 +8,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.core.normalise import Linker
-from agent.core.records import Calls, Trigger
+from agent.core.recording import Tape
+from agent.core.records import Calls, RecordingState, Trigger
 from agent.core.signals import Wish
 from agent.core.tapes import Why
 from agent.views import door as module
@@ -25,7 +27,18 @@ from tests.integration.taped import PATIENCE_S, until
 ID = "00112233445566aa"
 LINK = Linker(bytes(32))
 PRESS = {"trigger": "button", "channel": "PJSIP/201-0000001a", "uniqueid": "1.7", "linkedid": "1.7"}
+RESUME = PRESS | {"trigger": "resume"}
 SERVICE = {"trigger": "service", "channel": "PJSIP/trunk-1", "uniqueid": "1.7", "line": "203", "calls": "incoming"}
+PAUSED = Tape(
+    id=ID,
+    channel=LINK("1.7"),
+    linked=LINK("1.7"),
+    line="201",
+    leg="caller",
+    trigger=Trigger.BUTTON,
+    opted_in=True,
+    state=RecordingState.PAUSED,
+)
 
 
 class Agent:
@@ -33,6 +46,11 @@ class Agent:
         self.wishes: list[Wish] = []
         self.answer: str | Why = ID
         self.may: asyncio.Event | None = None
+        self.tapes: dict[str, Tape] = {}
+        self.impossible: Why | None = None
+
+    async def possible(self) -> Why | None:
+        return self.impossible
 
     async def grant(self, wish: Wish) -> str | Why:
         self.wishes.append(wish)
@@ -44,7 +62,14 @@ class Agent:
 @asynccontextmanager
 async def serving(place: Path, group: str | None = None) -> AsyncIterator[tuple[Agent, Door]]:
     agent = Agent()
-    door = Door(grant=agent.grant, link=LINK, clock=lambda: 7)
+    door = Door(
+        grant=agent.grant,
+        possible=agent.possible,
+        find=agent.tapes.get,
+        is_phone=lambda line: line == "201",
+        link=LINK,
+        clock=lambda: 7,
+    )
     task = asyncio.create_task(door.serve(place, group))
     try:
         yield agent, door
@@ -96,6 +121,46 @@ async def test_a_service_names_its_line(place: Path) -> None:
         assert (agent.wishes[0].line, agent.wishes[0].leg, agent.wishes[0].calls) == ("203", "callee", Calls.INCOMING)
 
 
+@pytest.mark.parametrize("trigger", ["button", "code", "resume"])
+@pytest.mark.parametrize("channel", ["PJSIP/trunk-a-0000001b", "PJSIP/2011-00000001", "PJSIP/anonymous-00000001"])
+async def test_a_press_of_who_is_no_phone_of_ours_is_refused(place: Path, trigger: str, channel: str) -> None:
+    async with serving(place) as (agent, door):
+        await opened(place)
+        agent.tapes[LINK("1.7")] = PAUSED
+        assert await asked(place, **PRESS | {"trigger": trigger, "channel": channel}, line="201") == {"why": "nobody"}
+        assert (agent.wishes, door.odd) == ([], 0)
+
+
+async def test_what_is_paused_on_that_channel_goes_on_under_its_own_name(place: Path) -> None:
+    async with serving(place) as (agent, _):
+        await opened(place)
+        agent.tapes[LINK("1.7")] = PAUSED
+        assert await asked(place, **RESUME) == {"id": ID}
+        assert await asked(place, **RESUME | {"uniqueid": "1.8"}) == {"why": "nobody"}
+        agent.impossible = Why.NO_SPACE
+        assert await asked(place, **RESUME) == {"why": "full"}
+        assert agent.wishes == [], "nothing is granted anew"
+
+
+@pytest.mark.parametrize(
+    ("tape", "why"),
+    [
+        ({"state": RecordingState.RECORDING}, "running"),
+        ({"state": RecordingState.OPTED_IN}, "nobody"),
+        ({"state": RecordingState.STOPPED}, "nobody"),
+        ({"state": RecordingState.NOT_STARTED}, "nobody"),
+        ({"state": RecordingState.PAUSED, "opted_in": False}, "nobody"),
+        ({"state": RecordingState.PAUSED, "over": True}, "nobody"),
+    ],
+)
+async def test_what_is_not_paused_is_not_resumed(place: Path, tape: dict[str, Any], why: str) -> None:
+    async with serving(place) as (agent, _):
+        await opened(place)
+        agent.tapes[LINK("1.7")] = replace(PAUSED, **tape)
+        for agent.impossible in (None, Why.NOT_SAFE):
+            assert await asked(place, **RESUME) == {"why": why}
+
+
 async def test_a_refusal_is_one_word(place: Path) -> None:
     async with serving(place) as (agent, _):
         await opened(place)
@@ -117,6 +182,8 @@ async def test_a_refusal_is_one_word(place: Path) -> None:
         json.dumps(PRESS | {"trigger": ["button"]}).encode() + b"\n",
         json.dumps(PRESS | {"channel": "Local/201@phones-1;1\r\nx"}).encode() + b"\n",
         json.dumps(PRESS | {"channel": ""}).encode() + b"\n",
+        json.dumps(RESUME | {"channel": "Local/201@phones-1;1"}).encode() + b"\n",
+        json.dumps(PRESS | {"trigger": "pause"}).encode() + b"\n",
         json.dumps(PRESS | {"channel": "x" * 257}).encode() + b"\n",
         json.dumps(PRESS | {"uniqueid": ""}).encode() + b"\n",
         json.dumps(PRESS | {"uniqueid": 7}).encode() + b"\n",
