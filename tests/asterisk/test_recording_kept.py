@@ -147,6 +147,66 @@ async def test_the_desk_starts_pauses_resumes_and_stops(office: Office) -> None:
     assert tone.heard_s(await office.exported(content)) < 15
 
 
+def said_in(wave: bytes) -> set[int]:
+    """Which Says of the phone, counted from 0, a wave holds anything of."""
+    return {int(part.said_s // tone.NEXT_S) for part in tone.heard(wave)}
+
+
+async def test_the_phone_pauses_resumes_and_stops_what_the_desk_began(office: Office) -> None:
+    await office.opt_in("202", "service", "incoming")
+    pauses: list[Step] = [Dial("*32"), Talk(1), Say(2), Dial("*33"), Talk(1), Say(2)]
+    async with office.call_up(
+        "201", "202", [Listen(30)], [Talk(6), Say(1), *pauses, Dial("*30"), Talk(1), Say(2), Listen(9)]
+    ):
+        begun = await office.command("recording", "start", "202", "--by", "Ann")
+        tape = await office.agent.one("recording", id=begun["id"], state="stopped")
+    (pause,) = tape["pauses"]
+    assert pause["paused_at"] < pause["resumed_at"] < tape["stopped_at"]
+    assert said_in(await office.exported(await office.kept(id=begun["id"]))) == {0, 2}
+    assert await office.nothing_readable()
+
+
+async def test_the_phone_resumes_what_the_desk_paused(office: Office) -> None:
+    steps: list[Step] = [Dial("*31"), Say(3), Talk(6), Say(2), Dial("*33"), Talk(1), Say(2)]
+    async with office.call_up("201", "202", steps):
+        begun = await office.agent.one("recording", state="recording")
+        await office.command("recording", "pause", begun["id"])
+        tape = await office.agent.one("recording", id=begun["id"], state="stopped")
+    (pause,) = tape["pauses"]
+    assert pause["paused_at"] < pause["resumed_at"] < tape["stopped_at"]
+    assert said_in(await office.exported(await office.kept())) == {0, 2}
+    assert await office.nothing_readable()
+
+
+async def test_the_phone_pauses_again_what_the_desk_resumed(office: Office) -> None:
+    steps: list[Step] = [Dial("*31"), Say(3), Dial("*32"), Talk(6), Say(2), Dial("*32"), Talk(1), Say(2)]
+    async with office.call_up("201", "202", steps):
+        begun = await office.agent.one("recording", state="paused")
+        await office.command("recording", "resume", begun["id"])
+        tape = await office.agent.one("recording", id=begun["id"], state="stopped")
+    first, second = tape["pauses"]
+    assert first["resumed_at"] < second["paused_at"] < tape["stopped_at"]
+    assert second["resumed_at"] is None
+    assert said_in(await office.exported(await office.kept())) == {0, 1}
+    assert await office.nothing_readable()
+
+
+async def test_the_other_codes_begin_nothing_and_what_is_not_paused_is_not_resumed(office: Office) -> None:
+    await office.lab.cli("dialplan set global RECORDING_SAY_stop recording-stop")
+    codes: list[Step] = [step for code in ("*33", "*32", "*33", "*30") for step in (Dial(code), Talk(1))]
+    await office.call("201", "202", codes)
+    assert office.agent.stored("recording") == []
+    assert list(office.lab.recordings.iterdir()) == []
+    assert "Playing 'recording-stop." not in office.asterisk_said(), "nothing was recorded"
+    over: list[Step] = [Dial("*30"), Talk(3), Dial("*33"), Talk(1), Say(2), Dial("*30"), Talk(1)]
+    await office.call("201", "202", [Dial("*31"), Talk(1), Say(2), Dial("*33"), Talk(1), Say(2), *over])
+    tape = await office.agent.one("recording", state="stopped")
+    assert tape["pauses"] == []
+    assert said_in(await office.exported(await office.kept(id=tape["id"]))) == {0, 1}
+    assert office.asterisk_said().count("Playing 'recording-stop.") == 2, "once to either party"
+    assert await office.nothing_readable()
+
+
 async def test_deleting_destroys_key_and_file(office: Office) -> None:
     await office.call("201", "*1202", [Say(2)])
     content = await office.kept()
