@@ -349,16 +349,15 @@ async def test_that_one_could_not_be_stopped_is_told_until_it_ends(tmp_path: Pat
         await until(lambda: not run.stands(tape.id) and not run.stands(other.id))
 
 
-async def test_that_a_file_has_to_be_looked_for_is_told_when_the_call_is_over_too(
-    tmp_path: Path, monitor: Path
-) -> None:
+async def test_that_a_file_has_to_be_looked_for_is_told_when_it_has_ended_too(tmp_path: Path, monitor: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     async with taped(tmp_path) as run:
+        run.asterisk.heard = lambda channel, capture: None
         run.asterisk.captured(CHANNEL, "unasked.wav", under=tmp_path / "elsewhere")
         run.capture("201-1", Capture.STARTED)
         tape = await until(lambda: unasked(run))
         await until(lambda: "look for it" in run.stands(tape.id))
-        run.hang_up("201-1")
+        run.capture("201-1", Capture.STOPPED)
         await until(lambda: run.state(tape.id) == "stopped")
         run.capture("202-1", Capture.STARTED)  # one more commit, so that the first has been told
         await until(lambda: len(run.read(Recording)) > 1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.core.records import Content, ContentState, Recording, Severity
-from agent.core.signals import Ask, Capture, Joined, LiveChannelsListed, RecordingAsked
+from agent.core.signals import Ask, Capture, Joined, LiveChannel, LiveChannelsListed, RecordingAsked
 from agent.core.tapes import Why
 from agent.duties.recording import sealing as module
 from agent.ports import StoreError
@@ -220,6 +220,16 @@ async def test_a_press_too_short_for_any_sound_stops_nothing_else(tmp_path: Path
         assert run.alarm("elsewhere") is None
 
 
+def still_up(run: Taped) -> None:
+    """The call that an earlier run had recorded, in which two talk."""
+    me = run.engine.link("201-1")
+    call = {"at": run.clock["now"], "linked": me, "line": "201", "bridge": "b"}
+    run.hear(LiveChannel(channel=me, number="", began_at=AT, bridged=True, name="PJSIP/201-1", **call))  # type: ignore[arg-type]
+    run.hear(LiveChannelsListed(at=run.clock["now"]))
+    for channel in (me, "other"):
+        run.hear(Joined(channel=channel, name=f"PJSIP/{channel}", **call))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("open_still", [False, True])
 async def test_what_a_reboot_took_stops_nothing_else(tmp_path: Path, monitor: Path, open_still: bool) -> None:
     """Memory is gone; the folder is the right one all the same."""
@@ -232,9 +242,10 @@ async def test_what_a_reboot_took_stops_nothing_else(tmp_path: Path, monitor: Pa
     forgotten(monitor)
     memory(monitor)
     async with taped(tmp_path, logged_in=False, at=AT + 60_000) as run:
-        me = run.engine.link("201-1")
-        for channel in (me, "other") if open_still else ():
-            run.hear(Joined(at=1, channel=channel, linked=me, line="201", name=f"PJSIP/{channel}", bridge="b"))
+        if open_still:
+            still_up(run)
+            run.clock["now"] += 9_000
+            run.capture("201-1", Capture.STOPPED)
         run.hear(LiveChannelsListed(at=run.clock["now"]))
         assert run.recorder.sweeper is not None
         await run.recorder.sweeper.settle()
