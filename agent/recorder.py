@@ -224,12 +224,11 @@ def recorder(
 
 
 def _door(pipeline: Pipeline, granting: Granting, clock: Callable[[], int]) -> Door:
-    spans = pipeline.engine.registrar.spans
     return Door(
         grant=granting.grant,
         possible=granting.possible,
         find=pipeline.engine.tapes.book.find,
-        is_phone=lambda line: any(span.line == line for span in spans.values()),
+        is_phone=pipeline.engine.registrar.registered,
         link=pipeline.engine.link,
         clock=clock,
     )

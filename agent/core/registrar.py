@@ -280,6 +280,10 @@ class Registrar:
         self._proved.clear()
         self._listed_technologies.clear()
 
+    def registered(self, line: str) -> bool:
+        """Whether a phone is registered to ``line``."""
+        return bool(self._of_line.get(line))
+
     def restore(self, records: Iterable[Registration]) -> None:
         """Take up the open spans of an earlier run."""
         for record in records:

@@ -185,7 +185,7 @@ class Tapes:
             case EmergencyStage() | ChannelUp() | DialBegun():
                 if isinstance(signal, ChannelUp):
                     self._ended.pop(signal.channel, None)
-                yield from self._barred_with(signal.channel)
+                yield from self._barred_with(signal.channel, signal.at)
             case ChannelDown():
                 self._ended[signal.channel] = None
                 if (tape := self.book.find(signal.channel)) is not None:
@@ -209,6 +209,10 @@ class Tapes:
     def _captured(self, signal: CaptureChanged) -> Iterator[Output]:
         tape = self.book.find(signal.channel)
         started = signal.capture is Capture.STARTED
+        if signal.capture is Capture.UNMUTED and (tape is None or tape.state in recording.ENDED):
+            # Something captures here that should not, or its stop is on the way.
+            yield CaptureOrder(order=Order.VERIFY, name=signal.name, recording="")
+            return
         if started and tape is not None and tape.state is RecordingState.RECORDING:
             # Beside a granted one nobody can have granted another, whatever file it writes: both end.
             if tape.opted_in:
@@ -238,7 +242,7 @@ class Tapes:
         for member in members:
             if (tape := self._running_on(member.channel)) is not None:
                 # Before the list of the channels that are up, nobody knows who was there when it began.
-                yield from self._told_to(self._named(tape, member.name), known=tape.id in self._met)
+                yield from self._told_to(self._named(tape, member.name), signal.at, known=tape.id in self._met)
         if self.policy.emergencies_recorded and self._near_emergency(signal.channel, signal.linked):
             yield from self._begun_for_emergency(members, signal.at)
 
@@ -251,10 +255,10 @@ class Tapes:
             self.book.states[tape.id] = tape = replace(tape, name=name)
         return tape
 
-    def _told_to(self, tape: Tape, *, known: bool) -> Iterator[CaptureOrder]:
+    def _told_to(self, tape: Tape, at: int, *, known: bool) -> Iterator[Output]:
         """Tell whom ``tape`` hears for the first time, as far as it is ``known`` whom it has heard."""
         if self._barred(tape):
-            yield _order(Order.STOP, tape.name, tape)
+            yield from self._barred_from(tape, at)
         elif known:
             # Into an emergency nobody speaks.
             silent = self._near_emergency(tape.channel, tape.linked)
@@ -275,12 +279,19 @@ class Tapes:
         allowed = self.policy.emergencies_recorded and tape.trigger is Trigger.SERVICE
         return not allowed and self._near_emergency(tape.channel, tape.linked)
 
-    def _barred_with(self, channel: str) -> Iterator[CaptureOrder]:
+    def _barred_from(self, tape: Tape, at: int) -> Iterator[Output]:
+        """It is stopped; of one that is paused nothing may come any more, so that nobody resumes it."""
+        if tape.state is RecordingState.PAUSED:
+            yield from self._stepped(tape, _asked_for(tape, Ask.OPT_OUT, at))
+        if tape.name:
+            yield _order(Order.STOP, tape.name, tape)
+
+    def _barred_with(self, channel: str, at: int) -> Iterator[Output]:
         """Of the call of ``channel`` more is known: what is recorded of it may have turned out to be an emergency."""
         for near in {channel, *(member.channel for member in self.bridges.with_(channel))}:
             tape = self._running_on(near)
-            if tape is not None and tape.name and self._barred(tape):
-                yield _order(Order.STOP, tape.name, tape)
+            if tape is not None and self._barred(tape):
+                yield from self._barred_from(tape, at)
 
     def _near_emergency(self, channel: str, linked: str) -> bool:
         """Whether ``channel``, or who hears it, is of an emergency."""
@@ -321,7 +332,7 @@ class Tapes:
             if tape.opted_in and tape.state in _RUNNING and tape.name:
                 known = tape.id in self._met
                 self._met.setdefault(tape.id, {near.channel for near in self.bridges.with_(tape.channel)})
-                yield from self._told_to(tape, known=known)
+                yield from self._told_to(tape, signal.at, known=known)
         yield from self.consents.unused({tape.optin for tape in self.book.states.values()}, signal.at)
 
     def found_captured(self, id: str, at: int) -> list[Output]:

@@ -478,7 +478,20 @@ EMERGENCIES = {
         4.000 MixMonitorMute on=201#1 Direction=both State=0
         => 2.5 order verify on=201#1 recording=1
         => 3.1 order stop on=201#1 recording=1
-        => 4 order stop on=201#1 recording=1
+        => 4 order verify on=201#1
+        """,
+    "it comes while the recording is paused: a resume of it is nobody's": """
+        0.100 UserEvent on=204#3 UserEvent=Emergency Stage=Dialled Call=#3 Number=999
+        1.001 BridgeEnter on=201#1 BridgeUniqueid=b1
+        2.000 granted on=201#1 Trigger=code
+        2.500 MixMonitorStart on=201#1
+        3.000 UserEvent on=201#1 UserEvent=Recording Action=Pause Trigger=code Call=#1
+        3.001 MixMonitorStop on=201#1
+        3.100 BridgeEnter on=204#3 BridgeUniqueid=b1
+        4.000 MixMonitorStart on=201#1
+        => 2.5 order verify on=201#1 recording=1
+        => 3.1 order stop on=201#1 recording=1
+        => 4 order stop_unasked on=201#1 recording=2
         """,
     "the slower session tells late that it is one: the recording ends when that is known": """
         1.000 granted on=201#1 Trigger=code
