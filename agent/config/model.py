@@ -402,8 +402,8 @@ class Recording(Section):
     monitor_dir: Annotated[
         _File | None,
         Key(
-            meaning="Asterisk's own monitor folder, where it writes what it captures; it must be memory (tmpfs), and have"
-            " the same last name where Asterisk sees it.",
+            meaning="Asterisk's own monitor folder, where it writes what it captures; it must be memory (tmpfs),"
+            " and have the same last name where Asterisk sees it.",
             takes="the path of a folder",
             example='"/var/spool/asterisk/monitor"',
         ),
