@@ -1,6 +1,8 @@
 """Free ports of the loopback interface."""
 
 import contextlib
+import itertools
+import os
 import random
 import socket
 from contextlib import closing
@@ -10,6 +12,12 @@ RTP_PORTS = 400
 RTP, SIGNALLING = (12000, 20000), (20000, 32000)
 _chooser = random.SystemRandom()
 
+# Between here and its use a port could go to a test beside this one: each worker has a part of its own and goes round it.
+_PARTS = 8
+_WIDTH = (SIGNALLING[1] - SIGNALLING[0]) // _PARTS
+_part = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0) % _PARTS
+_turn = itertools.count(_chooser.randrange(_WIDTH))
+
 
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
     """A port that nothing on `host` uses now, and that the kernel gives to nobody who does not ask for it by number.
@@ -18,7 +26,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.
     Raises OSError when there is none among a hundred tries.
     """
     for _ in range(100):
-        port = _chooser.randrange(*SIGNALLING)
+        port = SIGNALLING[0] + _part * _WIDTH + next(_turn) % _WIDTH
         with closing(socket.socket(socket.AF_INET, kind)) as probe, contextlib.suppress(OSError):
             probe.bind((host, port))
             return port
