@@ -12,7 +12,7 @@ RTP_PORTS = 400
 RTP, SIGNALLING = (12000, 20000), (20000, 32000)
 _chooser = random.SystemRandom()
 
-# Between here and its use a port could go to a test beside this one: each worker has a part of its own and goes round it.
+# Between here and its use a port could go to a test beside this one: so each worker has a part of its own.
 _PARTS = 8
 _WIDTH = (SIGNALLING[1] - SIGNALLING[0]) // _PARTS
 _part = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0) % _PARTS
