@@ -1,11 +1,9 @@
 """A phone that takes texts, or is told how many messages its mailbox holds."""
 
-import asyncio
 from types import TracebackType
 from typing import Self
 
 from tests.lab.messages import receive, response, scenario, send
-from tests.lab.ports import udp_is_bound
 from tests.lab.sip import Phone
 from tests.lab.sipp import run_sipp
 from tests.lab.wire import Request
@@ -33,9 +31,7 @@ class Inbox:
             remote=("127.0.0.1", self._phone.lab.sip_port),
             calls=None,
         )
-        async with asyncio.timeout(10):
-            while not udp_is_bound(*local):  # noqa: ASYNC110 - SIPp does not say when it listens
-                await asyncio.sleep(0.01)
+        await self._run.listening()
         return self
 
     async def __aexit__(

@@ -1,6 +1,5 @@
 """Phones, trunks and emergency services: who they are, and what they do on the wire."""
 
-import asyncio
 import secrets
 from collections.abc import Sequence
 from types import TracebackType
@@ -10,7 +9,7 @@ from tests.lab import scenarios
 from tests.lab.asterisk import Asterisk
 from tests.lab.conversation import Consult, Dial, Hold, Listen, RecordButton, Say, Step, Talk, Transfer
 from tests.lab.etc import password
-from tests.lab.ports import free_port, udp_is_bound
+from tests.lab.ports import free_port
 from tests.lab.sipp import SipError, SippRun, run_sipp
 from tests.lab.wire import Request
 
@@ -163,9 +162,7 @@ class _Answering:
             remote=("127.0.0.1", self._lab.sip_port),
             calls=None,
         )
-        async with asyncio.timeout(10):
-            while not udp_is_bound(*self._local):  # noqa: ASYNC110 - SIPp does not say when it listens
-                await asyncio.sleep(0.01)
+        await self._run.listening()
         return self
 
     async def __aexit__(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.lab import tone
 from tests.lab.conversation import SILENCE, SPEECH
+from tests.lab.ports import udp_is_bound
 from tests.lab.provision import die_with_parent
 from tests.lab.wire import Request, requests
 
@@ -21,10 +22,23 @@ class SipError(Exception):
 class SippRun:
     """A SIPp process under way; it dies with the process that started it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, path: Path, title: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, path: Path, title: str, local: tuple[str, int]) -> None:
         self._process = process
         self._path = path
         self._title = title
+        self._local = local
+
+    async def listening(self) -> None:
+        """Waits until it takes calls.
+
+        Raises SipError when it ended instead, TimeoutError after a minute.
+        """
+        async with asyncio.timeout(60):
+            while not udp_is_bound(*self._local):
+                if self._process.returncode is not None:
+                    raise self._failure(self._process.returncode)
+                # SIPp does not say when it listens
+                await asyncio.sleep(0.01)
 
     def received(self, method: str) -> list[Request]:
         """The requests of this method that it has received so far, repetitions left out."""
@@ -37,9 +51,12 @@ class SippRun:
         """
         code = await self._process.wait()
         if code != 0:
-            errors = self._path.with_suffix(".errors")
-            seen = errors.read_text(errors="replace") if errors.exists() else "SIPp wrote no error log"
-            raise SipError(f"{self._title}: SIPp ended with {code}\n{seen[-4000:]}")
+            raise self._failure(code)
+
+    def _failure(self, code: int) -> SipError:
+        errors = self._path.with_suffix(".errors")
+        seen = errors.read_text(errors="replace") if errors.exists() else "SIPp wrote no error log"
+        return SipError(f"{self._title}: SIPp ended with {code}\n{seen[-4000:]}")
 
     async def stop(self) -> None:
         """Ends it at once, whatever it is at."""
@@ -99,4 +116,4 @@ async def run_sipp(
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,
     )
-    return SippRun(process, path, title)
+    return SippRun(process, path, title, local)
