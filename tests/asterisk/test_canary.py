@@ -102,7 +102,7 @@ def _assert_clean(everything: list[tuple[str, bytes]], markers: list[str]) -> No
 async def _identifiers(lab: Asterisk) -> list[str]:
     """Channel names, Uniqueids and Linkedids of the channels that are up."""
     found: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for row in (await lab.cli("core show channels concise")).splitlines():
             columns = row.split("!")
             if columns[0].startswith("PJSIP/"):

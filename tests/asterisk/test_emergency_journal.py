@@ -22,7 +22,7 @@ async def registered(lab: Asterisk, line: str, *, last: int = 1) -> Phone:
 
 async def until(met: Callable[[], Awaitable[object]]) -> None:
     """Wait for what Asterisk's database does not announce."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await met():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 

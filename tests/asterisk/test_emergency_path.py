@@ -114,7 +114,7 @@ async def test_a_trunk_known_to_be_dead_is_passed_over_at_once(lab: Asterisk) ->
     etc.write_text(etc.read_text().replace(contact, f"{contact}qualify_frequency=1\nqualify_timeout=0.5\n"))
     await lab.restart()
     phone = await registered(lab, "202")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "Unavail" not in await lab.cli("pjsip show aor trunk-a"):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     async with Trunk(lab, "trunk-b") as second:

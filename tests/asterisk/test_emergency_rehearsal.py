@@ -46,14 +46,14 @@ async def rehearse(ami: AmiSession, *, line: str = "201", trunk: str = "") -> No
 
 async def proof(ami: AmiSession) -> dict[str, str]:
     """The next EmergencyProof, without what Asterisk adds of the channel."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         event = dict(await ami.until("UserEvent", "EmergencyProof"))
     return {name: event[name] for name in ("Call", "Trunk", "Cli", "SipPriority", "ResourcePriority", "Location")}
 
 
 async def refused(ami: AmiSession) -> bool:
     """Whether the one that was just placed came to nothing."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return ("Response", "Failure") in await ami.until("Event", "OriginateResponse")
 
 

@@ -21,7 +21,7 @@ def playing(office: Office, prompt: str) -> bool:
 
 async def channel_of(lab: Asterisk, line: str) -> str:
     """The name of the channel by which a line talks."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             for row in (await lab.cli("core show channels concise")).splitlines():
                 name, *columns = row.split("!")

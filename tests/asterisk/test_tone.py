@@ -23,7 +23,7 @@ async def pair(lab: Asterisk) -> tuple[Phone, Phone]:
 
 async def channel(lab: Asterisk) -> str:
     """The caller's channel, once the two are connected."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             for row in (await lab.cli("core show channels concise")).splitlines():
                 name, *columns = row.split("!")
@@ -99,7 +99,7 @@ async def test_a_deleted_file_that_is_still_open_is_found(lab: Asterisk) -> None
         call = await caller.start_call("202", steps=[Say(4)])
         await lab.cli(f"mixmonitor start {await channel(lab)} gone.wav")
         tape = lab.recordings / "gone.wav"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not found_in(lab.recordings):  # noqa: ASYNC110 - Asterisk does not say when it has written
                 await asyncio.sleep(0.05)
         assert lab.pid is not None

@@ -35,7 +35,7 @@ PROMPTS = (
 )
 #: Loaded here alone: no dialplan of the agent's needs them.
 MODULES = ("res_pjsip_mwi_body_generator", "res_pjsip_mwi", "app_voicemail")
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 KILLED = """
 import asyncio, os, signal, sys, time

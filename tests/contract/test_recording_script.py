@@ -22,7 +22,7 @@ from agent.views.door import Door
 SCRIPT = Path(__file__).parents[2] / "dialplan" / "agi" / "recording.py"
 ID = "00112233445566aa"
 CANARY = "canary-8d31"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 #: What Asterisk tells every script, with a caller who wants more said than he is asked for.
 TOLD = f"""agi_request: recording.py
 agi_channel: PJSIP/201-0000001a

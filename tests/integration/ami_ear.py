@@ -18,7 +18,7 @@ WANTED = frozenset(
     }
 )
 SEED = 20261122
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 QUICK = Timing(
     ping_after_s=0.1,

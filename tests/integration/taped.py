@@ -27,7 +27,7 @@ from tests.integration.waves import wave
 from tests.scenarios.made import AT
 
 DAY_MS = 86_400_000
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SPOKEN = wave(16_000)
 #: What Asterisk 16 and 22 answer.
 NO_CHANNEL = "Message: No such channel"

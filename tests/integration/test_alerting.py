@@ -22,7 +22,7 @@ from agent.ports import ChannelError, Receipt, StoreError, Text
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from tests.integration.fake_asterisk import event
 
-LONG_S = 20.0
+LONG_S = 60.0
 _ids = count()
 
 

@@ -34,7 +34,7 @@ async def test_a_part_that_breaks_is_counted_and_starts_again() -> None:
         await asyncio.Event().wait()
 
     task = asyncio.create_task(app.kept_up("http", breaks_twice, failures))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await went_on.wait()
     assert failures == {"http": 2}
     task.cancel()
@@ -60,7 +60,7 @@ async def test_an_emergency_is_kept_while_every_edge_is_broken(tmp_path: Path, m
     async with FakeAsterisk() as fake:
         agent = app.Agent(_config(tmp_path, fake.port))
         running = asyncio.create_task(agent.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await fake.until(lambda: sum(peer.listens for peer in fake.peers) == 2)
             stages = ("Dialled", "Failed", "Ended")
             await fake.emit(*(_stage(stage) for stage in stages))
@@ -79,7 +79,7 @@ async def test_what_could_not_be_stored_before_the_stop_is_not_passed_over(
     async with FakeAsterisk() as fake:
         agent = app.Agent(_config(tmp_path, fake.port))
         running = asyncio.create_task(agent.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await fake.until(lambda: sum(peer.listens for peer in fake.peers) == 2)
             monkeypatch.setattr(SqliteStore, "commit", full)
             await fake.emit(_stage("Dialled"))

@@ -45,7 +45,7 @@ class Bench:
     async def send(self) -> None:
         """One turn of what runs for ever."""
         task = asyncio.create_task(self.handle.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.spoken.wait()
         task.cancel()
 

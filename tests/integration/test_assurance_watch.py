@@ -137,7 +137,7 @@ class Bench:
 
     async def until(self, subject: str) -> None:
         """Until there is an alarm of this subject."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while subject not in self.alarms:
                 self.news.clear()
                 await self.news.wait()
@@ -153,7 +153,7 @@ class Bench:
         """Until Asterisk was looked at, once more."""
         self.pbx.looked.clear()
         self.pbx.reload.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.pbx.looked.wait()
 
     def answers(self) -> dict[str, Reach]:
@@ -165,7 +165,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(watch, "RETRY_S", 0.01)
     bench = Bench(tmp_path)
     running = asyncio.create_task(bench.watch.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await bench.pbx.looked.wait()
     yield bench
     running.cancel()

@@ -36,7 +36,7 @@ async def test_no_marker_comes_to_rest_anywhere(tmp_path: Path) -> None:
                 stderr=log,
             )
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await fake.until(lambda: sum(peer.listens for peer in fake.peers) == 2)
                 await fake.emit(*_events())
                 await _stored(tmp_path / "agent.sqlite", emergencies=2, recordings=2, registrations=6)
@@ -44,7 +44,7 @@ async def test_no_marker_comes_to_rest_anywhere(tmp_path: Path) -> None:
             _search(tmp_path, await _pages_and_commands(tmp_path))
         finally:
             agent.terminate()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await agent.wait() == 0
     _search(tmp_path, {})
 

@@ -31,7 +31,7 @@ class Caught:
 
     async def until(self, name: str, labels: tuple[str, ...], value: float) -> Samples:
         """Poll, as Prometheus does, until a sample of the last agent has this value."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.all or (found := samples(self.all[-1])).get((name, labels)) != value:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         return found

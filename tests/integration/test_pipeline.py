@@ -24,7 +24,7 @@ from agent.stores.sqlite import SqliteReader, SqliteStore
 from tests.scenarios.transcript import NOON, raw
 
 #: For a test that fails, so that it does.
-LONG_S = 10
+LONG_S = 60.0
 
 
 class Moody:

@@ -36,7 +36,7 @@ def scanned(folder: Path, what: bytes) -> list[str]:
 
 
 async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not met():  # noqa: ASYNC110 - a file tells nobody that it has changed
             await asyncio.sleep(0.01)
 

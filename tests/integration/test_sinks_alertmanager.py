@@ -24,7 +24,7 @@ from tests.integration.web_ear import listening
 from tests.lab.provision import die_with_parent
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 20.0
+WAIT_S = 60.0
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "telephony-agent" / "tools"
 
 

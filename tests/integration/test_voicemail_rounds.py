@@ -90,7 +90,7 @@ class Beside:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until the duty has made ``true`` true."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not true():
                 self._changed.clear()
                 await self._changed.wait()
@@ -252,7 +252,7 @@ async def test_the_lock_of_a_killed_purge_does_not_stay_until_the_next_day(besid
     lock = inbox(beside) / ASTERISKS
     assert lock.exists()
     async with beside.running([Purge(id="1", at=NOW, done_at=NOW)]):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while lock.exists():
                 await _looked(beside, 1)
     assert beside.kept == []

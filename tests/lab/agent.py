@@ -21,7 +21,7 @@ from agent.stores.sqlite import SqliteReader
 from tests.lab.asterisk import Asterisk
 from tests.lab.provision import die_with_parent
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 POLL_S = 0.05
 _SERVES = '"event": "http"'
 
@@ -184,7 +184,7 @@ class AgentProcess:
     async def until(self, met: Callable[[], object], what: str) -> None:
         """Waits for a condition.
 
-        Raises AgentError after 20 s, or when the agent ends.
+        Raises AgentError after a minute, or when the agent ends.
         """
         try:
             async with asyncio.timeout(WAIT_S):

@@ -178,10 +178,10 @@ class Asterisk:
     async def written(self, name: str) -> Path:
         """The file of this name that MixMonitor wrote, once Asterisk has closed it: that is after the call has ended.
 
-        Raises TimeoutError after 10 s.
+        Raises TimeoutError after a minute.
         """
         path = self.recordings / name
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not path.exists() or str(path) in self._open_files():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return path

@@ -109,7 +109,7 @@ class Office:
         await self._marked(f"{optin['trigger']}/{optin['line']}", False)
 
     async def _marked(self, mark: str, there: bool) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (mark in await self.lab.cli("database show recording-optin")) is not there:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)  # Asterisk's database tells nobody of a change
 

@@ -126,7 +126,7 @@ async def idle(lab: Asterisk) -> None:
 
     Raises TimeoutError after 30 s.
     """
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (await lab.cli("core show channels count")).startswith("0 active channels"):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 

@@ -20,7 +20,7 @@ import yaml
 from tests.rules.agents import MadeUpAgent
 from tests.rules.promql import RULES, panels, rules
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 #: What an agent that has no session and no store, and a call up, cannot have, answering all the same.
 NOT_ILL = {"AgentDown", "ExpressSessionUnfiltered", "JournalNotDrained"}
 ALERTS = {rule["alert"] for rule in rules()}
