@@ -338,6 +338,8 @@ async def test_that_one_could_not_be_stopped_is_told_until_it_ends(tmp_path: Pat
         run.capture("201-1", Capture.STARTED)
         tape = await until(lambda: unasked(run))
         await until(lambda: "cannot be stopped" in run.stands(tape.id))
+        # for good: a list of channels, which the first is not in, would end its alarm
+        run.asterisk.replies["Challenge"] = run.asterisk.hang_up
         run.asterisk.replies["StopMixMonitor"] = run.asterisk.hang_up
         run.capture("202-1", Capture.STARTED)
         other = await until(lambda: next((each for each in run.read(Recording) if each.id != tape.id), None))
