@@ -113,6 +113,8 @@ def test_a_signal_ends_it_between_two_files(folder: Path, number: signal.Signals
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # a shell has what it starts in the background ignore SIGINT, and whatever that starts
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     gone = folder / "spool" / "default" / "201" / "INBOX" / "msg0001.txt"
     while gone.exists():
