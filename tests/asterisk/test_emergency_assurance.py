@@ -84,6 +84,7 @@ async def test_a_dialplan_edit_that_breaks_999_is_alarmed_and_its_mending_clears
     good = numbers.read_text()
     async with AgentProcess(lab, folder=tmp_path / "agent", settings=OFTEN) as agent:
         await until(agent, "path", context="phones", number="112", verdict="ours")
+        await until(agent, "alarm", cause="path", subject="context unmodified")
         assert [alarm["subject"] for alarm in agent.stored("alarm") if alarm["severity"] == "critical"] == [
             "context unmodified"
         ]
