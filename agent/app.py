@@ -455,7 +455,7 @@ def _places(config: Config) -> checking.Places:
     fault = "" if site_key is not None else "there is no site key"
     try:
         found = None if site_key is None else examine(config.keyring, site_key)
-        if found is not None and not found[1]:
+        if found is not None and not found.opens:
             fault = f"the site key is another than the keyring {config.keyring} was made with"
     except StoreError as error:
         fault = str(error)

@@ -11,7 +11,7 @@ import typer
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, fail, group, line, settings
 from agent.config import ConfigError, site_key
 from agent.ports import StoreError
-from agent.stores.vault.keyring import Counts, examine
+from agent.stores.vault.examining import Counts, examine
 from agent.stores.vault.opening import sync_folder
 
 keys = group("keys", help="The keys that recordings are encrypted with; none of them is ever shown.")
@@ -66,7 +66,7 @@ def status(context: typer.Context, json: Json = False, config: ConfigPath = None
         found = examine(configured.keyring, given)
     except StoreError as error:
         fail(STORE, str(error), error.hint)
-    counts, opens = found if found is not None else (Counts(accounts=0, recordings=0), None)
+    counts, opens = (found.counts, found.opens) if found is not None else (Counts(accounts=0, recordings=0), None)
     if json:
         told = {"site_key": given is not None, "keyring": found is not None, "opens": opens}
         line(json_.dumps(told | {"accounts": counts.accounts, "recordings": counts.recordings}))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.ports import StoreError
-from agent.stores.vault import Counts, Keyring, examine
+from agent.stores.vault import Counts, Examined, Keyring, examine
 
 SITE = bytes(range(32))
 OTHER = bytes(range(1, 33))
@@ -171,7 +171,7 @@ def test_what_a_death_left_in_the_journal_goes_at_the_next_start(path: Path, tmp
             # the same change by hand, and no end to it
             dying.execute("PRAGMA journal_mode = PERSIST")
             dying.execute("PRAGMA secure_delete = ON")
-            dying.execute("UPDATE slots SET wrapped = zeroblob(60)")
+            dying.execute("UPDATE slots SET wrapped = zeroblob(60) WHERE slot IN (SELECT slot FROM recordings)")
     assert key in every_byte(tmp_path)
     with closing(Keyring(path, SITE)):
         assert key not in every_byte(tmp_path)
@@ -184,8 +184,8 @@ def test_a_changed_or_exchanged_row_never_gives_a_wrong_key(path: Path) -> None:
         keyring.seal(recording(3), "another")
     of = "(SELECT slot FROM recordings WHERE id = '{}')"
     changes = [
-        "UPDATE recordings SET slot = 99 WHERE slot = 2; UPDATE recordings SET slot = 2 WHERE slot = 3;"
-        "UPDATE recordings SET slot = 3 WHERE slot = 99",
+        "UPDATE recordings SET slot = 99 WHERE slot = 3; UPDATE recordings SET slot = 3 WHERE slot = 4;"
+        "UPDATE recordings SET slot = 4 WHERE slot = 99",
         "UPDATE slots SET wrapped = zeroblob(60)",
         f"UPDATE slots SET wrapped = (SELECT wrapped FROM slots WHERE slot = {of.format(recording(2))})",
         f"UPDATE slots SET wrapped = randomblob(60) WHERE slot = {of.format(recording(1))}",
@@ -193,8 +193,10 @@ def test_a_changed_or_exchanged_row_never_gives_a_wrong_key(path: Path) -> None:
         f"UPDATE recordings SET id = '{recording(9)}' WHERE id = '{recording(1)}';"
         f"UPDATE recordings SET id = '{recording(1)}' WHERE id = '{recording(2)}'",
         "UPDATE accounts SET account = randomblob(32)",
-        "UPDATE accounts SET slot = 99 WHERE slot = 1; UPDATE accounts SET slot = 1 WHERE slot = 4;"
-        "UPDATE accounts SET slot = 4 WHERE slot = 99",
+        "UPDATE accounts SET slot = 99 WHERE slot = 2; UPDATE accounts SET slot = 2 WHERE slot = 5;"
+        "UPDATE accounts SET slot = 5 WHERE slot = 99",
+        "UPDATE keyring SET hashing = 2",
+        "UPDATE keyring SET hashing = NULL",
     ]
     for change in changes:
         copy = path.with_name("copy")
@@ -202,8 +204,8 @@ def test_a_changed_or_exchanged_row_never_gives_a_wrong_key(path: Path) -> None:
         with closing(sqlite3.connect(copy)) as connection:
             connection.executescript(change)
         with (
-            closing(Keyring(copy, SITE)) as keyring,
             pytest.raises(StoreError, match=r"the keyring .* is damaged"),
+            closing(Keyring(copy, SITE)) as keyring,
         ):
             keyring.open(recording(1))
 
@@ -253,7 +255,7 @@ def test_looking_at_a_keyring_tells_whether_the_site_key_is_right(path: Path) ->
     with closing(Keyring(path, SITE)) as keyring:
         keyring.seal(recording(1), LINE)
         counts = Counts(accounts=1, recordings=1)
-        assert examine(path, SITE) == (counts, True)
-        assert examine(path, OTHER) == (counts, False)
-        assert examine(path, None) == (counts, False)
+        assert examine(path, SITE) == Examined(counts=counts, opens=True)
+        assert examine(path, OTHER) == Examined(counts=counts, opens=False)
+        assert examine(path, None) == Examined(counts=counts, opens=False)
         keyring.seal(recording(2), LINE)  # while the agent runs

@@ -14,7 +14,9 @@ from pathlib import Path
 from agent.ports import StoreError
 from agent.stores.vault import sealed
 from agent.stores.vault.errors import explained
-from agent.stores.vault.keyring import Counts, Keyring, examine
+from agent.stores.vault.examining import Counts, Examined, examine
+from agent.stores.vault.keyring import Keyring
+from agent.stores.vault.locks import Locks
 from agent.stores.vault.memory import is_memory, never_swapped, shred, swap_in_use
 from agent.stores.vault.opening import sync_folder
 from agent.stores.vault.regular import open_regular
@@ -22,7 +24,9 @@ from agent.stores.vault.wave import duration_ms, wave_ms
 
 __all__ = [
     "Counts",
+    "Examined",
     "Keyring",
+    "Locks",
     "Sealed",
     "Vault",
     "examine",

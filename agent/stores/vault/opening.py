@@ -10,9 +10,9 @@ from agent.stores.vault.errors import FAILURES, damaged, explained
 
 #: Marks the file as a keyring of this agent (``PRAGMA application_id``): "TELK".
 APPLICATION_ID = int.from_bytes(b"TELK", "big")
-SCHEMA = 1
+SCHEMA = 2
 
-#: How long a statement waits for another program's lock; only ``keys status`` ever holds one.
+#: How long a statement waits for another program's lock; only the commands about keys ever hold one.
 _BUSY_S = 2.0
 _PRAGMAS = (
     "journal_mode = PERSIST",
@@ -96,7 +96,7 @@ def schema_of(connection: sqlite3.Connection, path: Path) -> int:
         if owner == 0 and tables == 0:
             return 0
         raise StoreError(f"{path} is the database of another program", "name another file as keyring_file under [keys]")
-    if schema != SCHEMA:
+    if not 1 <= schema <= SCHEMA:
         raise StoreError(
             f"the keyring {path} is a newer agent's: its schema is {schema}, this agent knows {SCHEMA}",
             "run the newer agent, or restore a backup from before the upgrade",
@@ -105,37 +105,43 @@ def schema_of(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def create(connection: sqlite3.Connection, salt: bytes, proof: bytes) -> None:
-    """Make the tables of a new keyring, whole or not at all.
+    """Make the first tables of a new keyring, within a transaction; `upgrade` makes the others.
 
     Raises:
         sqlite3.Error: there are none.
     """
-    script = files(__package__).joinpath("keyring.sql").read_text(encoding="utf-8")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in script.split(";\n"):
-            connection.execute(statement)
-        connection.execute("INSERT INTO keyring VALUES (?, ?)", (salt, proof))
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA:d}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    _execute(connection, "keyring.sql")
+    connection.execute("INSERT INTO keyring VALUES (?, ?)", (salt, proof))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
 
 
-def head(connection: sqlite3.Connection, path: Path) -> tuple[bytes, bytes]:
-    """The salt, and what proves the site key.
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a keyring of schema 1 to this one, within a transaction.
+
+    Raises:
+        sqlite3.Error: it was not brought.
+    """
+    _execute(connection, "keyring_2.sql")
+    connection.execute(f"PRAGMA user_version = {SCHEMA:d}")
+
+
+def _execute(connection: sqlite3.Connection, script: str) -> None:
+    for statement in files(__package__).joinpath(script).read_text(encoding="utf-8").split(";\n"):
+        connection.execute(statement)
+
+
+def head(connection: sqlite3.Connection, path: Path) -> tuple[bytes, bytes, int | None]:
+    """The salt, what proves the site key, and the slot of the key that accounts are hashed with (None in schema 1).
 
     Raises:
         StoreError: they are not there.
         sqlite3.Error: they cannot be read.
     """
-    rows = connection.execute("SELECT salt, proof FROM keyring").fetchall()
-    if len(rows) != 1 or not all(isinstance(value, bytes) for value in rows[0]):
+    rows = connection.execute("SELECT * FROM keyring").fetchall()
+    if len(rows) != 1 or not all(isinstance(value, bytes) for value in rows[0][:2]):
         raise damaged(path)
-    salt, proof = rows[0]
-    return salt, proof
+    salt, proof, *rest = rows[0]
+    return salt, proof, rest[0] if rest else None
 
 
 def scrub(connection: sqlite3.Connection, path: Path) -> None:

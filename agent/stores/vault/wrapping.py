@@ -1,8 +1,7 @@
-"""Keys under keys: what is derived from the site key, and how one key is kept under another."""
+"""Keys under keys: what is derived from a key, and how one key is kept under another."""
 
 import os
 from hmac import compare_digest
-from hmac import digest as hmac_digest
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,24 +18,23 @@ class Unwrapped(Exception):
 
 
 class SiteKeys:
-    """What is derived from the site key for one keyring, by HKDF-SHA256; the site key itself encrypts nothing."""
+    """What is derived from the site key for one keyring; the site key itself encrypts nothing."""
 
     def __init__(self, site_key: bytes, salt: bytes) -> None:
-        def derived(purpose: str) -> bytes:
-            info = f"telephony-agent keyring 1 {purpose}".encode()
-            return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(site_key)
-
-        self.wrapping = derived("wrapping")
-        self.proof = derived("proof")
-        self._hashing = derived("accounts")
+        self.wrapping = derived(site_key, "keyring 1 wrapping", salt)
+        self.proof = derived(site_key, "keyring 1 proof", salt)
+        #: What accounts were hashed with before a keyring had a key of its own for it.
+        self.hashing = derived(site_key, "keyring 1 accounts", salt)
 
     def proves(self, proof: bytes) -> bool:
         """Whether ``proof`` was derived from the same site key."""
         return compare_digest(self.proof, proof)
 
-    def hashed(self, account: str) -> bytes:
-        """What stands for ``account``, of which nobody without the site key learns who it is."""
-        return hmac_digest(self._hashing, account.encode(), "sha256")
+
+def derived(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
+    """A key of 32 bytes for one purpose, by HKDF-SHA256."""
+    info = f"telephony-agent {purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(key)
 
 
 def wrap(key: bytes, under: bytes, context: str) -> bytes:

@@ -1,0 +1,190 @@
+"""Fields with two locks: a value opens only while the keys of its account and of its period are both there.
+
+A value is ``1.<id of the account's key>.<id of the period's key>.<nonce and ciphertext>``, the last in base64url (RFC
+4648) without padding. Its key is derived from the two (HKDF-SHA256, info ``field 1 <id> <id>``), the cipher is
+AES-256-GCM with a random nonce, and the associated data are version, ids and the field's name. The text is filled up to
+blocks of 32 bytes (ISO/IEC 7816-4), so that the length of a number does not tell what kind of number it is.
+
+An index is ``<id of the epoch>.<HMAC-SHA256, 128 bits>``: equal texts of one epoch have equal indexes.
+"""
+
+import os
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from hmac import digest as hmac_digest
+from threading import Lock
+from typing import Generic, TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from agent.ports import StoreError
+from agent.stores.vault.keyring import FieldKey, Keyring
+from agent.stores.vault.months import month_of
+from agent.stores.vault.wrapping import derived
+
+_VALUE = re.compile(r"1\.([0-9a-f]{16})\.([0-9a-f]{16})\.([0-9A-Za-z_-]+)")
+_BLOCK_BYTES, _NONCE_BYTES, _INDEX_BYTES = 32, 12, 16
+#: Derived keys that are kept at hand: those of 10,000 accounts for this month and the last.
+_MOST_KEYS = 20_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cipher:
+    ids: str
+    aead: AESGCM
+
+    def lock(self, text: bytes, field: str) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        return f"{self.ids}.{_base64(nonce + self.aead.encrypt(nonce, text, self._data(field)))}"
+
+    def open(self, sealed: bytes, field: str) -> bytes:
+        return self.aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._data(field))
+
+    def _data(self, field: str) -> bytes:
+        return f"{self.ids} {field}".encode()
+
+
+class _AtHand(Generic[T]):
+    """What was derived from keys, for as long as none was destroyed; the latest used stay."""
+
+    def __init__(self, generation: Callable[[], int], most: int) -> None:
+        self._of_keyring, self._most = generation, most
+        self._lock = Lock()
+        self._kept: OrderedDict[tuple[str, str], T] = OrderedDict()
+        self._generation = -1
+
+    def get(self, name: tuple[str, str], make: Callable[[], T]) -> T:
+        generation = self._of_keyring()
+        with self._lock:
+            if generation != self._generation:
+                self._kept.clear()
+                self._generation = generation
+            if name in self._kept:
+                self._kept.move_to_end(name)
+                return self._kept[name]
+        made = make()
+        with self._lock:
+            if generation == self._generation:  # Else a key may have been destroyed since it was read.
+                self._kept[name] = made
+                if len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return made
+
+
+class Locks:
+    """Locks and opens fields with the keys of ``keyring``; for any thread.
+
+    Everything takes microseconds, but for the first time of an account or a month, which waits for the disk. ``clock``
+    (ms since 1970) tells the month in which a text is indexed. A ``field`` is the name of the place where a value
+    stands: it opens nowhere else.
+    """
+
+    def __init__(self, keyring: Keyring, clock: Callable[[], int], *, most_keys: int = _MOST_KEYS) -> None:
+        self._keyring, self._clock = keyring, clock
+        ring = keyring.ring
+        self._by_name: _AtHand[_Cipher] = _AtHand(lambda: ring.generation, most_keys)
+        self._by_ids: _AtHand[_Cipher | None] = _AtHand(lambda: ring.generation, most_keys)
+        self._epochs: _AtHand[tuple[tuple[str, bytes], ...]] = _AtHand(lambda: ring.generation, 2)
+
+    def lock(self, account: str, at: int, text: str, *, field: str = "") -> str:
+        """``text`` locked with the keys of ``account`` and of the month (UTC) of ``at`` (ms since 1970).
+
+        Raises:
+            StoreError: there is no key, or not safely; nothing was locked.
+            ValueError: no calendar has that instant.
+        """
+        month = month_of(at)
+        cipher = self._by_name.get((account, month), lambda: _cipher(self._keyring.field(account, month)))
+        return cipher.lock(_padded(text), field)
+
+    def open(self, value: str, *, field: str = "") -> str | None:
+        """The text that was locked, None when one of its keys is gone.
+
+        Raises:
+            StoreError: it was changed, is another field's or no locked value at all, or the keyring cannot be read.
+        """
+        parts = _VALUE.fullmatch(value)
+        sealed = _bytes(parts[3]) if parts else None
+        if parts is None or sealed is None:
+            raise _damaged()
+        cipher = self._by_ids.get((parts[1], parts[2]), lambda: self._cipher_of(parts[1], parts[2]))
+        if cipher is None:
+            return None
+        try:
+            return _text(cipher.open(sealed, field))
+        except (InvalidTag, ValueError):  # ValueError: too short to be one.
+            raise _damaged() from None
+
+    def index(self, text: str) -> str:
+        """What ``text`` is found by, under the key of this month's epoch.
+
+        Raises:
+            StoreError: there is no key, or not safely.
+        """
+        month = month_of(self._clock())
+        ((id, key),) = self._epochs.get(("month", month), lambda: (_indexing(*self._keyring.epoch(month)),))
+        return _index(id, key, text)
+
+    def indexes(self, text: str) -> list[str]:
+        """What ``text`` may be found by: its index under each epoch whose key is alive, the latest first.
+
+        Raises:
+            StoreError: the keyring cannot be read.
+        """
+        self.index(text)  # Begins this month's epoch, so that none is made after the list was taken.
+        month = month_of(self._clock())
+        every = self._epochs.get(("every", month), lambda: tuple(_indexing(*each) for each in self._keyring.epochs()))
+        return [_index(id, key, text) for id, key in every]
+
+    def _cipher_of(self, account: str, period: str) -> _Cipher | None:
+        found = self._keyring.field_by_ids(account, period)
+        return None if found is None else _cipher(found)
+
+
+def _cipher(found: FieldKey) -> _Cipher:
+    return _Cipher(ids=f"1.{found.account}.{found.period}", aead=AESGCM(found.key))
+
+
+def _indexing(id: str, key: bytes) -> tuple[str, bytes]:
+    return id, derived(key, f"index 1 {id}")
+
+
+def _index(id: str, key: bytes, text: str) -> str:
+    return f"{id}.{_base64(hmac_digest(key, _encoded(text), 'sha256')[:_INDEX_BYTES])}"
+
+
+def _padded(text: str) -> bytes:
+    content = _encoded(text) + b"\x80"
+    return content + bytes(-len(content) % _BLOCK_BYTES)
+
+
+def _text(padded: bytes) -> str:
+    return padded.rstrip(b"\0").removesuffix(b"\x80").decode(errors="surrogatepass")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")  # Bytes that were no UTF-8 come as surrogates.
+
+
+def _base64(content: bytes) -> str:
+    return urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes | None:
+    """What `_base64` made ``text`` of, None if it made no such text."""
+    try:
+        content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except NotBase64:
+        return None
+    return content if _base64(content) == text else None
+
+
+def _damaged() -> StoreError:
+    return StoreError("a locked value was changed, or stands in another field", "restore it from a backup")

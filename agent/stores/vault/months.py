@@ -1,0 +1,86 @@
+"""Keys of calendar months: what a month's key locked is gone with it, in every copy."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from agent.stores.vault.ring import Ring
+from agent.stores.vault.sealed import KEY_BYTES
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Kind(StrEnum):
+    """What a month's key is for: fields, or the index by which they are found."""
+
+    PERIOD = "period"
+    EPOCH = "epoch"
+
+
+def month_of(at: int) -> str:
+    """The calendar month, in UTC, of an instant in ms since 1970: 2026-11.
+
+    Raises:
+        ValueError: no calendar has that instant.
+    """
+    try:
+        moment = _EPOCH + timedelta(milliseconds=at)
+    except OverflowError:
+        raise ValueError("no calendar has that instant") from None
+    return f"{moment.year:04}-{moment.month:02}"
+
+
+def a_year_after(month: str) -> str:
+    """The same month of the next year."""
+    return f"{int(month[:4]) + 1:04}{month[4:]}"
+
+
+def find(ring: Ring, kind: Kind, month: str) -> tuple[str, bytes] | None:
+    """The id and the key of a month, None where it has none; within `Ring.reading` or `Ring.change`."""
+    rows = _rows(ring, kind, month=month)
+    return rows[0] if rows else None
+
+
+def get(ring: Ring, kind: Kind, month: str) -> tuple[str, bytes]:
+    """The id and the key of a month, made if it has none; within `Ring.change`."""
+    found = find(ring, kind, month)
+    if found is not None:
+        return found
+    id, key = secrets.token_hex(8), secrets.token_bytes(KEY_BYTES)
+    slot = ring.put(key, context(kind, month, id))
+    ring.connection.execute("INSERT INTO months VALUES (?, ?, ?, ?)", (kind, month, id, slot))
+    return id, key
+
+
+def by_id(ring: Ring, kind: Kind, id: str) -> bytes | None:
+    """The key with this id, None when it is gone; within `Ring.reading`."""
+    rows = _rows(ring, kind, id=id)
+    return rows[0][1] if rows else None
+
+
+def every(ring: Ring, kind: Kind) -> list[tuple[str, bytes]]:
+    """Every key of a kind with its id, the latest month first; within `Ring.reading`."""
+    return _rows(ring, kind)
+
+
+def expire(ring: Ring, kind: Kind, month: str) -> list[str]:
+    """Destroy the keys of all months before ``month``; those months, in order; within `Ring.change`."""
+    rows = ring.connection.execute(
+        "SELECT month FROM months WHERE kind = ? AND month < ? ORDER BY month", (kind, month)
+    ).fetchall()
+    ring.clear("DELETE FROM months WHERE kind = ? AND month < ? RETURNING slot", kind, month)
+    return [str(row[0]) for row in rows]
+
+
+def context(kind: str, month: str, id: str) -> str:
+    """What a month's key is wrapped for."""
+    return f"{kind} {month} {id}"
+
+
+def _rows(ring: Ring, kind: Kind, *, month: str | None = None, id: str | None = None) -> list[tuple[str, bytes]]:
+    rows = ring.connection.execute(
+        "SELECT month, id, wrapped FROM months JOIN slots USING (slot)"
+        " WHERE kind = ?1 AND month = coalesce(?2, month) AND id = coalesce(?3, id) ORDER BY month DESC",
+        (kind, month, id),
+    ).fetchall()
+    return [(str(id), ring.unwrapped(wrapped, context(kind, month, id))) for month, id, wrapped in rows]
