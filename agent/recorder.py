@@ -1,5 +1,6 @@
 """Puts together what the agent does about recordings: the door for Asterisk, the captures, the seals and the sweeps."""
 
+import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from agent.config import Config
+from agent.config import Config, site_key_in, site_keys
 from agent.control import Keeping
 from agent.core import recording
 from agent.core.engine import Output
@@ -28,6 +29,7 @@ from agent.sources.ami import AmiSource, State
 from agent.stores.monitor import Monitor
 from agent.stores.sightings import Sightings
 from agent.stores.vault import Keyring, Vault
+from agent.stores.vault.rotation import KeyFile, retire
 from agent.views.door import Door
 
 log = structlog.get_logger()
@@ -239,8 +241,9 @@ def _vault(config: Config, books: Books) -> tuple[Keyring | None, Vault | None]:
     keyring = None
     try:
         if folder is not None and site_key is not None:
-            keyring = Keyring(config.keyring, site_key)
+            keyring = Keyring(config.keyring, site_key, lambda: site_keys(config, os.environ))
             vault = Vault(folder, keyring)
+            _retire(config, keyring)
             books.condition(_UNUSABLE, None)
             return keyring, vault
         if folder is not None:
@@ -256,6 +259,18 @@ def _vault(config: Config, books: Books) -> tuple[Keyring | None, Vault | None]:
         log.error("vault_unusable", reason=str(error), hint=error.hint)
         books.condition(_UNUSABLE, f"no call can be recorded: {error}", Severity.CRITICAL)
     return None, None
+
+
+def _retire(config: Config, keyring: Keyring) -> None:
+    """Destroy the site key before this one, which a rotation left until now; it does no harm to the recordings."""
+    file, former = config.keys.site_key_file, config.keys.former_site_key_file
+    if file is None or former is None:
+        return
+    try:
+        if retire(keyring, KeyFile(path=file, former=former, read=site_key_in)):
+            log.info("old_site_key_destroyed")
+    except StoreError as error:
+        log.warning("old_site_key_left", reason=str(error), hint=error.hint)
 
 
 def _stock(

@@ -9,6 +9,7 @@ from agent import __version__
 from agent.cli import running, stored
 from agent.cli.common import ConfigPath, Json, group
 from agent.cli.emergency import emergency
+from agent.cli.escrow import escrow
 from agent.cli.keys import keys
 from agent.cli.recording import recording
 from agent.cli.sites import sites
@@ -30,6 +31,7 @@ cli.command(name="list")(stored.list_)
 cli.command()(running.migrate)
 cli.command()(running.reload)
 cli.add_typer(emergency)
+keys.add_typer(escrow)
 cli.add_typer(keys)
 cli.add_typer(recording)
 cli.add_typer(sites)

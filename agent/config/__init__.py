@@ -1,6 +1,7 @@
 """The agent's configuration: a TOML file and the environment become frozen, checked objects, or a list of mistakes."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,25 @@ from pydantic import SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from agent.config import credentials, document, environment
-from agent.config.credentials import Written
+from agent.config.credentials import Written, site_key_in
 from agent.config.environment import Place
 from agent.config.mistakes import ConfigError, Mistake, shown
 from agent.config.model import FILES, Config, Credentials, key, sections, settle
 from agent.config.reference import reference
 from agent.config.values import Listen, Unfit
 
-__all__ = ["Config", "ConfigError", "Credentials", "Listen", "Mistake", "load", "reference", "site_key"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Credentials",
+    "Listen",
+    "Mistake",
+    "load",
+    "reference",
+    "site_key",
+    "site_key_in",
+    "site_keys",
+]
 
 
 def load(
@@ -106,6 +118,16 @@ def site_key(config: Config, environ: Mapping[str, str]) -> bytes | None:
     if mistakes:
         raise ConfigError(mistakes)
     return found.get_secret_value() if found is not None else None
+
+
+def site_keys(config: Config, environ: Mapping[str, str]) -> list[bytes]:
+    """The site keys that may open the keyring now: the one that is given, and the one before it, while it is there."""
+    found = []
+    with suppress(ConfigError):
+        found.append(site_key(config, environ))
+    if config.keys.former_site_key_file is not None:
+        found.append(site_key_in(config.keys.former_site_key_file))
+    return [key for key in found if key is not None]
 
 
 def _systemd(environ: Mapping[str, str]) -> Path | None:

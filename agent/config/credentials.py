@@ -88,6 +88,14 @@ def site_key(written: Written) -> tuple[SecretBytes | None, list[Mistake]]:
         return None, [_about(written, "keys", "site_key", refused)]
 
 
+def site_key_in(file: Path) -> bytes | None:
+    """The site key that ``file`` holds; None where there is none that can be taken."""
+    try:
+        return _key_bytes(alone(file, str(file)))
+    except Refused:
+        return None
+
+
 def _site_key(written: Written) -> str | None:
     file, given = written.keys.get("site_key_file"), written.given.get("site_key")
     if file is not None and given is not None:

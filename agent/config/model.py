@@ -520,6 +520,12 @@ class Keys(Section):
         """Why the site key that is named cannot be taken; "" where it can, or none is named."""
         return self._fault
 
+    @property
+    def former_site_key_file(self) -> Path | None:
+        """Where a rotation leaves the site key before this one until the new one has proved itself."""
+        file = self.site_key_file
+        return None if file is None else file.with_name(file.name + ".old")
+
     def site_key(self) -> bytes | None:
         """The site key, 32 bytes; None when none is given, or the configuration was loaded without secrets."""
         return self._site_key.get_secret_value() if self._site_key is not None else None

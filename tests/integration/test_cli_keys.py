@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.config import load
-from agent.stores.vault import Keyring
+from agent.core.instants import from_rfc3339
+from agent.stores.vault import Keyring, Locks
 from tests.integration.commands import one_sentence, told
 from tests.integration.test_vault import fill, small_disk
 
@@ -42,7 +44,7 @@ def test_a_new_site_key_is_the_agents_alone_and_what_it_takes(folder: Path) -> N
     path = folder / "site-key"
     assert done.returncode == 0
     assert "cannot be opened without it" in done.stdout
-    assert "keep a copy" in done.stdout
+    assert "Only an escrow survives its loss" in done.stdout
     assert "site_key_file =" not in done.stdout  # it stands there already
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert re.fullmatch(r"[0-9a-f]{64}\n", path.read_text())
@@ -88,29 +90,96 @@ def status(folder: Path, code: int, **environ: str) -> object:
     return json.loads(done.stdout)
 
 
+EMPTY: dict[str, object] = {"periods": [], "epochs": [], "escrowed_at": None, "interrupted": False}
+HELD = {"accounts": 2, "recordings": 3}
+
+
 def test_the_state_of_the_keys_is_told(folder: Path) -> None:
     use(folder, SITE)
     none = {"site_key": True, "keyring": False, "opens": None, "accounts": 0, "recordings": 0}
-    assert status(folder, 0) == none
+    assert status(folder, 0) == none | EMPTY
     assert not (folder / "agent.sqlite.keys").exists()
     keyring(folder)
-    right = {"site_key": True, "keyring": True, "opens": True, "accounts": 2, "recordings": 3}
-    assert status(folder, 0) == right
+    right = {"site_key": True, "keyring": True, "opens": True} | HELD
+    assert status(folder, 0) == right | EMPTY
     shown = told("keys", "status", cwd=folder)
     assert "the site key opens it" in shown.stdout
     assert "2 of accounts, 3 of recordings" in shown.stdout
+    assert "escrow: none of this site key" in shown.stdout
     assert "line-" not in shown.stdout
     assert SITE.hex() not in shown.stdout
+
+
+def test_periods_and_epochs_are_told(folder: Path) -> None:
+    use(folder, SITE)
+    with closing(Keyring(folder / "agent.sqlite.keys", SITE)) as keys:
+        locks = Locks(keys, lambda: from_rfc3339("2026-11-22T20:44:40Z"))
+        for month in ("09", "10", "11"):
+            locks.lock("line-1", from_rfc3339(f"2026-{month}-15T00:00:00Z"), "+447700900123")
+        locks.index("+447700900123")
+    seen = status(folder, 0)
+    assert isinstance(seen, dict)
+    assert seen["periods"] == ["2026-09", "2026-10", "2026-11"]
+    assert seen["epochs"] == ["2026-11"]
+    shown = told("keys", "status", cwd=folder)
+    assert "3 keys, of 2026-09 to 2026-11 of fields, the key of 2026-11 of their index" in shown.stdout
 
 
 def test_a_site_key_that_opens_nothing_is_a_problem(folder: Path) -> None:
     keyring(folder)
     use(folder, bytes(32))
-    assert status(folder, 1) == {"site_key": True, "keyring": True, "opens": False, "accounts": 2, "recordings": 3}
+    assert status(folder, 1) == {"site_key": True, "keyring": True, "opens": False} | HELD | EMPTY
     assert "another than it was made with" in told("keys", "status", cwd=folder).stdout
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
-    assert status(folder, 1) == {"site_key": False, "keyring": True, "opens": False, "accounts": 2, "recordings": 3}
+    assert status(folder, 1) == {"site_key": False, "keyring": True, "opens": False} | HELD | EMPTY
     assert status(folder, 0, **{VARIABLE: SITE.hex()})["opens"] is True  # type: ignore[index]
+
+
+def test_a_rotation_puts_everything_under_a_new_site_key(folder: Path) -> None:
+    use(folder, SITE)
+    keyring(folder)
+    done = told("keys", "rotate", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    new = (folder / "site-key").read_text().strip()
+    assert re.fullmatch(r"[0-9a-f]{64}", new)
+    assert new != SITE.hex()
+    assert new not in done.stdout + done.stderr
+    assert "3 keys were put under it" in done.stdout  # of two accounts, and the one to hash with
+    assert status(folder, 0) == {"site_key": True, "keyring": True, "opens": True} | HELD | EMPTY
+    assert f"{folder / 'site-key.old'} is still there" in told("keys", "status", cwd=folder).stdout
+
+
+def test_a_rotation_that_was_cut_off_is_told_and_ended(folder: Path) -> None:
+    use(folder, SITE)
+    keyring(folder)
+    (folder / "site-key").rename(folder / "site-key.old")
+    use(folder, bytes(range(1, 33)))
+    assert status(folder, 1)["interrupted"] is True  # type: ignore[index]
+    assert "a rotation was interrupted; run `telephony-agent keys rotate`" in told("keys", "status", cwd=folder).stdout
+    done = told("keys", "rotate", cwd=folder)
+    assert (done.returncode, "is complete" in done.stdout) == (0, True)
+    assert (folder / "site-key").read_text() == bytes(range(1, 33)).hex()
+    assert status(folder, 0)["opens"] is True  # type: ignore[index]
+
+
+def test_what_cannot_be_rotated_is_one_sentence_and_stays(folder: Path) -> None:
+    one_sentence(told("keys", "rotate", cwd=folder), 2, "cannot be read")
+    use(folder, SITE)
+    one_sentence(told("keys", "rotate", cwd=folder), 3, "there is no keyring")
+    keyring(folder)
+    before = (folder / "agent.sqlite.keys").read_bytes()
+    use(folder, bytes(32))
+    one_sentence(told("keys", "rotate", cwd=folder), 3, "the site key is not the one")
+    (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
+    one_sentence(told("keys", "rotate", cwd=folder, **{VARIABLE: SITE.hex()}), 2, "no file of the site key is named")
+    with closing(sqlite3.connect(folder / "agent.sqlite.keys", isolation_level=None)) as busy:
+        busy.execute("BEGIN IMMEDIATE")
+        use(folder, SITE)
+        done = told("keys", "rotate", cwd=folder, **{f"{VARIABLE}_FILE": str(folder / "site-key")})
+        one_sentence(done, 3, "is locked by another program")
+    assert (folder / "site-key").read_text() == SITE.hex()
+    assert (folder / "agent.sqlite.keys").read_bytes() == before
+    assert not (folder / "site-key.old").exists()
 
 
 def test_without_any_key_it_says_what_that_means(tmp_path: Path) -> None:

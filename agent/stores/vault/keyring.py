@@ -179,6 +179,17 @@ class Keyring:
         with self._ring.change(destroys=True):
             return months.expire(self._ring, Kind.EPOCH, month_of(before_ms))
 
+    def note_escrow(self, site_key: bytes, at: int) -> None:
+        """Remember that ``site_key`` was put in escrow at ``at`` (ms since 1970).
+
+        Raises:
+            StoreError: it was not remembered, or it is another site key.
+        """
+        with self._ring.change() as connection:
+            if not self._ring.proves(site_key):
+                raise StoreError("the keyring was put under another site key meanwhile", "put that one in escrow")
+            connection.execute("UPDATE keyring SET escrowed_at = ?", (at,))
+
     def ids(self) -> list[str]:
         """The ids of the recordings that have a key, in order.
 
