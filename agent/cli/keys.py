@@ -169,7 +169,7 @@ def _words(opens: bool | None, *, given: bool, interrupted: bool) -> str:
 def _span(months: tuple[str, ...]) -> str:
     if len(months) < 2:
         return f"the key of {months[0]}" if months else "no key"
-    return f"{len(months)} keys, of {months[0]} to {months[-1]}"
+    return f"{len(months)} keys, of {months[0][:7]} to {months[-1][:7]}"
 
 
 def _escrow(seen: Examined, *, there: bool) -> str:

@@ -30,7 +30,7 @@ def _measured(count: int, folder: Path) -> list[Figure]:
         accounts = [f"+4411349{n:05}" for n in range(ACCOUNTS)]
         first = _rate("lock_first", 1, lambda n: locks.lock(accounts[n], AT, accounts[0]), min(count, ACCOUNTS))
         for month in range(1, 13):
-            keyring.epoch(f"2025-{month:02}")
+            keyring.epoch("", f"2025-{month:02}")
         for account in accounts:
             locks.lock(account, AT, account)
         values = [locks.lock(accounts[n % ACCOUNTS], AT, f"+447700{n:06}") for n in range(ROWS * BATCHES)]

@@ -206,6 +206,24 @@ def test_an_account_goes_with_the_last_period_in_which_it_may_have_fields(locks:
     assert keyring.counts().accounts == 0
 
 
+def test_each_term_expires_by_itself_and_keeps_the_accounts_of_the_others(keyring: Keyring, clock: Clock) -> None:
+    long, short = Locks(keyring, clock, term="itemised"), Locks(keyring, clock, term="unbilled")
+    kept = long.lock(LINE, OCTOBER, NUMBER)
+    late = from_rfc3339("2027-09-15T00:00:00Z")  # within the account's year
+    later, gone = long.lock(LINE, late, NUMBER), short.lock(LINE, late, NUMBER)
+    assert short.open(kept) == NUMBER  # a value tells its keys by itself
+    indexes = long.index(NUMBER), short.index(NUMBER)
+    assert indexes[0] != indexes[1]
+    after = from_rfc3339("2027-12-01T00:00:00Z")
+    assert keyring.expire_periods(after, "unbilled") == ["2027-09"]
+    assert keyring.expire_epochs(after, "unbilled") == ["2026-11"]
+    assert [long.open(kept), long.open(later), short.open(gone)] == [NUMBER, NUMBER, None]
+    assert long.indexes(NUMBER) == [indexes[0]]
+    assert indexes[1] not in short.indexes(NUMBER)
+    assert keyring.expire_periods(after, "itemised") == ["2026-10", "2027-09"]
+    assert keyring.counts().accounts == 0
+
+
 def test_an_account_that_goes_on_is_kept(locks: Locks, keyring: Keyring) -> None:
     locks.lock(LINE, NOVEMBER, NUMBER)
     at = from_rfc3339("2027-12-15T00:00:00Z")

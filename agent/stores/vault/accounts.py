@@ -46,7 +46,7 @@ def lock_until(ring: Ring, id: str, month: str) -> None:
 
 
 def unlock_before(ring: Ring, month: str) -> None:
-    """Destroy the keys of accounts with no recording and no field of ``month`` or later; within `Ring.change`."""
+    """Destroy the keys of accounts with no recording, and no field of ``month`` or later; within `Ring.change`."""
     ring.connection.execute("UPDATE accounts SET fields_until = NULL WHERE fields_until < ?", (month,))
     ring.clear(
         "DELETE FROM accounts WHERE fields_until IS NULL AND id NOT IN (SELECT account FROM recordings) RETURNING slot"

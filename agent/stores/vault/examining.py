@@ -22,7 +22,8 @@ class Counts:
 class Examined:
     """What a keyring is like.
 
-    ``opens``: the site key is its. ``periods`` and ``epochs`` are the months that have a key, as 2026-11, in order;
+    ``opens``: the site key is its. ``periods`` and ``epochs`` are the months that have a key, in order, as ``2026-11``
+    or ``2026-11 term``;
     ``escrowed_at`` (ms since 1970) is when this site key was last put in escrow, None if never.
     """
 
@@ -73,5 +74,5 @@ def counts(connection: sqlite3.Connection) -> Counts:
 
 
 def _months(connection: sqlite3.Connection, kind: Kind) -> tuple[str, ...]:
-    rows = connection.execute("SELECT month FROM months WHERE kind = ? ORDER BY month", (kind,)).fetchall()
-    return tuple(str(month) for (month,) in rows)
+    rows = connection.execute("SELECT month, term FROM months WHERE kind = ? ORDER BY month, term", (kind,)).fetchall()
+    return tuple(f"{month} {term}".rstrip() for month, term in rows)

@@ -102,19 +102,19 @@ class Keyring:
             accounts.release(self._ring, found[0])
         return [str(id) for (id,) in gone]
 
-    def field(self, account: str, month: str) -> FieldKey:
-        """The key of ``account``'s fields of ``month`` (2026-11), made if there is none: then it waits for the disk.
+    def field(self, account: str, term: str, month: str) -> FieldKey:
+        """The key of ``account``'s fields of a month (2026-11) of ``term``; to make one waits for the disk.
 
         Raises:
             StoreError: there is none, or not safely.
         """
         ring = self._ring
         with ring.reading():
-            its, period = accounts.find(ring, account), months.find(ring, Kind.PERIOD, month)
+            its, period = accounts.find(ring, account), months.find(ring, Kind.PERIOD, term, month)
         if its is not None and its[2] >= month and period is not None:
             return _field(its[:2], period)
         with ring.change():
-            period = months.get(ring, Kind.PERIOD, month)
+            period = months.get(ring, Kind.PERIOD, term, month)
             id, key, until = accounts.get(ring, account)
             if until < month:
                 # A year at once: else the first call of every account in a month would wait for the disk.
@@ -134,30 +134,30 @@ class Keyring:
             return None
         return _field((account, account_key), (period, period_key))
 
-    def epoch(self, month: str) -> tuple[str, bytes]:
-        """The id and the key of the index's epoch that begins with ``month`` (2026-11), made if there is none.
+    def epoch(self, term: str, month: str) -> tuple[str, bytes]:
+        """The id and the key of the index's epoch of ``term`` that is ``month`` (2026-11), made if there is none.
 
         Raises:
             StoreError: there is none, or not safely.
         """
         with self._ring.reading():
-            found = months.find(self._ring, Kind.EPOCH, month)
+            found = months.find(self._ring, Kind.EPOCH, term, month)
         if found is None:
             with self._ring.change():
-                found = months.get(self._ring, Kind.EPOCH, month)
+                found = months.get(self._ring, Kind.EPOCH, term, month)
         return found
 
-    def epochs(self) -> list[tuple[str, bytes]]:
-        """The id and the key of every epoch that is alive, the latest first.
+    def epochs(self, term: str) -> list[tuple[str, bytes]]:
+        """The id and the key of every epoch of ``term`` that is alive, the latest first.
 
         Raises:
             StoreError: the keyring cannot be read.
         """
         with self._ring.reading():
-            return months.every(self._ring, Kind.EPOCH)
+            return months.every(self._ring, Kind.EPOCH, term)
 
-    def expire_periods(self, before_ms: int) -> list[str]:
-        """Destroy the keys of all months that ended by ``before_ms`` (ms since 1970); those months, in order.
+    def expire_periods(self, before_ms: int, term: str = "") -> list[str]:
+        """Destroy the keys of all months of ``term`` that ended by ``before_ms`` (ms since 1970); those, in order.
 
         No field that was locked for an instant in them opens any more. Accounts that have nothing else go as well.
 
@@ -166,18 +166,18 @@ class Keyring:
         """
         month = month_of(before_ms)
         with self._ring.change(destroys=True):
-            gone = months.expire(self._ring, Kind.PERIOD, month)
-            accounts.unlock_before(self._ring, month)
+            gone = months.expire(self._ring, Kind.PERIOD, term, month)
+            accounts.unlock_before(self._ring, months.first(self._ring, Kind.PERIOD) or month)
         return gone
 
-    def expire_epochs(self, before_ms: int) -> list[str]:
-        """Destroy the keys of all epochs that ended by ``before_ms``: nothing indexed in them is found any more.
+    def expire_epochs(self, before_ms: int, term: str = "") -> list[str]:
+        """Destroy the keys of all epochs of ``term`` that ended by ``before_ms``: nothing is found by them any more.
 
         Raises:
             StoreError: they may be left, all of them or in the journal.
         """
         with self._ring.change(destroys=True):
-            return months.expire(self._ring, Kind.EPOCH, month_of(before_ms))
+            return months.expire(self._ring, Kind.EPOCH, term, month_of(before_ms))
 
     def note_escrow(self, site_key: bytes, at: int) -> None:
         """Remember that ``site_key`` was put in escrow at ``at`` (ms since 1970).

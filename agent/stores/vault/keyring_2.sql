@@ -3,10 +3,11 @@
 -- Keys that end with time, each wrapped under the site key.
 CREATE TABLE months (
     kind TEXT NOT NULL CHECK (kind IN ('period', 'epoch')),     -- of fields, of their index
+    term TEXT NOT NULL,             -- whose data end together: a retention class
     month TEXT NOT NULL,            -- the calendar month in UTC, as 2026-11
     id TEXT NOT NULL UNIQUE,        -- random: a month that is made again after its end is another
     slot INTEGER NOT NULL UNIQUE REFERENCES slots,
-    PRIMARY KEY (kind, month)
+    PRIMARY KEY (kind, term, month)
 ) STRICT;
 
 -- The last month of which the account may have locked fields; NULL: it has none, and goes with its last recording.

@@ -83,11 +83,13 @@ class Locks:
 
     Everything takes microseconds, but for the first time of an account or a month, which waits for the disk. ``clock``
     (ms since 1970) tells the month in which a text is indexed. A ``field`` is the name of the place where a value
-    stands: it opens nowhere else.
+    stands: it opens nowhere else. What is locked with one ``term``, a retention class, expires together.
     """
 
-    def __init__(self, keyring: Keyring, clock: Callable[[], int], *, most_keys: int = _MOST_KEYS) -> None:
-        self._keyring, self._clock = keyring, clock
+    def __init__(
+        self, keyring: Keyring, clock: Callable[[], int], *, term: str = "", most_keys: int = _MOST_KEYS
+    ) -> None:
+        self._keyring, self._clock, self._term = keyring, clock, term
         ring = keyring.ring
         self._by_name: _AtHand[_Cipher] = _AtHand(lambda: ring.generation, most_keys)
         self._by_ids: _AtHand[_Cipher | None] = _AtHand(lambda: ring.generation, most_keys)
@@ -101,7 +103,7 @@ class Locks:
             ValueError: no calendar has that instant.
         """
         month = month_of(at)
-        cipher = self._by_name.get((account, month), lambda: _cipher(self._keyring.field(account, month)))
+        cipher = self._by_name.get((account, month), lambda: _cipher(self._keyring.field(account, self._term, month)))
         return cipher.lock(_padded(text), field)
 
     def open(self, value: str, *, field: str = "") -> str | None:
@@ -129,7 +131,7 @@ class Locks:
             StoreError: there is no key, or not safely.
         """
         month = month_of(self._clock())
-        ((id, key),) = self._epochs.get(("month", month), lambda: (_indexing(*self._keyring.epoch(month)),))
+        ((id, key),) = self._epochs.get(("month", month), lambda: (_indexing(*self._keyring.epoch(self._term, month)),))
         return _index(id, key, text)
 
     def indexes(self, text: str) -> list[str]:
@@ -140,7 +142,9 @@ class Locks:
         """
         self.index(text)  # Begins this month's epoch, so that none is made after the list was taken.
         month = month_of(self._clock())
-        every = self._epochs.get(("every", month), lambda: tuple(_indexing(*each) for each in self._keyring.epochs()))
+        every = self._epochs.get(
+            ("every", month), lambda: tuple(_indexing(*each) for each in self._keyring.epochs(self._term))
+        )
         return [_index(id, key, text) for id, key in every]
 
     def _cipher_of(self, account: str, period: str) -> _Cipher | None:

@@ -35,20 +35,20 @@ def a_year_after(month: str) -> str:
     return f"{int(month[:4]) + 1:04}{month[4:]}"
 
 
-def find(ring: Ring, kind: Kind, month: str) -> tuple[str, bytes] | None:
-    """The id and the key of a month, None where it has none; within `Ring.reading` or `Ring.change`."""
-    rows = _rows(ring, kind, month=month)
+def find(ring: Ring, kind: Kind, term: str, month: str) -> tuple[str, bytes] | None:
+    """The id and the key of a month of ``term``, None where it has none; within `Ring.reading` or `Ring.change`."""
+    rows = _rows(ring, kind, term=term, month=month)
     return rows[0] if rows else None
 
 
-def get(ring: Ring, kind: Kind, month: str) -> tuple[str, bytes]:
-    """The id and the key of a month, made if it has none; within `Ring.change`."""
-    found = find(ring, kind, month)
+def get(ring: Ring, kind: Kind, term: str, month: str) -> tuple[str, bytes]:
+    """The id and the key of a month of ``term``, made if it has none; within `Ring.change`."""
+    found = find(ring, kind, term, month)
     if found is not None:
         return found
     id, key = secrets.token_hex(8), secrets.token_bytes(KEY_BYTES)
-    slot = ring.put(key, context(kind, month, id))
-    ring.connection.execute("INSERT INTO months VALUES (?, ?, ?, ?)", (kind, month, id, slot))
+    slot = ring.put(key, context(kind, term, month, id))
+    ring.connection.execute("INSERT INTO months VALUES (?, ?, ?, ?, ?)", (kind, term, month, id, slot))
     return id, key
 
 
@@ -58,29 +58,38 @@ def by_id(ring: Ring, kind: Kind, id: str) -> bytes | None:
     return rows[0][1] if rows else None
 
 
-def every(ring: Ring, kind: Kind) -> list[tuple[str, bytes]]:
-    """Every key of a kind with its id, the latest month first; within `Ring.reading`."""
-    return _rows(ring, kind)
+def every(ring: Ring, kind: Kind, term: str) -> list[tuple[str, bytes]]:
+    """Every key of ``term`` with its id, the latest month first; within `Ring.reading`."""
+    return _rows(ring, kind, term=term)
 
 
-def expire(ring: Ring, kind: Kind, month: str) -> list[str]:
-    """Destroy the keys of all months before ``month``; those months, in order; within `Ring.change`."""
+def expire(ring: Ring, kind: Kind, term: str, month: str) -> list[str]:
+    """Destroy the keys of all months of ``term`` before ``month``; those months, in order; within `Ring.change`."""
+    which = (kind, term, month)
     rows = ring.connection.execute(
-        "SELECT month FROM months WHERE kind = ? AND month < ? ORDER BY month", (kind, month)
+        "SELECT month FROM months WHERE kind = ? AND term = ? AND month < ? ORDER BY month", which
     ).fetchall()
-    ring.clear("DELETE FROM months WHERE kind = ? AND month < ? RETURNING slot", kind, month)
+    ring.clear("DELETE FROM months WHERE kind = ? AND term = ? AND month < ? RETURNING slot", *which)
     return [str(row[0]) for row in rows]
 
 
-def context(kind: str, month: str, id: str) -> str:
+def first(ring: Ring, kind: Kind) -> str | None:
+    """The earliest month, of any term, that still has a key; within `Ring.reading` or `Ring.change`."""
+    (month,) = ring.connection.execute("SELECT min(month) FROM months WHERE kind = ?", (kind,)).fetchone()
+    return None if month is None else str(month)
+
+
+def context(kind: str, term: str, month: str, id: str) -> str:
     """What a month's key is wrapped for."""
-    return f"{kind} {month} {id}"
+    return f"{kind} {month} {id} {term}"
 
 
-def _rows(ring: Ring, kind: Kind, *, month: str | None = None, id: str | None = None) -> list[tuple[str, bytes]]:
+def _rows(
+    ring: Ring, kind: Kind, *, term: str | None = None, month: str | None = None, id: str | None = None
+) -> list[tuple[str, bytes]]:
     rows = ring.connection.execute(
-        "SELECT month, id, wrapped FROM months JOIN slots USING (slot)"
-        " WHERE kind = ?1 AND month = coalesce(?2, month) AND id = coalesce(?3, id) ORDER BY month DESC",
-        (kind, month, id),
+        "SELECT term, month, id, wrapped FROM months JOIN slots USING (slot) WHERE kind = ?1"
+        " AND term = coalesce(?2, term) AND month = coalesce(?3, month) AND id = coalesce(?4, id) ORDER BY month DESC",
+        (kind, term, month, id),
     ).fetchall()
-    return [(str(id), ring.unwrapped(wrapped, context(kind, month, id))) for month, id, wrapped in rows]
+    return [(str(id), ring.unwrapped(wrapped, context(kind, term, month, id))) for term, month, id, wrapped in rows]

@@ -147,8 +147,8 @@ def _put_back(file: KeyFile) -> None:
 def _keys(connection: sqlite3.Connection) -> list[tuple[int, str]]:
     """The slots of the keys under the site key, and what each is wrapped for."""
     of_accounts = connection.execute("SELECT slot, id, account FROM accounts").fetchall()
-    of_months = connection.execute("SELECT slot, kind, month, id FROM months").fetchall()
+    of_months = connection.execute("SELECT slot, kind, term, month, id FROM months").fetchall()
     return [
         *((slot, accounts.context(id, hashed)) for slot, id, hashed in of_accounts),
-        *((slot, months.context(kind, month, id)) for slot, kind, month, id in of_months),
+        *((slot, months.context(*of)) for slot, *of in of_months),
     ]
