@@ -17,7 +17,7 @@ import structlog
 
 from agent import __version__, alerts, control, voicemail
 from agent.assurance import Assurance, assurance
-from agent.config import Config, channels, sites
+from agent.config import Config, channels, site_keys, sites
 from agent.config.channel import AnyChannel
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
@@ -454,8 +454,10 @@ def _places(config: Config) -> checking.Places:
     section, site_key = config.recording, config.keys.site_key()
     fault = "" if site_key is not None else "there is no site key"
     try:
-        found = None if site_key is None else examine(config.keyring, site_key)
-        if found is not None and not found.opens:
+        # A rotation may be under way, or have been cut off: then another one opens it still.
+        keys = [] if site_key is None else [site_key, *site_keys(config, os.environ)]
+        found = [examine(config.keyring, key) for key in keys]
+        if found and not any(each is None or each.opens for each in found):
             fault = f"the site key is another than the keyring {config.keyring} was made with"
     except StoreError as error:
         fault = str(error)

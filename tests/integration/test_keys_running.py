@@ -57,12 +57,22 @@ async def test_an_agent_starts_with_a_rotation_that_was_cut_off(tmp_path: Path) 
         assert "vault_unusable" not in here.agent.log
         assert site_key_in(folder / "site-key.old") == OLD
         assert (await opens(here))["interrupted"] is True
+        assert "recordings are encrypted under the site key" in (await here.run("check")).stdout
         assert "is complete" in (await here.run("keys", "rotate")).stdout
         assert (await opens(here))["opens"] is True
         await here.agent.stop()
         await here.agent.start()
         assert "vault_unusable" not in here.agent.log
         assert not (folder / "site-key.old").exists()
+
+
+async def test_an_agent_of_another_site_key_records_nothing_and_check_says_why(tmp_path: Path) -> None:
+    folder = tmp_path / "agent"
+    written = settings(folder)
+    (folder / "site-key").write_text("ab" * 32)
+    async with desk(folder, written) as here:
+        assert "vault_unusable" in here.agent.log
+        assert "the site key is another than the keyring" in (await here.run("check")).stdout
 
 
 async def test_an_old_one_that_cannot_be_destroyed_keeps_nobody_from_recording(tmp_path: Path) -> None:

@@ -105,6 +105,15 @@ def test_with_one_bit_flipped_it_does_not_open(locks: Locks, data: st.DataObject
     assert opened(locks, flipped.decode("latin-1")) is None
 
 
+@pytest.mark.parametrize("text", ["", "x" * 40, "x" * 70])
+def test_no_bit_of_a_value_is_without_meaning(locks: Locks, text: str) -> None:
+    """Base64 has bits to spare at its end."""
+    value = locks.lock(LINE, NOVEMBER, text)
+    for bit in range(len(value) * 7):
+        flipped = value[: bit // 7] + chr(ord(value[bit // 7]) ^ 1 << bit % 7) + value[bit // 7 + 1 :]
+        assert opened(locks, flipped) is None
+
+
 @same_fixture
 @given(value=any_text | st.from_regex(r"\A1\.[0-9a-f]{16}\.[0-9a-f]{16}\.[0-9A-Za-z_-]*\Z"))
 def test_what_is_no_locked_value_opens_as_none_and_breaks_nothing(locks: Locks, value: str) -> None:
@@ -347,11 +356,16 @@ def test_an_account_that_is_known_waits_for_no_change_of_the_keyring(
     with ThreadPoolExecutor(1) as thread, closing(sqlite3.connect(path, isolation_level=None)) as connection:
         if who == "another":
             connection.execute("BEGIN EXCLUSIVE")
-        with keyring.ring.change() if who == "this" else nullcontext():
+        with keyring.ring.change() if who == "this" else nullcontext(connection) as changing:
+            if who == "this":
+                changing.execute("UPDATE keyring SET escrowed_at = 1")
+                changing.execute("COMMIT")  # the change is in the file, and not over yet
             assert thread.submit(locks.open, locks.lock(LINE, NOVEMBER, "")).result(30) == ""
             assert thread.submit(locks.open, value).result(30) == NUMBER
             assert thread.submit(locks.index, NUMBER).result(30) == index
             assert thread.submit(locks.indexes, NUMBER).result(30) == indexes
+            if who == "this":
+                changing.execute("BEGIN IMMEDIATE")
 
 
 def test_more_accounts_than_are_at_hand_are_locked_all_the_same(keyring: Keyring) -> None:

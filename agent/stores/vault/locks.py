@@ -29,8 +29,8 @@ from agent.stores.vault.wrapping import derived
 
 _VALUE = re.compile(r"1\.([0-9a-f]{16})\.([0-9a-f]{16})\.([0-9A-Za-z_-]+)")
 _BLOCK_BYTES, _NONCE_BYTES, _INDEX_BYTES = 32, 12, 16
-#: Derived keys that are kept at hand: those of 10,000 accounts for this month and the last.
-_MOST_KEYS = 20_000
+#: Derived keys that are kept at hand to lock, and as many to open: 3 kB each.
+_MOST_KEYS = 8_192
 
 T = TypeVar("T")
 
