@@ -73,7 +73,7 @@ def status(context: typer.Context, json: Json = False, config: ConfigPath = None
         line("site key: given" if given is not None else "site key: none; nothing is recorded")
         line(f"keyring: {_words(opens, given=given is not None, interrupted=interrupted)}")
         line(f"keys: {seen.counts.accounts} of accounts, {seen.counts.recordings} of recordings")
-        line(f"fields: {_span(seen.periods)} of fields, {_span(seen.epochs)} of their index")
+        line(f"months with a key: of fields {_span(seen.periods)}, of their index {_span(seen.epochs)}")
         line(f"escrow: {_escrow(seen, there=found is not None)}")
         if former is not None and os.path.lexists(former):
             line(f"old site key: {former} is still there; the agent's next start destroys it")
@@ -168,8 +168,8 @@ def _words(opens: bool | None, *, given: bool, interrupted: bool) -> str:
 
 def _span(months: tuple[str, ...]) -> str:
     if len(months) < 2:
-        return f"the key of {months[0]}" if months else "no key"
-    return f"{len(months)} keys, of {months[0][:7]} to {months[-1][:7]}"
+        return months[0] if months else "none"
+    return f"{len(months)} ({months[0][:7]} to {months[-1][:7]})"
 
 
 def _escrow(seen: Examined, *, there: bool) -> str:

@@ -122,7 +122,7 @@ def test_periods_and_epochs_are_told(folder: Path) -> None:
     assert seen["periods"] == ["2026-09", "2026-10", "2026-11"]
     assert seen["epochs"] == ["2026-11"]
     shown = told("keys", "status", cwd=folder)
-    assert "3 keys, of 2026-09 to 2026-11 of fields, the key of 2026-11 of their index" in shown.stdout
+    assert "months with a key: of fields 3 (2026-09 to 2026-11), of their index 2026-11" in shown.stdout
 
 
 def test_a_site_key_that_opens_nothing_is_a_problem(folder: Path) -> None:
