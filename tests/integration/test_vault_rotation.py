@@ -294,3 +294,15 @@ def test_something_strange_in_the_place_of_the_old_one_is_left_alone(place: Plac
         place.whole(keyring)
     assert precious.read_text() == "precious"
     assert site_key_in(place.file.path) == OLD
+
+
+def test_what_a_rotation_wrote_is_not_overwritten_again_at_every_change(place: Place) -> None:
+    """The journal held every key; what is left of it is small, and holds none."""
+    with closing(place.keyring()) as keyring:
+        for number in range(500):
+            keyring.seal(f"{number:016x}", f"line-{number}")
+    before = under_the_site_key(place.path)
+    place.rotate()
+    journal = place.path.with_name(place.path.name + "-journal").read_bytes()
+    assert len(journal) <= 1 << 15
+    assert not [key for key in before if key[12:28] in journal]

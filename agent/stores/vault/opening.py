@@ -22,6 +22,8 @@ _PRAGMAS = (
     "foreign_keys = ON",
 )
 _SCRUBBED_BYTES = 1 << 16
+#: More of the journal is not kept: a new schema or a rotation would let every later change overwrite as much as it did.
+_JOURNAL_BYTES = 1 << 15
 
 
 def make(path: Path) -> None:
@@ -173,3 +175,5 @@ def _zero(journal: Path) -> None:
         while left > 0:
             left -= file.write(bytes(min(left, _SCRUBBED_BYTES)))
         os.fsync(descriptor)
+        if os.fstat(descriptor).st_size > _JOURNAL_BYTES:
+            os.ftruncate(descriptor, _JOURNAL_BYTES)
