@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import structlog
 
-from agent import __version__, alerts, control, voicemail
+from agent import __version__, alerts, calls, control, voicemail
 from agent.assurance import Assurance, assurance
 from agent.config import Config, channels, site_keys, sites
 from agent.config.channel import AnyChannel
@@ -146,6 +146,7 @@ class Agent:
             keeping = control.Keeping(pipeline)
             recording = self._recorder(pipeline, source, keeping)
             folders = Folders(recording, config)
+            reading = calls.source(config, pipeline, clock=now_ms)
             metrics = Metrics(
                 lambda: snapshot(
                     source,
@@ -154,6 +155,7 @@ class Agent:
                     path_state(*assured.watching),
                     recorder_state(recording, folders),
                     None if config.voicemail.spool_dir is None else config.voicemail.every_h * 3600.0,
+                    calls.state(reading),
                 )
             )
             past = await asyncio.to_thread(purges, lambda: SqliteReader(config.store.path))
@@ -173,6 +175,7 @@ class Agent:
                 **assured.parts,
                 **recording.parts,
                 **self._voicemail(pipeline),
+                **({} if reading is None else {"calls": reading.run}),
                 "recording_folders": folders.run,
                 "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
                 "retention": lambda: retention.run(store, config.retention.days, now_ms),
@@ -489,6 +492,7 @@ async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
         (listen.host, listen.port) if listen is not None else None,
         config.voicemail.spool_dir,
         recordings,
+        checking.look_at_calls(config.calls.cdr_file, config.calls.trunks),
     )
     async with contextlib.AsyncExitStack() as logins:
         pbx = await logins.enter_async_context(inquiry(address(config), bulk))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar, runtime_checkable
 
-from agent.core.records import Alarm, Content, ContentClass, Notice, Record
+from agent.core.records import Alarm, Content, ContentClass, Notice, Record, RetentionClass
 from agent.core.wire import Message
 
 T = TypeVar("T", bound=Record)
@@ -37,8 +37,13 @@ class Store(Protocol):
     async def open_records(self) -> list[Record]:
         """Records that had not ended when the agent stopped, and the timelines that go on."""
 
-    async def delete_before(self, kind: str, before: int, limit: int = 500) -> int:
-        """Delete at most ``limit`` ended records of ``kind`` that ended before ``before`` (ms); how many went."""
+    async def delete_before(
+        self, kind: str, before: int, limit: int = 500, *, retention: RetentionClass | None = None
+    ) -> int:
+        """Delete at most ``limit`` ended records of ``kind`` that ended before ``before`` (ms); how many went.
+
+        ``retention``: of calls, those of this class only.
+        """
 
     async def checkpoint(self) -> bool:
         """Let nothing of what was deleted stand in a log of the store; False: try again later."""

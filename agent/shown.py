@@ -27,6 +27,7 @@ COLUMNS: dict[str, list[str]] = {
     "optin": "id line trigger calls how by purpose given_at withdrawn_at withdrawn_by".split(),
     "content": "id line kept_as state stored_at duration_ms size_bytes deleted_at deleted_by reason".split(),
     "access": "at by recording use reason".split(),
+    "call": "line direction number_class forwarded_class outcome started_at duration_s billable_s recorded".split(),
     "purge": "at done_at mailboxes heard unheard trashed leftover kept due failed".split(),
 }
 

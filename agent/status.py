@@ -24,7 +24,7 @@ from agent.sources.ami import AmiSource, State
 from agent.stores.monitor import Monitor
 from agent.stores.vault import Vault
 from agent.views.door import Door
-from agent.views.metrics import JournalState, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics import CallsState, JournalState, PathState, RecorderState, SessionState, Snapshot
 
 _LOOK_EVERY_S = 15.0
 _MEGABYTE = 1 << 20
@@ -102,6 +102,7 @@ def snapshot(
     path: PathState,
     recorder: RecorderState | None = None,
     purged_every_s: float | None = None,
+    calls_read: CallsState | None = None,
 ) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
@@ -140,6 +141,7 @@ def snapshot(
         path=path,
         recorder=recorder,
         purged_every_s=purged_every_s,
+        calls=calls_read,
     )
 
 

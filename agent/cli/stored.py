@@ -32,6 +32,7 @@ class Listed(StrEnum):
     CONTENTS = "contents"
     ACCESSES = "accesses"
     PURGES = "purges"
+    CALLS = "calls"
 
 
 _KIND = {
@@ -48,6 +49,7 @@ _KIND = {
     Listed.CONTENTS: "content",
     Listed.ACCESSES: "access",
     Listed.PURGES: "purge",
+    Listed.CALLS: "call",
 }
 
 

@@ -42,6 +42,7 @@ FILES = frozenset(
         "monitor_dir",
         "store_dir",
         "spool_dir",
+        "cdr_file",
     )
 )
 
@@ -489,6 +490,40 @@ class Voicemail(Section):
     ] = 24
 
 
+class Calls(Section):
+    """The records of calls; without `cdr_file` and `trunks` none is kept."""
+
+    trunks: Annotated[
+        tuple[_Name, ...],
+        _Many,
+        Key(
+            meaning="The endpoints that lead out of the PBX, those of emergency trunks too: calls through them are the"
+            " outgoing and incoming ones, all others are internal.",
+            takes="names of endpoints, each in quotes",
+            example='["trunk-a", "emergency-trunk-a"]',
+        ),
+    ] = ()
+    cdr_file: Annotated[
+        _File | None,
+        Key(
+            meaning="The file that Asterisk writes calls to (dialplan/cdr_custom.conf.example); what was stored of it"
+            " is destroyed, so nobody else may need it.",
+            takes="the path of a file",
+            example='"/var/log/asterisk/cdr-custom/telephony-agent.csv"',
+        ),
+    ] = None
+    helplines: Annotated[
+        tuple[Annotated[str, matching(r"[0-9]{3,15}")], ...],
+        _Many,
+        Key(
+            meaning="More numbers that are helplines, as they are dialled within the country; a call to one is on no"
+            " bill. The 116 numbers and the charities' best known are in already.",
+            takes="numbers of 3 to 15 digits, each in quotes",
+            example='["08001234567"]',
+        ),
+    ] = ()
+
+
 class Keys(Section):
     """The keys of the recordings; without a site key nothing is recorded."""
 
@@ -540,6 +575,8 @@ class Retention(Section):
     operations_days: Annotated[_Days, _days("counts of failures and blind times", 400)] = 400
     audit_days: Annotated[_Days, _days("records of who looked at what", 400)] = 400
     consent_days: Annotated[_Days, _days("opt-ins, once they are withdrawn,", 2192)] = 2192
+    call_days: Annotated[_Days, _days("calls that may stand on a bill", 365)] = 365
+    unbilled_days: Annotated[_Days, _days("calls that cost nothing (incoming, missed, internal, freephone)", 30)] = 30
     content_user_days: Annotated[_Days, _days("recordings that users asked for", 90)] = 90
     content_pa_days: Annotated[_Days, _days("recordings of the PA service", 30)] = 30
     content_customer_service_days: Annotated[_Days, _days("recordings of calls with customer services", 180)] = 180
@@ -604,6 +641,7 @@ class Config(BaseSettings):
     recording: Recording = Recording()
     keys: Keys = Keys()
     voicemail: Voicemail = Voicemail()
+    calls: Calls = Calls()
     retention: Retention = Retention()
     log: Log = Log()
 

@@ -8,6 +8,7 @@ from agent.core.consents import Consents
 from agent.core.desk import Desk
 from agent.core.normalise import Linker, normalise
 from agent.core.policy import Policy
+from agent.core.recorded import Recorded
 from agent.core.records import (
     Blind,
     Cause,
@@ -26,6 +27,8 @@ from agent.core.registrar import Registrar
 from agent.core.signals import (
     AttemptFailed,
     Booted,
+    Capture,
+    CaptureChanged,
     CaptureOrder,
     ChannelUp,
     Lookup,
@@ -66,6 +69,8 @@ class Engine:
     timeline: Timeline = field(init=False)
     #: What arrived at the far end of the latest rehearsals, by the emergency's id.
     proofs: dict[str, Proved] = field(default_factory=dict)
+    #: Which calls were recorded, for the records of calls, which come when these have ended.
+    recorded: Recorded = field(default_factory=Recorded)
     _failures: dict[str, Failure] = field(default_factory=dict)
     _blind: dict[str, Blind] = field(default_factory=dict)
 
@@ -100,6 +105,8 @@ class Engine:
         else:
             if isinstance(signal, ChannelUp) and signal.line is not None:
                 self.registrar.called(signal.line)
+            elif isinstance(signal, CaptureChanged) and signal.capture is Capture.STARTED:
+                self.recorded.add(signal.linked)
             # Emergencies first: nothing that another machine does can come between a signal and its emergency.
             yield from self._followed(self.desk.hear(signal), signal, now)
             yield from self.tapes.hear(signal)
@@ -216,6 +223,7 @@ class Engine:
         self.desk.restore(record for record in records if isinstance(record, Emergency | Detail))
         self.tapes.restore(record for record in records if isinstance(record, Recording | OptIn))
         self.alarms.restore(records)
+        self.recorded.restore(records)
         self.timeline.restore(records)
         self._blind.update((record.session, record) for record in records if isinstance(record, Blind))
 

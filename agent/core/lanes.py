@@ -8,6 +8,7 @@ from agent.core.records import (
     Access,
     Alarm,
     Blind,
+    Call,
     Cause,
     Content,
     Detail,
@@ -53,6 +54,7 @@ LANE_OF: dict[type[Record], Lane] = {
     Purge: Lane.RECORDING,
     Registration: Lane.ORDINARY,
     Failure: Lane.ORDINARY,
+    Call: Lane.ORDINARY,
 }
 
 #: Rows in one ordinary transaction at the most: an emergency waits for one of them (README, Decisions).
@@ -72,7 +74,8 @@ class Lanes:
 
     A record that waits is replaced by its own later state, so the emergency and recording lanes are bounded
     by the calls that are up. The ordinary lane takes ``ordinary_limit`` records; past that a *new* one is shed
-    and counted in ``shed``, oldest kept: a registration's next refresh brings it back.
+    and counted in ``shed``, oldest kept: a registration's next refresh brings it back. A call is never shed: it is read
+    only when there is room (`agent.calls`).
     """
 
     ordinary_limit: int = 200_000
@@ -85,7 +88,8 @@ class Lanes:
         """Queue ``record``, in place of an earlier state of the same record."""
         lane = lane_of(record)
         waiting = self._waiting[lane]
-        if lane is Lane.ORDINARY and key_of(record) not in waiting and len(waiting) >= self.ordinary_limit:
+        full = lane is Lane.ORDINARY and len(waiting) >= self.ordinary_limit
+        if full and key_of(record) not in waiting and not isinstance(record, Call):
             self.shed[record.KIND] += 1
             return
         waiting[key_of(record)] = record

@@ -17,6 +17,8 @@ class RetentionClass(StrEnum):
     DETAIL = "detail"
     AUDIT = "audit"
     CONSENT = "consent"
+    CALL = "call"
+    UNBILLED = "unbilled"
 
 
 class Outcome(StrEnum):
@@ -177,6 +179,38 @@ class Use(StrEnum):
     PLAYED = "played"
     EXPORTED = "exported"
     DELETED = "deleted"
+
+
+class NumberClass(StrEnum):
+    """A kind of number (`agent.core.numbering`); what is freephone or a helpline stands on no bill."""
+
+    GEOGRAPHIC = "geographic"
+    MOBILE = "mobile"
+    FREEPHONE = "freephone"
+    HELPLINE = "helpline"
+    INTERNATIONAL = "international"
+    PREMIUM = "premium"
+    INTERNAL = "internal"
+    EMERGENCY = "emergency"
+    UNKNOWN = "unknown"
+
+
+class Direction(StrEnum):
+    """Which way a call went, seen from its line."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+    INTERNAL = "internal"
+
+
+class CallOutcome(StrEnum):
+    """How an ordinary call ended, as Asterisk says; it tells a call that its caller gave up only where set up so."""
+
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 #: Which class of content each trigger makes.
@@ -486,6 +520,31 @@ class Purge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One leg of an ordinary call: one CDR of Asterisk's (P03, P04, P14); of an emergency: that it was one."""
+
+    KIND: ClassVar[str] = "call"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.CALL
+    BASIS: ClassVar[str] = "contract; PECR regulation 7"
+
+    id: Annotated[str, "keep each once, however often it is read: keyed hash of Asterisk's own identity of the CDR"]
+    call: Annotated[str, "tell which legs were one call; keyed hash of Asterisk's Linkedid"]
+    line: Annotated[str | None, "say whose call it is; none where Asterisk does not tell"]
+    direction: Annotated[Direction, "bill what went out, and nothing else"]
+    number_class: Annotated[NumberClass, "rate it; keep what is free off every bill"]
+    number: Annotated[str | None, "itemise it for the customer; encrypted, none without a site key"] = None
+    number_index: Annotated[str | None, "find the calls with a number; keyed hash, none without a site key"] = None
+    forwarded_class: Annotated[NumberClass | None, "rate a forwarded call; none where it was not forwarded"] = None
+    forwarded: Annotated[str | None, "itemise it for the customer; encrypted, none without a site key"] = None
+    started_at: Annotated[int, "when it was placed"]
+    duration_s: Annotated[int, "plan the network: how long it took up its line"]
+    billable_s: Annotated[int, "bill it to the second, as Asterisk counted; of an emergency always 0"]
+    outcome: Annotated[CallOutcome, "whether it got through"]
+    recorded: Annotated[bool, "whether any of it was recorded"] = False
+    itemised: Annotated[bool, "whether it may stand on a bill, and so how long it is kept"] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """How many registration attempts failed for one cause within one hour; no person in it."""
 
@@ -531,6 +590,7 @@ Record = (
     | Content
     | Access
     | Purge
+    | Call
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -549,6 +609,7 @@ RECORDS: tuple[type[Record], ...] = (
     Content,
     Access,
     Purge,
+    Call,
 )
 
 #: Fields that count milliseconds since 1970; shown and stored as RFC 3339 text, which sorts in the order of time.
@@ -584,6 +645,11 @@ INSTANTS = frozenset(
 _INTERNAL = frozenset(("links",))
 
 Key = tuple[str, str]
+
+
+def retentions(record: type[Record]) -> tuple[RetentionClass, ...]:
+    """The classes of a kind of record: of calls those that may stand on a bill, and the rest (`Call.itemised`)."""
+    return (RetentionClass.CALL, RetentionClass.UNBILLED) if record is Call else (record.RETENTION,)
 
 
 def key_of(record: Record) -> Key:

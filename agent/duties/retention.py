@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from agent.core.records import RECORDS, Detail, Record, RetentionClass
+from agent.core.records import RECORDS, Detail, Record, RetentionClass, retentions
 from agent.ports import Store, StoreError
 
 log = structlog.get_logger()
@@ -27,9 +27,11 @@ async def purge(
     """
     gone: Counter[str] = Counter()
     for record in kinds:
-        before = now - days(record.RETENTION) * _DAY_MS
-        while deleted := await store.delete_before(record.KIND, before):
-            gone[record.KIND] += deleted
+        classes = retentions(record)
+        for retention in classes:
+            before, of_class = now - days(retention) * _DAY_MS, retention if len(classes) > 1 else None
+            while deleted := await store.delete_before(record.KIND, before, retention=of_class):
+                gone[record.KIND] += deleted
     return gone
 
 

@@ -81,6 +81,7 @@ def _everything(agent: AgentProcess, folder: Path) -> list[tuple[str, bytes]]:
         "contents",
         "accesses",
         "purges",
+        "calls",
     ):
         for form in ([], ["--json"]):
             command = [sys.executable, "-m", "agent", "list", kind, *form, "--config", str(agent.config)]

@@ -19,12 +19,15 @@ from agent.core.records import (
     Access,
     Alarm,
     Blind,
+    Call,
+    CallOutcome,
     Calls,
     Cause,
     Content,
     ContentClass,
     ContentState,
     Detail,
+    Direction,
     Emergency,
     Entry,
     Failure,
@@ -33,6 +36,7 @@ from agent.core.records import (
     Look,
     News,
     Notice,
+    NumberClass,
     OptIn,
     Outcome,
     Path,
@@ -44,6 +48,7 @@ from agent.core.records import (
     Recording,
     RecordingState,
     Registration,
+    RetentionClass,
     SeenBy,
     Severity,
     Trigger,
@@ -191,6 +196,24 @@ def content(name: str, at: int = AT, **changes: Any) -> Content:
     )
 
 
+def call(name: str, at: int = AT, **changes: Any) -> Call:
+    return replace(
+        Call(
+            id=name,
+            call="0f" * 16,
+            line="201",
+            direction=Direction.OUTGOING,
+            number_class=NumberClass.MOBILE,
+            started_at=at,
+            duration_s=9,
+            billable_s=7,
+            outcome=CallOutcome.ANSWERED,
+            itemised=True,
+        ),
+        **changes,
+    )
+
+
 def ids(records: Iterable[Record]) -> list[str]:
     return [record.id for record in records]
 
@@ -249,7 +272,7 @@ def is_open(record: Record) -> bool:
             return record.gone_at is None
         case OptIn():
             return record.withdrawn_at is None
-        case Failure() | Entry() | Look() | Probe() | Content() | Access() | Purge():
+        case Failure() | Entry() | Look() | Probe() | Content() | Access() | Purge() | Call():
             return False
 
 
@@ -428,6 +451,7 @@ ENDED: list[Record] = [
     content("closed", AT - HOUR, state=ContentState.DELETED, deleted_at=AT, reason=Reason.EXPIRED),
     Access(id="closed", at=AT, by="sam", recording="r", use=Use.PLAYED, reason="the customer asked"),
     Purge(id="closed", at=AT, done_at=AT + HOUR),
+    call("closed"),
 ]
 OPEN: list[Record] = [
     registration("open", AT - 9 * HOUR),
@@ -480,6 +504,17 @@ async def test_a_recording_stays_for_as_long_as_its_content(store: SqliteStore) 
     assert await store.delete_before("recording", AT + 1) == 0
     await store.commit([content("r", AT, state=ContentState.DELETED, deleted_at=AT + HOUR)], durable=True)
     assert await store.delete_before("recording", AT + 1) == 1
+
+
+async def test_calls_that_cost_nothing_go_by_a_term_of_their_own(store: SqliteStore, backend: Backend) -> None:
+    await store.commit([call("billed"), call("missed", itemised=False), call("young", AT + 5)], durable=True)
+    assert await store.delete_before("call", AT + 1, retention=RetentionClass.UNBILLED) == 1
+    with backend.reader() as reader:
+        assert ids(reader.read("call")) == ["billed", "young"]
+    assert await store.delete_before("call", AT, retention=RetentionClass.CALL) == 0
+    assert await store.delete_before("call", AT + 1, retention=RetentionClass.CALL) == 1
+    with backend.reader() as reader:
+        assert ids(reader.read("call")) == ["young"]
 
 
 async def test_a_purge_that_was_interrupted_goes_by_its_begin(store: SqliteStore) -> None:

@@ -13,11 +13,14 @@ from agent.core.records import (
     Access,
     Alarm,
     Blind,
+    Call,
+    CallOutcome,
     Calls,
     Cause,
     Content,
     ContentState,
     Detail,
+    Direction,
     Emergency,
     Entry,
     Failure,
@@ -26,6 +29,7 @@ from agent.core.records import (
     Look,
     News,
     Notice,
+    NumberClass,
     OptIn,
     Path,
     Probe,
@@ -76,6 +80,17 @@ SAMPLES: dict[type[Record], Record] = {
     Content: Content(id="", state=ContentState.SHREDDED, stored_at=0),
     Access: Access(id="", at=0, by="sam", recording="r", use=Use.PLAYED, reason="asked"),
     Purge: Purge(id="", at=0),
+    Call: Call(
+        id="",
+        call="",
+        line="201",
+        direction=Direction.OUTGOING,
+        number_class=NumberClass.MOBILE,
+        started_at=0,
+        duration_s=9,
+        billable_s=7,
+        outcome=CallOutcome.ANSWERED,
+    ),
 }
 
 
@@ -114,7 +129,7 @@ class LanesMachine(RuleBasedStateMachine):
         one = record(kind, number)
         self.lanes.put(one)
         full = sum(LANE_OF[type(other)] is Lane.ORDINARY for other in self.waiting.values()) >= LIMIT
-        if LANE_OF[kind] is Lane.ORDINARY and full and one.id not in self.waiting:
+        if LANE_OF[kind] is Lane.ORDINARY and kind is not Call and full and one.id not in self.waiting:
             self.shed[kind.KIND] += 1
         else:
             self.waiting[one.id] = one
@@ -146,7 +161,8 @@ class LanesMachine(RuleBasedStateMachine):
         assert set(self.shed) <= {Registration.KIND, Failure.KIND}
         for lane in Lane:
             assert self.lanes.depth(lane) == sum(LANE_OF[type(one)] is lane for one in self.waiting.values())
-        assert self.lanes.depth(Lane.ORDINARY) <= LIMIT + BATCH
+        calls = sum(isinstance(one, Call) for one in self.waiting.values())
+        assert self.lanes.depth(Lane.ORDINARY) <= LIMIT + BATCH + calls
 
 
 TestLanes = LanesMachine.TestCase

@@ -15,7 +15,7 @@ from agent.core.engine import Engine
 from agent.core.lanes import Lane, Lanes
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Record
+from agent.core.records import Record, RetentionClass
 from agent.core.signals import Lookup
 from agent.core.wire import parse
 from agent.pipeline import Pipeline
@@ -51,8 +51,10 @@ class Moody:
     async def open_records(self) -> list[Record]:
         return await self.store.open_records()
 
-    async def delete_before(self, kind: str, before: int, limit: int = 500) -> int:
-        return await self.store.delete_before(kind, before, limit)
+    async def delete_before(
+        self, kind: str, before: int, limit: int = 500, *, retention: RetentionClass | None = None
+    ) -> int:
+        return await self.store.delete_before(kind, before, limit, retention=retention)
 
     async def checkpoint(self) -> bool:
         return await self.store.checkpoint()

@@ -38,6 +38,7 @@ TABLES = {
     "content": "contents",
     "access": "accesses",
     "purge": "purges",
+    "call": "calls",
 }
 
 

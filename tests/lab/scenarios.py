@@ -83,6 +83,7 @@ def _placed(dialog: Dialog, headers: Sequence[str], steps: Sequence[Step], expec
     beginning = [
         *invite(dialog, headers),
         receive(response=100, extra='optional="true"'),
+        receive(response=181, extra='optional="true"'),
         receive(response=180, extra='optional="true"'),
         receive(response=183, extra='optional="true"'),
     ]

@@ -9,18 +9,22 @@ from agent.core.records import (
     Access,
     Alarm,
     Blind,
+    Call,
+    CallOutcome,
     Cause,
     Certainty,
     Content,
     ContentClass,
     ContentState,
     Delivery,
+    Direction,
     Emergency,
     Entry,
     Failure,
     IpSource,
     News,
     Notice,
+    NumberClass,
     Outcome,
     Path,
     Probe,
@@ -38,7 +42,7 @@ from agent.core.records import (
 )
 from agent.core.tapes import Why
 from agent.duties.assurance import Address, Reach, TrunkState
-from agent.views.metrics import JournalState, Metrics, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics import CallsState, JournalState, Metrics, PathState, RecorderState, SessionState, Snapshot
 
 BEGIN = 1_795_000_000_000
 TRUNKS = ("carrier-a", "carrier-b")
@@ -105,6 +109,13 @@ class MadeUpAgent:
             path=self._path(),
             recorder=self._recorder(),
             purged_every_s=86_400,
+            calls=CallsState(
+                read_at=now_ms() - LONG_AGO_MS * int(self.ill),
+                waiting_bytes=10_000_000 * trouble,
+                unreadable=trouble,
+                plumbing=trouble,
+                usable=not self.ill,
+            ),
         )
 
     def _recorder(self) -> RecorderState:
@@ -153,7 +164,7 @@ class MadeUpAgent:
 
     def _records(self) -> list[Record]:
         others: list[Record] = [self._registration(), self._blind(), self._recording(Trigger.BUTTON), *self._desk()]
-        others += [*self._contents(), *self._purged()]
+        others += [*self._contents(), *self._purged(), self._call()]
         calls = [self._emergency(Outcome.ANSWERED, SeenBy.DIALPLAN), self._emergency(Outcome.FAILED, test=True)]
         if self.ill:
             others += [self._recording(Trigger.NONE)]
@@ -270,6 +281,20 @@ class MadeUpAgent:
         at = now_ms() - LONG_AGO_MS * self.ill
         begun = Purge(id=f"{self.steps}-purge", at=at)
         return [begun, replace(begun, done_at=at, mailboxes=4, heard=3, kept=9, due=2, failed=int(self.ill))]
+
+    def _call(self) -> Call:
+        return Call(
+            id=f"{self.steps}-call",
+            call=f"{self.steps}-linked",
+            line="202",
+            direction=Direction.OUTGOING,
+            number_class=NumberClass.MOBILE,
+            started_at=BEGIN,
+            duration_s=70,
+            billable_s=60,
+            outcome=CallOutcome.ANSWERED,
+            itemised=True,
+        )
 
     def _registration(self) -> Registration:
         return Registration(

@@ -1,6 +1,7 @@
 """Tells what is wrong on the PBX and this machine: `gather` sees, `findings` judges, `print_findings` shows."""
 
 from agent.duties.check import (
+    calls,
     emergency,
     host,
     identities,
@@ -13,6 +14,7 @@ from agent.duties.check import (
     voicemail,
 )
 from agent.duties.check.asker import Pbx
+from agent.duties.check.calls import look_at_calls
 from agent.duties.check.evidence import Evidence
 from agent.duties.check.finding import Finding, Severity, by_severity
 from agent.duties.check.folders import Places, look_at_recordings
@@ -33,6 +35,7 @@ __all__ = [
     "gather",
     "json_lines",
     "look",
+    "look_at_calls",
     "look_at_recordings",
     "loopback",
     "print_findings",
@@ -41,5 +44,8 @@ __all__ = [
 
 def findings(evidence: Evidence) -> list[Finding]:
     """Everything that the evidence tells, worst first."""
-    subjects = (rights, listening, numbers, emergency, identities, recording, registrations, versions, voicemail, host)
+    subjects = (
+        *(rights, listening, numbers, emergency, identities, recording, registrations, calls, versions, voicemail),
+        host,
+    )
     return by_severity(finding for subject in subjects for finding in subject.judge(evidence))

@@ -135,11 +135,20 @@ class Recordings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallFile:
+    """The file that calls are read from, why it cannot be taken away ("": it can), and which endpoints are trunks."""
+
+    path: str
+    fault: str = ""
+    trunks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """This machine: may the store be written, is the HTTP address free or the agent's own.
 
     ``spool`` is the folder of voicemail that is to go (empty: none is), ``spool_fault`` why it cannot. ``recordings``
-    None: none is ever kept here.
+    None: none is ever kept here. ``calls`` None: no calls are read.
     """
 
     store: str
@@ -150,6 +159,7 @@ class Host:
     spool: str = ""
     spool_fault: str = ""
     recordings: Recordings | None = None
+    calls: CallFile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +197,9 @@ class Evidence:
     modules: Mapping[str, bool] | None = None
     #: [general] of voicemail.conf
     voicemail: Section | None = None
+    #: [mappings] of cdr_custom.conf, and [general] of cdr.conf
+    mappings: Section | None = None
+    cdr: Section | None = None
     #: [directories] of asterisk.conf
     directories: Section | None = None
     #: why Asterisk cannot run the script that asks for a recording ("": it can)

@@ -17,6 +17,8 @@ KEPT = {
     "features.conf": re.compile(r"record-[a-z-]{1,20}"),
     "voicemail.conf": re.compile(r"pollmailboxes|odbcstorage|odbctable|imapserver"),
     "extensions.conf": re.compile(r"emergency_.{1,100}"),
+    "cdr.conf": re.compile(r"enable|unanswered|congestion|batch"),
+    "cdr_custom.conf": re.compile(r".{1,200}"),
     "asterisk.conf": re.compile(r"astspooldir"),
 }
 _MOST_DEPTH = 8

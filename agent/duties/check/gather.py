@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from agent.duties.check import emergency, phones, recording, versions, voicemail
+from agent.duties.check import calls, emergency, phones, recording, versions, voicemail
 from agent.duties.check.asker import Asker, Pbx, commands_of
 from agent.duties.check.evidence import Account, Evidence, FilterForm, Host, Section
 from agent.duties.check.folders import script_fault
@@ -14,6 +14,7 @@ from agent.duties.check.routes import contexts_of, routes_of, way_of
 
 #: Names of no action: Asterisk tells of each such request in a security event, to those who read that class.
 _NO_ACTION = "TelephonyAgentCheck"
+_NO_MAPPINGS = Section(name="mappings")
 _NO_EVENT = "^Event: NoSuchEvent[[:space:]]"
 
 
@@ -80,6 +81,8 @@ async def gather(sight: Sight, clock_ms: "Clock") -> Evidence:
         pjsip=await _pjsip(asker),
         modules=await modules_of(asker),
         voicemail=await asker.section("voicemail.conf", "general") if sight.host.spool else None,
+        mappings=await asker.section("cdr_custom.conf", "mappings", absent=_NO_MAPPINGS) if sight.host.calls else None,
+        cdr=await asker.section("cdr.conf", "general", absent=Section(name="general")) if sight.host.calls else None,
         directories=await _directories(asker) if sight.host.recordings is not None else None,
         script_fault=script_fault(sight.etc) if sight.etc is not None else None,
         version=await _version(asker),
@@ -176,7 +179,7 @@ async def modules_of(asker: Asker) -> dict[str, bool] | None:
         return None
     names = (
         *(*emergency.MODULES, *emergency.HELPFUL, *recording.MODULES, *recording.PROMPTS, *versions.STAND_IN),
-        *("res_geolocation", *voicemail.MODULES),
+        *("res_geolocation", *voicemail.MODULES, *calls.MODULES),
     )
     answers = await phones.each(names, lambda name: asker.pbx.ask({"Action": "ModuleCheck", "Module": name}))
     return {name: answer.ok for name, answer in zip(names, answers, strict=True)}

@@ -10,7 +10,7 @@ from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
 
-from agent.duties.check.evidence import Evidence, Host, Recordings
+from agent.duties.check.evidence import CallFile, Evidence, Host, Recordings
 from agent.duties.check.finding import Finding, ok, problem
 from agent.duties.check.folders import user
 
@@ -22,6 +22,7 @@ def look(
     listen: tuple[str, int] | None,
     spool: Path | None = None,
     recordings: Recordings | None = None,
+    calls: CallFile | None = None,
 ) -> Host:
     """Try each, changing nothing; ``listen`` None: HTTP is off, ``spool`` None: no voicemail is to go."""
     fault, runs = _listen_fault(*listen) if listen is not None else ("", False)
@@ -34,6 +35,7 @@ def look(
         spool="" if spool is None else str(spool),
         spool_fault="" if spool is None else _spool_fault(spool),
         recordings=recordings,
+        calls=calls,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import aiosqlite  # noqa: TID251
 
 from agent.core.instants import rfc3339
-from agent.core.records import Record
+from agent.core.records import Record, RetentionClass
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.opening import BUSY_S, Lock, prepare, uri_of
@@ -106,8 +106,12 @@ class SqliteStore:
                 raise damaged(self._path) from None
         return found
 
-    async def delete_before(self, kind: str, before: int, limit: int = 500) -> int:
+    async def delete_before(
+        self, kind: str, before: int, limit: int = 500, *, retention: RetentionClass | None = None
+    ) -> int:
         """Delete at most ``limit`` records of ``kind`` that ended before ``before`` (ms); how many went.
+
+        ``retention``: of calls, those of this class only.
 
         An open record stays, however old. What was deleted is overwritten (``secure_delete``), but its earlier
         state stands in the WAL until `checkpoint`.
@@ -117,7 +121,7 @@ class SqliteStore:
         """
         if kind not in RECORD_OF_KIND:
             raise StoreError(f"no records are of kind {kind!r}", f"kinds: {', '.join(RECORD_OF_KIND)}")
-        return await self._whole(self._delete(kind, before, limit))
+        return await self._whole(self._delete(kind, before, limit, retention))
 
     async def checkpoint(self) -> bool:
         """Move the WAL into the database and empty it; False if a reader was in the way, to be tried again.
@@ -142,10 +146,11 @@ class SqliteStore:
         async with self._turn:
             await self._transaction(begin, batch)
 
-    async def _delete(self, kind: str, before: int, limit: int) -> int:
+    async def _delete(self, kind: str, before: int, limit: int, retention: RetentionClass | None) -> int:
+        name = f"delete_{kind}" if retention is None else f"delete_{kind}_of_class"
         async with self._turn:
-            row: dict[str, Value] = {"before": rfc3339(before), "limit": limit}
-            return await self._transaction("begin_ordinary", [(STATEMENTS[f"delete_{kind}"], [row])])
+            row: dict[str, Value] = {"before": rfc3339(before), "limit": limit, "retention": retention}
+            return await self._transaction("begin_ordinary", [(STATEMENTS[name], [row])])
 
     async def _transaction(self, begin: str, batch: Batch) -> int:
         """Run ``batch`` between ``begin`` and COMMIT; how many rows it changed."""

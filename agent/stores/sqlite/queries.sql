@@ -2,7 +2,7 @@
 --   upsert    insert a record, or put its later state in its place
 --   open      records that have not ended; of entries, those of an emergency that has not, or whose alarm is open
 --   delete    at most :limit records that ended before :before; of entries, none before its emergency has gone;
---             of recordings, none before its content has gone
+--             of recordings, none before its content has gone; _of_class: of one retention class
 --   read      the next :chunk records after (:begin, :id), oldest first, each behind its begin; _of_line: of one line
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
@@ -691,3 +691,58 @@ ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_purge
 SELECT count(*) FROM purges;
+
+-- calls
+
+-- name: upsert_call
+INSERT INTO calls (
+    id, call, line, direction, number_class, number, number_index, forwarded_class, forwarded,
+    started_at, duration_s, billable_s, outcome, recorded, itemised
+) VALUES (
+    :id, :call, :line, :direction, :number_class, :number, :number_index, :forwarded_class,
+    :forwarded, :started_at, :duration_s, :billable_s, :outcome, :recorded, :itemised
+) ON CONFLICT (id) DO UPDATE SET
+    call = excluded.call, line = excluded.line, direction = excluded.direction, number_class =
+    excluded.number_class, number = excluded.number, number_index = excluded.number_index,
+    forwarded_class = excluded.forwarded_class, forwarded = excluded.forwarded, started_at =
+    excluded.started_at, duration_s = excluded.duration_s, billable_s = excluded.billable_s,
+    outcome = excluded.outcome, recorded = excluded.recorded, itemised = excluded.itemised;
+
+-- name: delete_call
+DELETE FROM calls WHERE id IN (
+    SELECT id FROM calls
+    WHERE started_at < :before
+    LIMIT :limit
+);
+
+-- name: delete_call_of_class
+DELETE FROM calls WHERE id IN (
+    SELECT id FROM calls
+    WHERE itemised = (:retention = 'call') AND started_at < :before
+    LIMIT :limit
+);
+
+-- name: read_call
+SELECT started_at, * FROM calls
+WHERE started_at >= :begin
+    AND (started_at, id) > (:begin, :id)
+ORDER BY started_at, id LIMIT :chunk;
+
+-- name: seek_call
+SELECT started_at, id FROM calls
+WHERE started_at >= :begin
+ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: read_call_of_line
+SELECT started_at, * FROM calls
+WHERE line = :line AND started_at >= :begin
+    AND (started_at, id) > (:begin, :id)
+ORDER BY started_at, id LIMIT :chunk;
+
+-- name: seek_call_of_line
+SELECT started_at, id FROM calls
+WHERE line = :line AND started_at >= :begin
+ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_call
+SELECT count(*) FROM calls;

@@ -6,17 +6,18 @@ from prometheus_client import CollectorRegistry, disable_created_metrics, genera
 from prometheus_client.core import Metric
 
 from agent.core.lanes import Lane
-from agent.core.records import Access, Alarm, Cause, Content, Emergency, Entry, Notice, Path, Probe, Purge, Record
+from agent.core.records import Access, Alarm, Call, Cause, Content, Emergency, Entry, Notice, Path, Probe, Purge, Record
 from agent.views.metrics import scrape
 from agent.views.metrics.alerts import Alerts
 from agent.views.metrics.calls import Calls
+from agent.views.metrics.history import History, reading
 from agent.views.metrics.operations import Operations
 from agent.views.metrics.paths import Paths
 from agent.views.metrics.recordings import Recordings, recorder
-from agent.views.metrics.snapshot import JournalState, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics.snapshot import CallsState, JournalState, PathState, RecorderState, SessionState, Snapshot
 from agent.views.metrics.voicemail import Voicemail
 
-__all__ = ["JournalState", "Metrics", "PathState", "RecorderState", "SessionState", "Snapshot"]
+__all__ = ["CallsState", "JournalState", "Metrics", "PathState", "RecorderState", "SessionState", "Snapshot"]
 
 # A second series for every counter, of which Prometheus makes nothing.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -35,6 +36,7 @@ class Metrics:
         self._paths = Paths()
         self._recordings = Recordings(self._registry)
         self._voicemail = Voicemail(self._registry)
+        self._history = History(self._registry)
         self._registry.register(self)
 
     def text(self) -> bytes:
@@ -78,6 +80,8 @@ class Metrics:
                     self._recordings.access(record)
                 case Purge():
                     self._voicemail.fold(record)
+                case Call():
+                    self._history.fold(record)
         for record in records:
             if isinstance(record, Entry):
                 self._calls.entry(record)
@@ -107,3 +111,5 @@ class Metrics:
             yield from recorder(now.recorder)
         if now.purged_every_s is not None:
             yield from self._voicemail.series(now.purged_every_s)
+        if now.calls is not None:
+            yield from reading(now.calls)

@@ -90,12 +90,23 @@ class RecorderState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallsState:
+    """The file of CDRs, and what was read of it since the start; ``read_at`` (ms) None: not all was in, ever."""
+
+    read_at: int | None
+    waiting_bytes: int
+    unreadable: int
+    plumbing: int
+    usable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The whole of it.
 
     ``registered`` counts open spans by vendor, ``certain`` by certainty ("none": no table of sites),
     ``recordings_running`` captures by trigger; ``refusals`` has every channel of notice, and how often it took none.
-    Voicemail is purged ``purged_every_s``, None where it is not.
+    Voicemail is purged ``purged_every_s``, None where it is not; ``calls`` is None where none are read.
     """
 
     version: str
@@ -117,3 +128,4 @@ class Snapshot:
     path: PathState | None = None
     recorder: RecorderState | None = None
     purged_every_s: float | None = None
+    calls: CallsState | None = None

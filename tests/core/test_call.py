@@ -1,0 +1,158 @@
+"""Of each CDR one record: whose call, which way, what kind of number, and of the number nothing without a key."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.call import NOBODY, Calls, Legs
+from agent.core.cdr import Cdr, parse
+from agent.core.normalise import Linker
+from agent.core.numbering import Plan
+from agent.core.recorded import Recorded
+from agent.core.records import Call, Recording, RecordingState, Trigger
+from tests.scenarios.cdrs import cdr
+
+LOCAL = "Local/07700900999@phones-00000005"
+SENT_ON = {"channel": "PJSIP/trunk-a-01", "src": "07700900456", "dst": "01134960202", "lastdata": "PJSIP/202,30"}
+
+
+@dataclass
+class Plain:
+    """Locks that can be looked through."""
+
+    def lock(self, account: str, at: int, text: str) -> str:
+        return f"{account}|{at}|{text}"
+
+    def index(self, text: str) -> str:
+        return f"#{text}"
+
+
+def made(*lines: bytes, locks: Plain | None = None, recorded: Any = lambda _: False) -> list[Call]:
+    trunks = frozenset(("trunk-a", "emergency-trunk-a"))
+    calls = Calls(plan=Plan(), trunks=trunks, link=Linker(b"key"), locks=locks, recorded=recorded)
+    cdrs = [read for line in lines if (read := parse(line))]
+    assert len(cdrs) == len(lines)
+    legs = Legs()
+    for each in cdrs:
+        calls.note(each, legs)
+    return list(calls.records(cdrs, legs))
+
+
+def one(**changed: str) -> Call:
+    (call,) = made(cdr(1, **changed))
+    return call
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("201", "outgoing", "mobile", 7, True)),
+        ({"lastdata": "PJSIP/08001111@trunk-a", "dst": "08001111"}, ("201", "outgoing", "helpline", 7, False)),
+        # A transfer left another number in dst (16).
+        ({"dst": "203"}, ("201", "outgoing", "mobile", 7, True)),
+        ({"dst": "1471", "lastdata": "PJSIP/1471@trunk-a"}, ("201", "outgoing", "unknown", 7, True)),
+        ({"billsec": "0", "disposition": "BUSY"}, ("201", "outgoing", "mobile", 0, False)),
+        (
+            {"dstchannel": "PJSIP/202-01", "dst": "202", "lastdata": "PJSIP/202"},
+            ("201", "internal", "internal", 7, False),
+        ),
+        (
+            {"channel": "PJSIP/trunk-a-01", "dstchannel": "PJSIP/202-01", "src": "+447700900456", "dst": "0113"},
+            ("202", "incoming", "mobile", 7, False),
+        ),
+        ({"dstchannel": "", "lastdata": "", "disposition": "FAILED"}, ("201", "outgoing", "mobile", 7, True)),
+        ({"dstchannel": "", "dst": "701", "lastdata": "default,701"}, ("201", "internal", "internal", 7, False)),
+        # 999 has a record of its own, and is free.
+        (
+            {"dst": "999", "lastdata": "PJSIP/999@emergency-trunk-a,60", "dstchannel": "PJSIP/emergency-trunk-a-1"},
+            ("201", "outgoing", "emergency", 0, False),
+        ),
+        (
+            {"channel": "PJSIP/trunk-a-01", "dstchannel": "PJSIP/202-01", "src": "999"},
+            ("202", "incoming", "emergency", 0, False),
+        ),
+        # A Local channel called a phone: who called is known by the number alone.
+        (
+            {"channel": "Local/2@x-1;2", "dstchannel": "PJSIP/202-1", "src": "201"},
+            ("202", "internal", "internal", 7, False),
+        ),
+        ({"channel": "Local/2@x-1;2", "accountcode": "acc"}, ("acc", "outgoing", "mobile", 7, True)),
+    ],
+)
+def test_whose_which_way_and_what(fields: dict[str, str], expected: tuple[str, str, str, int, bool]) -> None:
+    call = one(**fields)
+    assert (call.line, call.direction, call.number_class, call.billable_s, call.itemised) == expected
+
+
+def test_what_the_pbx_says_to_itself_is_no_call() -> None:
+    assert made(cdr(1, channel="Local/1@journal-1;2", dstchannel="")) == []
+    assert made(cdr(1, channel="Local/1@journal-1;1", dstchannel="Local/2@x-1;1")) == []
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_a_call_that_a_phone_sent_on_is_at_that_phones_cost(order: tuple[int, int, int]) -> None:
+    lines = [
+        cdr(1, channel=f"{LOCAL};2", dstchannel="PJSIP/trunk-a-09", lastdata="PJSIP/07700900999@trunk-a,30"),
+        cdr(2, dstchannel=f"{LOCAL};1", **SENT_ON),
+        # The Local channel went, the ends talk on.
+        cdr(3, dstchannel="PJSIP/trunk-a-09", **SENT_ON),
+    ]
+    calls = {call.started_at: call for call in made(*(lines[n] for n in order), locks=Plain())}
+    on, sent, rest = (calls[at] for at in sorted(calls))
+    assert (on.line, on.direction, on.number) == ("202", "outgoing", f"202|{on.started_at}|07700900999")
+    assert (sent.line, sent.direction, sent.number_class) == ("202", "incoming", "mobile")
+    assert (sent.forwarded_class, sent.forwarded) == ("mobile", f"202|{sent.started_at}|07700900999")
+    assert (rest.line, rest.direction, rest.number_index) == ("202", "outgoing", "#07700900999")
+
+
+def test_of_a_leg_whose_number_nobody_told_no_other_number_is_kept() -> None:
+    (call,) = made(cdr(3, dstchannel="PJSIP/trunk-a-09", **SENT_ON), locks=Plain())
+    assert (call.line, call.number_class, call.number) == ("202", "unknown", None)
+
+
+def test_numbers_are_locked_with_the_lines_key_and_found_by_their_index() -> None:
+    (call,) = made(cdr(1, lastdata="PJSIP/+447700900123@trunk-a"), locks=Plain())
+    assert (call.number, call.number_index) == (f"201|{call.started_at}|07700900123", "#07700900123")
+    (nobodys,) = made(cdr(1, channel="Local/2@x-1;2"), locks=Plain())
+    assert nobodys.number == f"{NOBODY}|{nobodys.started_at}|07700900123"
+    (emergency,) = made(cdr(1, dst="999", lastdata="PJSIP/999@trunk-a"), locks=Plain())
+    assert (emergency.number, emergency.number_index) == (None, None)
+
+
+def test_read_twice_is_one_record_and_no_other_is_the_same() -> None:
+    calls = made(*(cdr(n) for n in range(50)), *(cdr(n) for n in range(50)))
+    assert len({call.id for call in calls}) == 50
+    # After a restart of Asterisk its sequence begins anew.
+    assert one().id != one(uniqueid="1795999999.1").id
+    assert one().id != one(sequence="2").id
+
+
+@given(st.sampled_from([item.name for item in fields(Cdr)]), st.text(max_size=40))
+def test_no_text_of_a_cdr_reaches_a_record_without_a_key(name: str, text: str) -> None:
+    marked = f"CANARY{text}"
+    field = {"billable_s": "", "duration_s": "", "start_ms": ""}.get(name, name)
+    if field not in ("", "accountcode"):
+        # The endpoint of a channel is the line; behind its last dash is the rest.
+        value = f"PJSIP/201-{marked}" if field in ("channel", "dstchannel") and "-" not in text else marked
+        found = made(cdr(1, **{field: value}))
+        assert not [call for call in found if "CANARY" in repr(call)] or field in ("channel", "dstchannel", "lastdata")
+
+
+def test_a_recorded_call_says_so_also_after_a_restart() -> None:
+    link = Linker(b"key")
+    tape = Recording(
+        id="r",
+        line="201",
+        leg="caller",
+        trigger=Trigger.CODE,
+        opted_in=True,
+        started_at=1,
+        state=RecordingState.RECORDING,
+        links=("channel:x", f"linked:{link('1795380281.1')}"),
+    )
+    known = Recorded()
+    known.restore([tape])
+    assert [call.recorded for call in made(cdr(1), cdr(2), recorded=known)] == [True, False]
