@@ -54,7 +54,7 @@ class CallFile:
                 if not self._is_file(self.path) or not self._settled():
                     return None
                 os.rename(self.path, self.taken)
-            descriptor = os.open(self.taken, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self.taken, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 found = os.fstat(descriptor)
@@ -72,13 +72,16 @@ class CallFile:
         return None
 
     def remove(self) -> None:
-        """Destroy what was taken.
+        """Destroy what was taken; of a file that this user may not write to, the name alone.
 
         Raises:
             CallFileError: it may be there still.
         """
         try:
-            self._shred(self.taken)
+            if os.access(self.taken, os.W_OK):
+                self._shred(self.taken)
+            else:
+                self.taken.unlink()
         except OSError as error:
             raise CallFileError(f"{self.taken} cannot be removed: {error.strerror}") from None
         except StoreError as error:

@@ -44,8 +44,8 @@ def _fault(path: Path) -> str:
         return ""
     if not stat.S_ISREG(found.st_mode):
         return "it is no regular file"
-    if not os.access(path, os.R_OK | os.W_OK):
-        return f"this user ({user()}) may not read and overwrite it"
+    if not os.access(path, os.R_OK):
+        return f"this user ({user()}) may not read it"
     if folder.stat().st_mode & stat.S_ISVTX and os.getuid() not in (0, found.st_uid, folder.stat().st_uid):
         return f"this user ({user()}) may not remove it from a folder with the sticky bit"
     return ""
