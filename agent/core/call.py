@@ -88,7 +88,7 @@ class Calls:
     def note(self, cdr: Cdr, legs: Legs) -> None:
         """Note what this leg tells of others."""
         name, trunk = _local(cdr.dstchannel), line_of(cdr.dstchannel)
-        if name and (line := self._sender(cdr) or self._caller(cdr)):
+        if cdr.dstchannel.endswith(";1") and (line := self._sender(cdr) or self._caller(cdr)):
             legs.through[name] = line
         if trunk in self.trunks and (number := self._dialled(cdr)):
             legs.sent.setdefault(cdr.dstchannel, number)
@@ -191,8 +191,8 @@ class Calls:
     def _forwarded(self, cdr: Cdr) -> str | None:
         """The number that the call was forwarded to, on the leg that tells it."""
         name = _local(cdr.dstchannel)
-        if not name:
-            return None
+        if not cdr.dstchannel.endswith(";1"):
+            return None  # The half that the call went into; the other one comes out of it.
         number = name.removeprefix("Local/").partition("@")[0]
         known = self._sender(cdr) is not None and bool(self.plan.national(number))
         return number if known or self.plan.kind(number) in _OUTSIDE else None
