@@ -191,8 +191,10 @@ class Calls:
     def _forwarded(self, cdr: Cdr) -> str | None:
         """The number that the call was forwarded to, on the leg that tells it."""
         name = _local(cdr.dstchannel)
-        if not cdr.dstchannel.endswith(";1"):
-            return None  # The half that the call went into; the other one comes out of it.
+        # The half that the call went into, from a leg that dialled: for a moment, as a Local channel is optimised away,
+        # it can be in one bridge with a leg that was dialled through it.
+        if not cdr.dstchannel.endswith(";1") or not _targets(cdr.lastdata):
+            return None
         number = name.removeprefix("Local/").partition("@")[0]
         known = self._sender(cdr) is not None and bool(self.plan.national(number))
         return number if known or self.plan.kind(number) in _OUTSIDE else None

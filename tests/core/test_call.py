@@ -108,6 +108,12 @@ def test_a_call_that_a_phone_sent_on_is_at_that_phones_cost(order: tuple[int, in
     assert (rest.line, rest.direction, rest.number_index) == ("202", "outgoing", "#07700900999")
 
 
+def test_the_far_end_of_a_forwarded_call_has_forwarded_nothing() -> None:
+    far = {"channel": "PJSIP/trunk-a-09", "dstchannel": f"{LOCAL};1", "lastdata": "(Outgoing Line)", "src": "202"}
+    (call,) = made(cdr(4, billsec="0", **far))
+    assert (call.forwarded_class, call.line, call.itemised) == (None, None, False)
+
+
 def test_of_a_leg_whose_number_nobody_told_no_other_number_is_kept() -> None:
     (call,) = made(cdr(3, dstchannel="PJSIP/trunk-a-09", **SENT_ON), locks=Plain())
     assert (call.line, call.number_class, call.number) == ("202", "unknown", None)
