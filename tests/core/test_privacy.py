@@ -18,7 +18,7 @@ from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Framer, Message, name_of, parse
 
 CAPTURES = sorted((Path(__file__).parents[1] / "scenarios" / "captures").glob("*.ami"))
-#: The headers whose value, or a part of it, is what the records are for, and which part that is (records.py).
+#: The headers whose value, or a part of it, is what the records are for, and which part that is (agent/core/records/).
 KEPT = frozenset(("AOR", "EndpointName", "AccountID", "Trunk", "Peer", "ObjectName"))
 #: Headers that say what happened: with a canary in them nothing would happen.
 STEERING = frozenset(

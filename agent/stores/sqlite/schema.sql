@@ -1,5 +1,5 @@
 -- The store as it stands after every migration; a test holds the two together.
--- A table's columns are the fields of the record class of the same name in agent/core/records.py, in order.
+-- A table's columns are the fields of the record class of the same name in agent/core/records/, in order.
 -- Instants are RFC 3339 UTC with milliseconds, so that text order is time order. Lists are JSON.
 -- Ids are random, hence WITHOUT ROWID: one tree instead of two, and every index ends in the id.
 

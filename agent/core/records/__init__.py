@@ -1,0 +1,158 @@
+"""Everything that is kept: one frozen class a table, each field with its purpose."""
+
+from dataclasses import fields
+from typing import Any
+
+from agent.core.instants import rfc3339
+from agent.core.records.alarms import Alarm, Cause, Delivery, News, Notice, Severity
+from agent.core.records.assurance import Blind, Path, Probe, Verdict
+from agent.core.records.calls import Call, CallOutcome, Direction, NumberClass
+from agent.core.records.emergencies import Detail, Emergency, Entry, Look, Outcome, SeenBy
+from agent.core.records.recordings import (
+    CONTENT_CLASS,
+    Access,
+    Calls,
+    Content,
+    ContentClass,
+    ContentState,
+    How,
+    OptIn,
+    Pause,
+    Reason,
+    Recording,
+    RecordingState,
+    Trigger,
+    Use,
+)
+from agent.core.records.registrations import Certainty, Failure, IpSource, Registration
+from agent.core.records.terms import RetentionClass
+from agent.core.records.voicemail import Purge
+
+__all__ = [
+    "CONTENT_CLASS",
+    "INSTANTS",
+    "RECORDS",
+    "Access",
+    "Alarm",
+    "Blind",
+    "Call",
+    "CallOutcome",
+    "Calls",
+    "Cause",
+    "Certainty",
+    "Content",
+    "ContentClass",
+    "ContentState",
+    "Delivery",
+    "Detail",
+    "Direction",
+    "Emergency",
+    "Entry",
+    "Failure",
+    "How",
+    "IpSource",
+    "Key",
+    "Look",
+    "News",
+    "Notice",
+    "NumberClass",
+    "OptIn",
+    "Outcome",
+    "Path",
+    "Pause",
+    "Probe",
+    "Purge",
+    "Reason",
+    "Record",
+    "Recording",
+    "RecordingState",
+    "Registration",
+    "RetentionClass",
+    "SeenBy",
+    "Severity",
+    "Trigger",
+    "Use",
+    "Verdict",
+    "document",
+    "key_of",
+    "retentions",
+]
+
+Record = (
+    Registration
+    | Emergency
+    | Recording
+    | Failure
+    | Blind
+    | Detail
+    | Entry
+    | Alarm
+    | Notice
+    | Look
+    | Path
+    | Probe
+    | OptIn
+    | Content
+    | Access
+    | Purge
+    | Call
+)
+RECORDS: tuple[type[Record], ...] = (
+    Registration,
+    Emergency,
+    Recording,
+    Failure,
+    Blind,
+    Detail,
+    Entry,
+    Alarm,
+    Notice,
+    Look,
+    Path,
+    Probe,
+    OptIn,
+    Content,
+    Access,
+    Purge,
+    Call,
+)
+
+_TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))
+#: Fields that count milliseconds since 1970; shown and stored as RFC 3339 text, which sorts in the order of time.
+INSTANTS = frozenset(
+    item.name for record in RECORDS for item in fields(record) if item.name in _TIMES or item.name.endswith("_at")
+)
+_INTERNAL = frozenset(("links",))
+
+Key = tuple[str, str]
+
+
+def retentions(record: type[Record]) -> tuple[RetentionClass, ...]:
+    """The classes of a kind of record: of calls those that may stand on a bill, and the rest (`Call.itemised`)."""
+    return (RetentionClass.CALL, RetentionClass.UNBILLED) if record is Call else (record.RETENTION,)
+
+
+def key_of(record: Record) -> Key:
+    """What tells a record from all others: an id alone is its own within a kind only."""
+    return record.KIND, record.id
+
+
+def document(record: Record) -> dict[str, Any]:
+    """The record as others see it: ``kind`` first, times in RFC 3339 UTC, without the restart links."""
+    shown: dict[str, Any] = {"kind": record.KIND}
+    for item in fields(record):
+        if item.name in _INTERNAL:
+            continue
+        value = getattr(record, item.name)
+        if item.name in INSTANTS and value is not None:
+            value = rfc3339(value)
+        elif item.name == "pauses":
+            value = [
+                {
+                    "paused_at": rfc3339(pause.paused_at),
+                    "resumed_at": None if pause.resumed_at is None else rfc3339(pause.resumed_at),
+                }
+                for pause in value
+            ]
+        shown[item.name] = value
+    return shown

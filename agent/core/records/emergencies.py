@@ -1,0 +1,106 @@
+"""Calls to the emergency services, and who looked at them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from agent.core.records.registrations import Certainty
+from agent.core.records.terms import ID, LINK, RetentionClass
+
+
+class Outcome(StrEnum):
+    """How an emergency call ended."""
+
+    IN_PROGRESS = "in_progress"
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    FAILED = "failed"
+
+
+class SeenBy(StrEnum):
+    """What told of an emergency: our dialplan's events, plain call events, or only its journal in AstDB."""
+
+    DIALPLAN = "dialplan"
+    CALLS = "calls"
+    JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """One call to an emergency number, from dialling to hang-up (P05)."""
+
+    KIND: ClassVar[str] = "emergency"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
+    BASIS: ClassVar[str] = "vital interests; obligation to carry emergency calls"
+
+    id: Annotated[str, ID]
+    line: Annotated[str | None, "say who called"]
+    number: Annotated[str, "which emergency number"]
+    ip: Annotated[str | None, "locate the caller"]
+    vendor: Annotated[str | None, "tell whether the device can hold an emergency call"]
+    model: Annotated[str | None, "tell whether the device can hold an emergency call"]
+    started_at: Annotated[int, "when it was dialled"]
+    answered_at: Annotated[int | None, "when the emergency services answered"] = None
+    ended_at: Annotated[int | None, "when it ended"] = None
+    outcome: Annotated[Outcome, "whether the caller got through"] = Outcome.IN_PROGRESS
+    trunk: Annotated[str | None, "which trunk carried it"] = None
+    attempts: Annotated[int, "how many trunks were tried"] = 0
+    ring_ms: Annotated[int | None, "time to answer, from dialling; none when it was not witnessed"] = None
+    talk_ms: Annotated[int | None, "length of the conversation; none when its end was not witnessed"] = None
+    seen_by: Annotated[SeenBy, "what told of it"]
+    blind: Annotated[bool, "whether part of it passed while the agent was not listening"] = False
+    test: Annotated[bool, "a rehearsal, not an emergency"] = False
+    links: Annotated[tuple[str, ...], LINK] = ()
+    site: Annotated[str | None, "send help to the right address"] = None
+    certainty: Annotated[Certainty | None, "say how far the address can be trusted"] = None
+    preempted: Annotated[bool, "whether an ordinary call was given up for it"] = False
+    callbacks: Annotated[int, "how often the emergency services reached the caller again"] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What the emergency services may ask about a call within the hour after it; then it is deleted."""
+
+    KIND: ClassVar[str] = "detail"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.DETAIL
+    BASIS: ClassVar[str] = "vital interests"
+
+    id: Annotated[str, ID]
+    emergency: Annotated[str, "which emergency"]
+    cli: Annotated[str | None, "the number that the emergency services were shown, to be called back on"] = None
+    address: Annotated[str | None, "where to send help: address, floor and room on file"] = None
+    contact: Annotated[str | None, "who lets help in"] = None
+    until_at: Annotated[int | None, "when it goes; none while the call is up"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of an emergency's timeline; written once, chained to the line before it."""
+
+    KIND: ClassVar[str] = "entry"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
+    BASIS: ClassVar[str] = "vital interests; accountability"
+
+    id: Annotated[str, ID]
+    emergency: Annotated[str, "which emergency"]
+    seq: Annotated[int, "its place in the timeline, from 1"]
+    at: Annotated[int, "when it happened"]
+    what: Annotated[str, "what happened: one word of the agent's own"]
+    detail: Annotated[str, "which trunk, which outcome, which channel of notice; nothing of a person"] = ""
+    by: Annotated[str | None, "who did it, where somebody did"] = None
+    chain: Annotated[str, "keyed hash over the line and the line before it: shows a line changed or missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Somebody looked at the fuller view of an emergency."""
+
+    KIND: ClassVar[str] = "look"
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.AUDIT
+    BASIS: ClassVar[str] = "security: who has seen what"
+
+    id: Annotated[str, ID]
+    at: Annotated[int, "when"]
+    by: Annotated[str, "who"]
+    emergency: Annotated[str, "which emergency"]
+    reason: Annotated[str, "why, in their own words"]
