@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from itertools import count
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import pytest
 from hypothesis import given
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from agent.core.engine import Engine
 from agent.core.normalise import READERS, Linker
 from agent.core.policy import Policy
-from agent.core.records import RECORDS, Record, document
+from agent.core.records import RECORDS, Record, RetentionClass, Role, document, rules
+from agent.core.records.terms import ID
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Framer, Message, name_of, parse
+from tests.scenarios.made import emergency
 
 CAPTURES = sorted((Path(__file__).parents[1] / "scenarios" / "captures").glob("*.ami"))
 #: The headers whose value, or a part of it, is what the records are for, and which part that is (agent/core/records/).
@@ -150,10 +153,33 @@ def test_no_canary_of_any_event_reaches_a_record(
             assert "CANARY" not in repr(output)
 
 
-def test_every_field_of_every_record_states_its_purpose() -> None:
-    for kind in RECORDS:
-        assert kind.BASIS
-        assert kind.RETENTION
-        for name, annotation in kind.__annotations__.items():
-            if not str(annotation).startswith("typing.ClassVar"):
-                assert annotation.__metadata__[0], f"{kind.KIND}.{name}"
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.KIND)
+def test_every_field_of_every_record_states_its_purpose_and_its_readers(record: type[Record]) -> None:
+    assert record.BASIS
+    assert record.RETENTION in RetentionClass
+    # Raises a TypeError that says which field lacks what.
+    assert [rule.name for rule in rules(record)] == [item.name for item in fields(record)]
+    assert record.READERS, "a record that nobody may read need not be kept"
+
+
+def test_what_nobody_may_read_is_in_no_output() -> None:
+    shown = document(replace(emergency(), links=("CANARY",)))
+    assert "links" not in shown
+    assert "CANARY" not in json.dumps(shown)
+
+
+def test_a_class_that_leaves_something_unsaid_is_refused() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Unsaid:
+        id: Annotated[str, ID]
+
+    with pytest.raises(TypeError, match="who may read it"):
+        rules(Unsaid)
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Purposeless:
+        READERS: ClassVar[frozenset[Role]] = frozenset((Role.DESK,))
+        id: str
+
+    with pytest.raises(TypeError, match="no purpose"):
+        rules(Purposeless)

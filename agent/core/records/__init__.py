@@ -1,4 +1,4 @@
-"""Everything that is kept: one frozen class a table, each field with its purpose."""
+"""Everything that is kept: one frozen class a table, each field with its purpose and its readers."""
 
 from dataclasses import fields
 from typing import Any
@@ -7,6 +7,7 @@ from agent.core.instants import rfc3339
 from agent.core.records.alarms import Alarm, Cause, Delivery, News, Notice, Severity
 from agent.core.records.assurance import Blind, Path, Probe, Verdict
 from agent.core.records.calls import Call, CallOutcome, Direction, NumberClass
+from agent.core.records.described import rules
 from agent.core.records.emergencies import Detail, Emergency, Entry, Look, Outcome, SeenBy
 from agent.core.records.recordings import (
     CONTENT_CLASS,
@@ -25,7 +26,7 @@ from agent.core.records.recordings import (
     Use,
 )
 from agent.core.records.registrations import Certainty, Failure, IpSource, Registration
-from agent.core.records.terms import RetentionClass
+from agent.core.records.terms import NOBODY, RetentionClass, Role
 from agent.core.records.voicemail import Purge
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "RecordingState",
     "Registration",
     "RetentionClass",
+    "Role",
     "SeenBy",
     "Severity",
     "Trigger",
@@ -76,6 +78,7 @@ __all__ = [
     "document",
     "key_of",
     "retentions",
+    "rules",
 ]
 
 Record = (
@@ -122,7 +125,7 @@ _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))
 INSTANTS = frozenset(
     item.name for record in RECORDS for item in fields(record) if item.name in _TIMES or item.name.endswith("_at")
 )
-_INTERNAL = frozenset(("links",))
+_HIDDEN = {record: frozenset(rule.name for rule in rules(record) if rule.readers == NOBODY) for record in RECORDS}
 
 Key = tuple[str, str]
 
@@ -138,10 +141,10 @@ def key_of(record: Record) -> Key:
 
 
 def document(record: Record) -> dict[str, Any]:
-    """The record as others see it: ``kind`` first, times in RFC 3339 UTC, without the restart links."""
+    """The record as others see it: ``kind`` first, times in RFC 3339 UTC, without what nobody may read."""
     shown: dict[str, Any] = {"kind": record.KIND}
     for item in fields(record):
-        if item.name in _INTERNAL:
+        if item.name in _HIDDEN[type(record)]:
             continue
         value = getattr(record, item.name)
         if item.name in INSTANTS and value is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, RetentionClass
+from agent.core.records.terms import ID, Readers, RetentionClass, Role
 
 
 class Cause(StrEnum):
@@ -55,6 +55,7 @@ class Alarm:
     KIND: ClassVar[str] = "alarm"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
     BASIS: ClassVar[str] = "vital interests; obligation to carry emergency calls"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER))
 
     id: Annotated[str, ID]
     cause: Annotated[Cause, "what it is about"]
@@ -80,6 +81,7 @@ class Notice:
     KIND: ClassVar[str] = "notice"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
     BASIS: ClassVar[str] = "accountability: show that the desk was told"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER))
 
     id: Annotated[str, ID]
     alarm: Annotated[str, "which alarm"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, RetentionClass
+from agent.core.records.terms import ID, Readers, RetentionClass, Role
 
 
 class Verdict(StrEnum):
@@ -23,6 +23,7 @@ class Path:
     KIND: ClassVar[str] = "path"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
     BASIS: ClassVar[str] = "obligation to carry emergency calls"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER))
 
     id: Annotated[str, ID]
     context: Annotated[str, "the context that phones land in"]
@@ -40,6 +41,7 @@ class Probe:
     KIND: ClassVar[str] = "probe"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
     BASIS: ClassVar[str] = "obligation to carry emergency calls"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER))
 
     id: Annotated[str, ID]
     at: Annotated[int, "when it came through"]
@@ -52,6 +54,7 @@ class Blind:
     KIND: ClassVar[str] = "blind"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
     BASIS: ClassVar[str] = "accountability: say what cannot have been seen"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER))
 
     id: Annotated[str, ID]
     session: Annotated[str, "express or bulk"]

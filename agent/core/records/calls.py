@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import RetentionClass
+from agent.core.records.terms import Readers, RetentionClass, Role
 
 
 class NumberClass(StrEnum):
@@ -46,6 +46,7 @@ class Call:
     KIND: ClassVar[str] = "call"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.CALL
     BASIS: ClassVar[str] = "contract; PECR regulation 7"
+    READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.BILLING))
 
     id: Annotated[str, "keep each once, however often it is read: keyed hash of Asterisk's own identity of the CDR"]
     call: Annotated[str, "tell which legs were one call; keyed hash of Asterisk's Linkedid"]

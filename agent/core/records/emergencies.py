@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from agent.core.records.registrations import Certainty
-from agent.core.records.terms import ID, LINK, RetentionClass
+from agent.core.records.terms import ID, LINK, NOBODY, Readers, RetentionClass, Role
 
 
 class Outcome(StrEnum):
@@ -32,6 +32,7 @@ class Emergency:
     KIND: ClassVar[str] = "emergency"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
     BASIS: ClassVar[str] = "vital interests; obligation to carry emergency calls"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER, Role.CUSTOMER))
 
     id: Annotated[str, ID]
     line: Annotated[str | None, "say who called"]
@@ -50,7 +51,7 @@ class Emergency:
     seen_by: Annotated[SeenBy, "what told of it"]
     blind: Annotated[bool, "whether part of it passed while the agent was not listening"] = False
     test: Annotated[bool, "a rehearsal, not an emergency"] = False
-    links: Annotated[tuple[str, ...], LINK] = ()
+    links: Annotated[tuple[str, ...], LINK, NOBODY] = ()
     site: Annotated[str | None, "send help to the right address"] = None
     certainty: Annotated[Certainty | None, "say how far the address can be trusted"] = None
     preempted: Annotated[bool, "whether an ordinary call was given up for it"] = False
@@ -64,6 +65,7 @@ class Detail:
     KIND: ClassVar[str] = "detail"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.DETAIL
     BASIS: ClassVar[str] = "vital interests"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.SERVICES))
 
     id: Annotated[str, ID]
     emergency: Annotated[str, "which emergency"]
@@ -80,6 +82,7 @@ class Entry:
     KIND: ClassVar[str] = "entry"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
     BASIS: ClassVar[str] = "vital interests; accountability"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.OFFICER))
 
     id: Annotated[str, ID]
     emergency: Annotated[str, "which emergency"]
@@ -98,6 +101,7 @@ class Look:
     KIND: ClassVar[str] = "look"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.AUDIT
     BASIS: ClassVar[str] = "security: who has seen what"
+    READERS: ClassVar[Readers] = frozenset((Role.OFFICER,))
 
     id: Annotated[str, ID]
     at: Annotated[int, "when"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, LINK, RetentionClass
+from agent.core.records.terms import ID, LINK, NOBODY, Readers, RetentionClass, Role
 
 
 class Trigger(StrEnum):
@@ -109,6 +109,7 @@ class Recording:
     KIND: ClassVar[str] = "recording"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.RECORDING
     BASIS: ClassVar[str] = "consent"
+    READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.OFFICER))
 
     id: Annotated[str, ID]
     line: Annotated[str | None, "say who opted in, or on whose leg an unasked recording ran"]
@@ -120,7 +121,7 @@ class Recording:
     pauses: Annotated[tuple[Pause, ...], "when nothing was captured"] = ()
     state: Annotated[RecordingState, "where it stands"]
     blind: Annotated[bool, "whether part of it passed while the agent was not listening"] = False
-    links: Annotated[tuple[str, ...], LINK] = ()
+    links: Annotated[tuple[str, ...], LINK, NOBODY] = ()
     optin: Annotated[str | None, "which opt-in it rests on"] = None
 
 
@@ -131,6 +132,7 @@ class OptIn:
     KIND: ClassVar[str] = "optin"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.CONSENT
     BASIS: ClassVar[str] = "accountability: show that the recording was asked for"
+    READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.OFFICER))
 
     id: Annotated[str, ID]
     line: Annotated[str, "whose calls; of customer services the queue or number"]
@@ -151,6 +153,7 @@ class Content:
     KIND: ClassVar[str] = "content"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.RECORDING
     BASIS: ClassVar[str] = "consent; accountability: show what was kept and what was destroyed"
+    READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.OFFICER))
 
     id: Annotated[str, ID]
     line: Annotated[str | None, "whose it is"] = None
@@ -173,6 +176,7 @@ class Access:
     KIND: ClassVar[str] = "access"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.AUDIT
     BASIS: ClassVar[str] = "security: who has heard what"
+    READERS: ClassVar[Readers] = frozenset((Role.OFFICER,))
 
     id: Annotated[str, ID]
     at: Annotated[int, "when"]

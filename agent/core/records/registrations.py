@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, LINK, RetentionClass
+from agent.core.records.terms import ID, LINK, NOBODY, Readers, RetentionClass, Role
 
 
 class IpSource(StrEnum):
@@ -30,6 +30,7 @@ class Registration:
     KIND: ClassVar[str] = "registration"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.REGISTRATION
     BASIS: ClassVar[str] = "contract; detection of fraud"
+    READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER, Role.SUPPORT, Role.CUSTOMER))
 
     id: Annotated[str, ID]
     line: Annotated[str, "say whose phone it is"]
@@ -43,7 +44,7 @@ class Registration:
     last_seen: Annotated[int, "last proof of the span"]
     refreshes: Annotated[int, "tell a steady phone from a flapping one"]
     ended_at: Annotated[int | None, "end of the span"] = None
-    links: Annotated[tuple[str, ...], LINK] = ()
+    links: Annotated[tuple[str, ...], LINK, NOBODY] = ()
     site: Annotated[str | None, "say before a call which address 999 would be given"] = None
     certainty: Annotated[Certainty | None, "warn of a phone that is not where its address says"] = None
 
@@ -55,6 +56,7 @@ class Failure:
     KIND: ClassVar[str] = "failure"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
     BASIS: ClassVar[str] = "security of the network"
+    READERS: ClassVar[Readers] = frozenset((Role.ENGINEER,))
 
     id: Annotated[str, ID]
     hour: Annotated[int, "the hour counted, its first instant"]

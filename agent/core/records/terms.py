@@ -1,4 +1,4 @@
-"""Why and for how long something is kept."""
+"""Why, for how long and for whom something is kept."""
 
 from enum import StrEnum
 
@@ -16,6 +16,23 @@ class RetentionClass(StrEnum):
     CALL = "call"
     UNBILLED = "unbilled"
 
+
+class Role(StrEnum):
+    """Who may read something (recipients, UK GDPR article 30(1)(d)); the customer reads what is of their own lines."""
+
+    DESK = "emergency desk"
+    SERVICES = "emergency services"
+    SUPPORT = "customer services"
+    BILLING = "billing"
+    ENGINEER = "engineers"
+    OFFICER = "privacy officer"
+    CUSTOMER = "customer"
+
+
+#: Who may read a record, as its ``READERS``; or one of its fields, where it is for others, behind its purpose.
+Readers = frozenset[Role]
+#: The readers of a field that the agent keeps for itself: it stands in no output.
+NOBODY: Readers = frozenset()
 
 #: Purposes that many records share.
 ID = "tell records apart; random, says nothing of the person"

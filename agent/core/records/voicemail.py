@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, RetentionClass
+from agent.core.records.terms import ID, Readers, RetentionClass, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +13,7 @@ class Purge:
     KIND: ClassVar[str] = "purge"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.OPERATIONS
     BASIS: ClassVar[str] = "accountability: show that voicemails are regularly deleted"
+    READERS: ClassVar[Readers] = frozenset((Role.ENGINEER, Role.OFFICER))
 
     id: Annotated[str, ID]
     at: Annotated[int, "when it began"]
