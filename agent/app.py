@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ from agent.status import Folders, path_state, purges, readiness, recorder_state,
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
 from agent.views import api, unix
+from agent.views import recordings as recording_views
 from agent.views.metrics import Metrics
 
 log = structlog.get_logger()
@@ -166,7 +168,7 @@ class Agent:
             pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
-            recordings = self._recordings(pipeline, keeping, recording)
+            asked = [partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording))]
             parts: dict[str, Part] = {
                 "source": source.run,
                 "pipeline": pipeline.run,
@@ -180,7 +182,7 @@ class Agent:
                 "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
                 "retention": lambda: retention.run(store, config.retention.days, now_ms),
                 "http": lambda: self._http(pipeline, source, metrics),
-                "control": lambda: control.serve(controls, unix.beside(config.store.path), recordings),
+                "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
                 "reloads": lambda: control.reloads(controls, self._reload),
             }
             try:

@@ -15,8 +15,7 @@ from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.views import unix
 from agent.views.api import Http
-from agent.views.control import Answer, Controls, Refusal, application
-from agent.views.recordings import RecordingControls
+from agent.views.control import Answer, Controls, Refusal, Routes, application
 
 log = structlog.get_logger()
 
@@ -159,9 +158,9 @@ class Control:
         return self.reachable()
 
 
-async def serve(controls: Controls, path: Path, recorded: RecordingControls | None = None) -> None:
-    """Serve ``controls``, and ``recorded``, on the Unix socket ``path`` until cancelled."""
-    app = application(controls, recorded)
+async def serve(controls: Controls, path: Path, *more: Routes) -> None:
+    """Serve ``controls`` and ``more`` on the Unix socket ``path`` until cancelled."""
+    app = application(controls, *more)
     while True:
         try:
             listening = unix.listen(path)

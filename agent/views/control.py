@@ -1,6 +1,6 @@
 """The control side: what people ask of the running agent, on a Unix socket of its own and never on TCP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
@@ -9,11 +9,13 @@ from starlette.exceptions import HTTPException
 
 from agent.core.records import Alarm, Detail, document
 from agent.ports import StoreError
-from agent.views import asking, recordings
+from agent.views import asking
 from agent.views.asking import MOST_BYTES, Answer, Asked, Endpoint, Id, Refusal, Words
-from agent.views.recordings import RecordingControls
 
-__all__ = ["MOST_BYTES", "Answer", "Controls", "Refusal", "application"]
+__all__ = ["MOST_BYTES", "Answer", "Controls", "Refusal", "Routes", "application"]
+
+#: Adds the routes of one subject, as `agent.views.recordings.add` does.
+Routes = Callable[[FastAPI], None]
 
 
 class Controls(Protocol):
@@ -60,8 +62,8 @@ class _Rehearse(Asked):
     trunk: Endpoint | None = Field(None, description="the name of an endpoint")
 
 
-def application(controls: Controls, recorded: RecordingControls | None = None) -> FastAPI:
-    """The routes: each takes a JSON object and gives one, or JSON lines; those of ``recorded`` a wave as well.
+def application(controls: Controls, *more: Routes) -> FastAPI:
+    """The routes, and ``more``: each takes a JSON object and gives one, or JSON lines, of recordings also a wave.
 
     A refusal is ``{"error": "one sentence", "hint": "what to do"}``.
     """
@@ -108,6 +110,6 @@ def application(controls: Controls, recorded: RecordingControls | None = None) -
         _, by = await asking.read(request, Asked)
         return asking.whole(await controls.reload(by))
 
-    if recorded is not None:
-        recordings.add(app, recorded)
+    for add in more:
+        add(app)
     return app

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from agent.ports import StoreError
 from agent.recordings import Recordings
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import Keyring, Vault
-from agent.views import control, unix
+from agent.views import control, recordings, unix
 from agent.views.api import Http
 from tests.integration.commands import told
 from tests.scenarios.made import AT
@@ -218,7 +219,7 @@ async def running(
         clock=clock,
         new_id=new_id,
     )
-    app = control.application(cast(control.Controls, None), served)
+    app = control.application(cast(control.Controls, None), partial(recordings.add, controls=served))
     listening = unix.listen(unix.beside(folder / "agent.sqlite"))
     tasks = [
         asyncio.create_task(pipeline.run()),
