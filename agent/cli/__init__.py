@@ -6,7 +6,7 @@ import sys
 import typer
 
 from agent import __version__
-from agent.cli import running, stored
+from agent.cli import inventory, running, stored
 from agent.cli.common import ConfigPath, Json, group
 from agent.cli.emergency import emergency
 from agent.cli.escrow import escrow
@@ -30,6 +30,8 @@ cli.command()(stored.replay)
 cli.command(name="list")(stored.list_)
 cli.command()(running.migrate)
 cli.command()(running.reload)
+cli.command()(inventory.inventory)
+cli.command(name="notice")(inventory.customer_notice)
 cli.add_typer(emergency)
 keys.add_typer(escrow)
 cli.add_typer(keys)

@@ -7,7 +7,7 @@ from agent.core.instants import rfc3339
 from agent.core.records.alarms import Alarm, Cause, Delivery, News, Notice, Severity
 from agent.core.records.assurance import Blind, Path, Probe, Verdict
 from agent.core.records.calls import Call, CallOutcome, Direction, NumberClass
-from agent.core.records.described import rules
+from agent.core.records.described import FieldRule, rules
 from agent.core.records.emergencies import Detail, Emergency, Entry, Look, Outcome, SeenBy
 from agent.core.records.recordings import (
     CONTENT_CLASS,
@@ -50,6 +50,7 @@ __all__ = [
     "Emergency",
     "Entry",
     "Failure",
+    "FieldRule",
     "How",
     "IpSource",
     "Key",
