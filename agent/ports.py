@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar, runtime_checkable
 
-from agent.core.records import Alarm, Content, ContentClass, Notice, Record, RetentionClass
+from agent.core.records import Alarm, Content, ContentClass, Notice, Record, RetentionClass, Service
 from agent.core.wire import Message
 
 T = TypeVar("T", bound=Record)
@@ -64,9 +64,12 @@ class Reader(Protocol):
         """At most ``limit`` emergencies, alarms, recordings, opt-ins or contents whose id begins with ``prefix``."""
 
     def of(self, kind: type[T], owner: str) -> list[T]:
-        """The details, entries, alarms or looks of an emergency, the notices of an alarm, the accesses to a recording;
-        oldest first.
+        """The details, entries, alarms or looks of an emergency, the notices of an alarm, the accesses to a recording,
+        an account and its services by its reference; oldest first.
         """
+
+    def services(self, *, line: str | None = None, number: str | None = None) -> list[Service]:
+        """What is or was this line, or else this number, of any account; oldest first."""
 
     def open(self, kind: type[T]) -> list[T]:
         """Records that have not ended, of a kind that ends, in no order."""

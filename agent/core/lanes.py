@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from agent.core.records import (
     Access,
+    Account,
     Alarm,
     Blind,
     Call,
@@ -25,6 +26,7 @@ from agent.core.records import (
     Record,
     Recording,
     Registration,
+    Service,
     key_of,
 )
 
@@ -52,6 +54,8 @@ LANE_OF: dict[type[Record], Lane] = {
     Content: Lane.RECORDING,
     Access: Lane.RECORDING,
     Purge: Lane.RECORDING,
+    Account: Lane.RECORDING,
+    Service: Lane.RECORDING,
     Registration: Lane.ORDINARY,
     Failure: Lane.ORDINARY,
     Call: Lane.ORDINARY,

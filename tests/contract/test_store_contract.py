@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from agent.core.records import (
     RECORDS,
     Access,
+    Account,
     Alarm,
     Blind,
     Call,
@@ -50,6 +51,7 @@ from agent.core.records import (
     Registration,
     RetentionClass,
     SeenBy,
+    Service,
     Severity,
     Trigger,
     Use,
@@ -214,6 +216,14 @@ def call(name: str, at: int = AT, **changes: Any) -> Call:
     )
 
 
+def account(name: str, **changes: Any) -> Account:
+    return replace(Account(id=name, account=f"A-{name}", opened_at=AT - 9 * HOUR), **changes)
+
+
+def service(name: str, **changes: Any) -> Service:
+    return replace(Service(id=name, account=f"A-{name}", line="201", from_at=AT - 9 * HOUR), **changes)
+
+
 def ids(records: Iterable[Record]) -> list[str]:
     return [record.id for record in records]
 
@@ -272,7 +282,7 @@ def is_open(record: Record) -> bool:
             return record.gone_at is None
         case OptIn():
             return record.withdrawn_at is None
-        case Failure() | Entry() | Look() | Probe() | Content() | Access() | Purge() | Call():
+        case Failure() | Entry() | Look() | Probe() | Content() | Access() | Purge() | Call() | Account() | Service():
             return False
 
 
@@ -452,6 +462,8 @@ ENDED: list[Record] = [
     Access(id="closed", at=AT, by="sam", recording="r", use=Use.PLAYED, reason="the customer asked"),
     Purge(id="closed", at=AT, done_at=AT + HOUR),
     call("closed"),
+    account("closed", closed_at=AT),
+    service("ended", until_at=AT),
 ]
 OPEN: list[Record] = [
     registration("open", AT - 9 * HOUR),
@@ -466,6 +478,8 @@ OPEN: list[Record] = [
     optin("open"),
     optin("press", trigger=Trigger.BUTTON, calls=Calls.ONE, how=How.PRESS, by=None),
     content("open", AT - 9 * HOUR),
+    account("open"),
+    service("open"),
 ]
 
 
@@ -504,6 +518,20 @@ async def test_a_recording_stays_for_as_long_as_its_content(store: SqliteStore) 
     assert await store.delete_before("recording", AT + 1) == 0
     await store.commit([content("r", AT, state=ContentState.DELETED, deleted_at=AT + HOUR)], durable=True)
     assert await store.delete_before("recording", AT + 1) == 1
+
+
+async def test_a_service_stays_for_as_long_as_its_account(store: SqliteStore) -> None:
+    await store.commit([account("a"), service("s", account="A-a", until_at=AT)], durable=True)
+    assert await store.delete_before("service", AT + 1) == 0
+    await store.commit([account("a", closed_at=AT)], durable=True)
+    assert await store.delete_before("account", AT + 1) == 1
+    assert await store.delete_before("service", AT + 1) == 1
+
+
+async def test_a_service_that_was_wrong_goes_by_when_it_was_corrected(store: SqliteStore) -> None:
+    await store.commit([service("s", corrected_at=AT, corrected_by="sam", correction="typed wrong")], durable=True)
+    assert await store.delete_before("service", AT) == 0
+    assert await store.delete_before("service", AT + 1) == 1
 
 
 async def test_calls_that_cost_nothing_go_by_a_term_of_their_own(store: SqliteStore, backend: Backend) -> None:
@@ -717,13 +745,31 @@ async def test_what_belongs_to_an_emergency_or_an_alarm_comes_oldest_first(
         assert [*reader.of(Entry, "nobody's"), *reader.of(Detail, "")] == []
 
 
+async def test_an_account_is_found_by_its_reference_and_a_service_by_its_line_or_number(
+    store: SqliteStore, backend: Backend
+) -> None:
+    own = {"account": "A-a", "line": None, "number": "01134960100"}
+    later = service("b", account="A-a", from_at=AT)
+    await store.commit(
+        [account("a"), account("b"), later, service("a", until_at=AT), service("n", **own), service("o", line="202")],
+        durable=True,
+    )
+    with backend.reader() as reader:
+        assert ids(reader.of(Account, "A-a")) == ["a"]
+        assert ids(reader.of(Service, "A-a")) == ["a", "n", "b"]
+        assert ids(reader.services(line="201")) == ["a", "b"]
+        assert ids(reader.services(number="01134960100")) == ["n"]
+        assert [*reader.of(Account, "a"), *reader.services(line="2"), *reader.services(number="0113")] == []
+        assert [*reader.services(), *reader.services(number="' OR 1 --"), *reader.services(line="\udce4")] == []
+
+
 async def test_open_records_can_be_read_beside_the_agent(store: SqliteStore, backend: Backend) -> None:
     await store.commit([*ENDED, *OPEN], durable=True)
     with backend.reader() as reader:
         kinds = (Registration, Emergency, Recording, Blind, Detail, Alarm, Notice, Path, OptIn)
         found = [reader.open(kind) for kind in kinds]
     assert {(record.KIND, record.id) for records in found for record in records} == {
-        (record.KIND, record.id) for record in (*OPEN, ENDED[1]) if not isinstance(record, Content)
+        (record.KIND, record.id) for record in (*OPEN, ENDED[1]) if not isinstance(record, Content | Account | Service)
     }
 
 

@@ -11,6 +11,7 @@ from agent.core.lanes import LANE_OF, Lane, Lanes, lane_of
 from agent.core.records import (
     RECORDS,
     Access,
+    Account,
     Alarm,
     Blind,
     Call,
@@ -39,6 +40,7 @@ from agent.core.records import (
     RecordingState,
     Registration,
     SeenBy,
+    Service,
     Severity,
     Trigger,
     Use,
@@ -91,6 +93,8 @@ SAMPLES: dict[type[Record], Record] = {
         billable_s=7,
         outcome=CallOutcome.ANSWERED,
     ),
+    Account: Account(id="", account="A1", opened_at=0),
+    Service: Service(id="", account="A1", line="201", from_at=0),
 }
 
 

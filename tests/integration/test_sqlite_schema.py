@@ -39,6 +39,8 @@ TABLES = {
     "access": "accesses",
     "purge": "purges",
     "call": "calls",
+    "account": "accounts",
+    "service": "services",
 }
 
 

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from agent.core.instants import rfc3339
+from agent.core.records.accounts import Account, Service
 from agent.core.records.alarms import Alarm, Cause, Delivery, News, Notice, Severity
 from agent.core.records.assurance import Blind, Path, Probe, Verdict
 from agent.core.records.calls import Call, CallOutcome, Direction, NumberClass
@@ -34,6 +35,7 @@ __all__ = [
     "INSTANTS",
     "RECORDS",
     "Access",
+    "Account",
     "Alarm",
     "Blind",
     "Call",
@@ -72,6 +74,7 @@ __all__ = [
     "RetentionClass",
     "Role",
     "SeenBy",
+    "Service",
     "Severity",
     "Trigger",
     "Use",
@@ -100,6 +103,8 @@ Record = (
     | Access
     | Purge
     | Call
+    | Account
+    | Service
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -119,6 +124,8 @@ RECORDS: tuple[type[Record], ...] = (
     Access,
     Purge,
     Call,
+    Account,
+    Service,
 )
 
 _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))

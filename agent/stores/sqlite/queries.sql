@@ -2,12 +2,14 @@
 --   upsert    insert a record, or put its later state in its place
 --   open      records that have not ended; of entries, those of an emergency that has not, or whose alarm is open
 --   delete    at most :limit records that ended before :before; of entries, none before its emergency has gone;
+--             of services, none before its account has gone;
 --             of recordings, none before its content has gone; _of_class: of one retention class
 --   read      the next :chunk records after (:begin, :id), oldest first, each behind its begin; _of_line: of one line
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
 --   find      at most :limit records whose id begins with :id, which sorts before :behind
---   of        those of the emergency, the alarm or the recording :of, oldest first
+--   of        those of the emergency, the alarm, the recording or the account :of, oldest first; _line, _number: those
+--             that are or were the line or the number
 --   kept      at most :limit contents of one class that are kept since before :before, oldest first
 --   among     those of the :ids, a JSON list, whose content is kept
 
@@ -746,3 +748,92 @@ ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_call
 SELECT count(*) FROM calls;
+
+-- accounts
+
+-- name: upsert_account
+INSERT INTO accounts (id, account, itemised, history_consent, opened_at, closed_at)
+VALUES (:id, :account, :itemised, :history_consent, :opened_at, :closed_at)
+ON CONFLICT (id) DO UPDATE SET
+    account = excluded.account, itemised = excluded.itemised,
+    history_consent = excluded.history_consent, opened_at = excluded.opened_at,
+    closed_at = excluded.closed_at;
+
+-- name: delete_account
+DELETE FROM accounts WHERE id IN (
+    SELECT id FROM accounts
+    WHERE closed_at < :before
+    LIMIT :limit
+);
+
+-- name: read_account
+SELECT opened_at, * FROM accounts
+WHERE opened_at >= :begin
+    AND (opened_at, id) > (:begin, :id)
+ORDER BY opened_at, id LIMIT :chunk;
+
+-- name: seek_account
+SELECT opened_at, id FROM accounts
+WHERE opened_at >= :begin
+ORDER BY opened_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_account
+SELECT count(*) FROM accounts;
+
+-- name: of_account
+SELECT * FROM accounts WHERE account = :of ORDER BY opened_at;
+
+-- services
+
+-- name: upsert_service
+INSERT INTO services (
+    id, account, line, number, from_at, until_at, corrected_at, corrected_by, correction
+) VALUES (
+    :id, :account, :line, :number, :from_at, :until_at, :corrected_at, :corrected_by, :correction
+) ON CONFLICT (id) DO UPDATE SET
+    account = excluded.account, line = excluded.line, number = excluded.number,
+    from_at = excluded.from_at, until_at = excluded.until_at,
+    corrected_at = excluded.corrected_at, corrected_by = excluded.corrected_by,
+    correction = excluded.correction;
+
+-- name: delete_service
+DELETE FROM services WHERE id IN (
+    SELECT id FROM services
+    WHERE coalesce(until_at, corrected_at) < :before
+        AND NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.account = services.account)
+    LIMIT :limit
+);
+
+-- name: read_service
+SELECT from_at, * FROM services
+WHERE from_at >= :begin
+    AND (from_at, id) > (:begin, :id)
+ORDER BY from_at, id LIMIT :chunk;
+
+-- name: seek_service
+SELECT from_at, id FROM services
+WHERE from_at >= :begin
+ORDER BY from_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: read_service_of_line
+SELECT from_at, * FROM services
+WHERE line = :line AND from_at >= :begin
+    AND (from_at, id) > (:begin, :id)
+ORDER BY from_at, id LIMIT :chunk;
+
+-- name: seek_service_of_line
+SELECT from_at, id FROM services
+WHERE line = :line AND from_at >= :begin
+ORDER BY from_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_service
+SELECT count(*) FROM services;
+
+-- name: of_service
+SELECT * FROM services WHERE account = :of ORDER BY from_at;
+
+-- name: of_line_service
+SELECT * FROM services WHERE line = :line ORDER BY from_at;
+
+-- name: of_number_service
+SELECT * FROM services WHERE number = :number ORDER BY from_at;

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from agent.core.instants import rfc3339
-from agent.core.records import Content, ContentClass, Record
+from agent.core.records import Content, ContentClass, Record, Service
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
@@ -82,12 +82,22 @@ class SqliteReader:
         return self._records(kind, "find", {"id": prefix, "behind": prefix + _LAST, "limit": limit})
 
     def of(self, kind: type[T], owner: str) -> list[T]:
-        """What belongs to one emergency, alarm or recording (its accesses); oldest first.
+        """What belongs to one emergency, alarm, recording (its accesses) or account (by its reference); oldest first.
 
         Raises:
             StoreError: the store cannot be read.
         """
         return self._records(kind, "of", {"of": storable(owner)})
+
+    def services(self, *, line: str | None = None, number: str | None = None) -> list[Service]:
+        """What is or was this line, or else this number, of any account; oldest first.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if line is not None:
+            return self._records(Service, "of_line", {"line": storable(line)})
+        return self._records(Service, "of_number", {"number": storable(number or "")})
 
     def open(self, kind: type[T]) -> list[T]:
         """Records that have not ended, of a kind that ends, in no order.
