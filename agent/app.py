@@ -18,8 +18,10 @@ import structlog
 
 from agent import __version__, alerts, calls, control, voicemail
 from agent.assurance import Assurance, assurance
+from agent.auditing import Auditing
 from agent.config import Config, channels, site_keys, sites
 from agent.config.channel import AnyChannel
+from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
 from agent.core.numbers import forms
@@ -41,6 +43,7 @@ from agent.status import Folders, path_state, purges, readiness, recorder_state,
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
 from agent.views import api, unix
+from agent.views import audit as audit_views
 from agent.views import recordings as recording_views
 from agent.views.metrics import Metrics
 
@@ -146,6 +149,7 @@ class Agent:
             alerting = Alerting(alerts.routes(told, source.bulk, now_ms), desk, now_ms)
             assured = self._assured(pipeline, source, records)
             keeping = control.Keeping(pipeline)
+            auditing = self._auditing(pipeline, keeping, key, records)
             recording = self._recorder(pipeline, source, keeping)
             folders = Folders(recording, config)
             reading = calls.source(config, pipeline, clock=now_ms)
@@ -168,7 +172,10 @@ class Agent:
             pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
-            asked = [partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording))]
+            asked = [
+                partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording)),
+                partial(audit_views.add, controls=auditing),
+            ]
             parts: dict[str, Part] = {
                 "source": source.run,
                 "pipeline": pipeline.run,
@@ -182,6 +189,7 @@ class Agent:
                 "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
                 "retention": lambda: retention.run(store, config.retention.days, now_ms),
                 "http": lambda: self._http(pipeline, source, metrics),
+                "auditing": auditing.run,
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
                 "reloads": lambda: control.reloads(controls, self._reload),
             }
@@ -263,6 +271,19 @@ class Agent:
             tables={"sites": reread_sites, "channels": reread_channels},
             rehearsing=assured.rehearse,
             reachable=assured.phones,
+        )
+
+    def _auditing(self, pipeline: Pipeline, keeping: control.Keeping, key: bytes, records: list[Record]) -> Auditing:
+        """What writes down who uses whose data; it goes on where the last run stopped."""
+        path = self._config.store.path
+        trail = Trail(key=key, new_id=new_id, new_salt=lambda: secrets.token_hex(16))
+        trail.restore(records)
+        return Auditing(
+            trail=trail,
+            keep=keeping.keep,
+            put=pipeline.put,
+            reader=lambda: SqliteReader(path),
+            clock=now_ms,
         )
 
     def _recorder(self, pipeline: Pipeline, source: AmiSource, keeping: control.Keeping) -> Recorder:

@@ -30,6 +30,8 @@ COLUMNS: dict[str, list[str]] = {
     "call": "line direction number_class forwarded_class outcome started_at duration_s billable_s recorded".split(),
     "account": "account itemised history_consent opened_at closed_at".split(),
     "service": "id account line number from_at until_at corrected_at corrected_by correction".split(),
+    "audit": "at by use subject reason".split(),
+    "segment_root": "segment entries closed_at chain".split(),
     "purge": "at done_at mailboxes heard unheard trashed leftover kept due failed".split(),
 }
 

@@ -16,8 +16,8 @@ predecessor is a hash of the emergency's id. What that shows, to whom has the ke
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
+from agent.core.chain import chained
 from agent.core.evidence import restore
 from agent.core.notices import back_off
 from agent.core.records import Alarm, Delivery, Emergency, Entry, Notice, Outcome, Record, SeenBy
@@ -250,13 +250,7 @@ def link(key: bytes, previous: str, line: Sequence[str | int | None]) -> str:
 
 
 def _hash(key: bytes, parts: Iterable[str | int | None]) -> str:
-    hashed = blake2b(key=key, digest_size=16, person=b"timeline")
-    for part in parts:
-        # Each with its length, so that no two lines are written alike; nobody is not a name that is empty.
-        text = b"" if part is None else str(part).encode("utf-8", "surrogatepass")
-        hashed.update(b"-:" if part is None else b"%d:" % len(text))
-        hashed.update(text)
-    return hashed.hexdigest()
+    return chained(key, b"timeline", parts)
 
 
 def verify(

@@ -16,6 +16,8 @@ from agent.ports import StoreError
 MOST_BYTES = 1 << 16
 #: How long a client may take to send what it asks.
 BODY_S = 10.0
+#: Instants past it have no RFC 3339 form.
+LAST_MS = 253_402_300_799_999
 
 Answer = Mapping[str, Any]
 

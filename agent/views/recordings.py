@@ -13,12 +13,9 @@ from starlette.types import Send
 from agent.core.records import Calls, Content, OptIn, Reason, Recording, Trigger, Use, document
 from agent.ports import StoreError
 from agent.views import asking
-from agent.views.asking import Answer, Asked, Endpoint, Id, Words
+from agent.views.asking import LAST_MS, Answer, Asked, Endpoint, Id, Words
 
 log = structlog.get_logger()
-
-#: Instants past it have no RFC 3339 form.
-_LAST_MS = 253_402_300_799_999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +75,7 @@ class _One(Asked):
 
 class _List(Asked):
     line: Endpoint | None = Field(None, description="the name of an endpoint")
-    since: Annotated[int, Field(ge=0, le=_LAST_MS)] | None = Field(None, description="milliseconds since 1970")
+    since: Annotated[int, Field(ge=0, le=LAST_MS)] | None = Field(None, description="milliseconds since 1970")
     reason: Words
 
 

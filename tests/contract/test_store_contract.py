@@ -19,6 +19,8 @@ from agent.core.records import (
     Access,
     Account,
     Alarm,
+    Audit,
+    AuditUse,
     Blind,
     Call,
     CallOutcome,
@@ -51,6 +53,7 @@ from agent.core.records import (
     Registration,
     RetentionClass,
     SeenBy,
+    SegmentRoot,
     Service,
     Severity,
     Trigger,
@@ -261,7 +264,9 @@ def _records(record: type[Record]) -> st.SearchStrategy[Record]:
     return st.builds(record, **{item.name: _value(item.name, hints[item.name]) for item in fields(record)})
 
 
-any_record = st.one_of([_records(record) for record in RECORDS])
+#: What is written once has no later state; `test_the_audit_…` below are about it.
+WRITTEN_ONCE = (Audit, SegmentRoot)
+any_record = st.one_of([_records(record) for record in RECORDS if record not in WRITTEN_ONCE])
 
 
 def is_open(record: Record) -> bool:
@@ -283,6 +288,8 @@ def is_open(record: Record) -> bool:
         case OptIn():
             return record.withdrawn_at is None
         case Failure() | Entry() | Look() | Probe() | Content() | Access() | Purge() | Call() | Account() | Service():
+            return False
+        case Audit() | SegmentRoot():
             return False
 
 
@@ -483,7 +490,7 @@ OPEN: list[Record] = [
 ]
 
 
-@pytest.mark.parametrize("ended", ENDED, ids=KINDS)
+@pytest.mark.parametrize("ended", ENDED, ids=[record.KIND for record in RECORDS if record not in WRITTEN_ONCE])
 async def test_a_record_goes_once_it_ended_before_the_term_and_not_a_millisecond_sooner(
     store: SqliteStore, backend: Backend, ended: Record
 ) -> None:
@@ -814,3 +821,67 @@ async def test_reading_without_an_agent(backend: Backend) -> None:
     with backend.reader() as reader:
         assert ids(reader.read("emergency")) == ["e"]
     await (await backend.open()).close()
+
+
+# The audit
+
+
+def month_of_audit(segment: str, at: int, entries: int, *, closed: bool = True) -> list[Audit | SegmentRoot]:
+    found: list[Audit | SegmentRoot] = [
+        Audit(
+            id=f"{segment}-{number}",
+            segment=segment,
+            seq=number,
+            at=at + number,
+            by="sam",
+            use=AuditUse.LOOKED_UP,
+            subject="A1001",
+            salt="0f",
+            commitment="c",
+            reason="asked",
+            chain=f"{segment}:{number}",
+        )
+        for number in range(1, entries + 1)
+    ]
+    if closed:
+        root = SegmentRoot(
+            id=f"root-{segment}", segment=segment, entries=entries, head="h", closed_at=at + HOUR, previous="", chain=""
+        )
+        found.append(root)
+    return found
+
+
+async def test_an_entry_of_the_audit_is_written_once(store: SqliteStore, backend: Backend) -> None:
+    written = month_of_audit("2026-11", AT, 3)
+    await store.commit(written, durable=True)
+    changed = [replace(record, chain="another") for record in written]
+    await store.commit(changed, durable=True)
+    with backend.reader() as reader:
+        assert [*reader.of(Audit, "2026-11"), *reader.read("segment_root")] == written
+
+
+async def test_an_audit_goes_on_from_its_last_entry_and_its_last_root(store: SqliteStore) -> None:
+    before, now = month_of_audit("2026-10", AT, 3), month_of_audit("2026-11", AT + 2 * HOUR, 12, closed=False)
+    await store.commit([*now, *before, *month_of_audit("2026-09", AT - 2 * HOUR, 1)], durable=True)
+    assert set(await store.open_records()) == {before[-1], now[-1]}
+
+
+async def test_the_audit_goes_by_whole_months_from_the_first_entry_on(store: SqliteStore, backend: Backend) -> None:
+    old, new = month_of_audit("2026-10", AT, 5), month_of_audit("2026-11", AT + 2 * HOUR, 5, closed=False)
+    await store.commit([*old, *new], durable=True)
+    assert await store.delete_before("audit", AT + HOUR) == 0, "not before its month has been closed for so long"
+    assert await store.delete_before("segment_root", AT + 9 * HOUR) == 0, "no root goes before its entries"
+    left = [5]
+    while await store.delete_before("audit", AT + 9 * HOUR, 2):
+        with backend.reader() as reader:
+            of_old = reader.of(Audit, "2026-10")
+            assert of_old == old[5 - len(of_old) : 5], "what is left leads to the root"
+            left.append(len(of_old))
+            assert reader.of(Audit, "2026-11") == new
+    assert left == [5, 3, 1, 0]
+    assert await store.delete_before("segment_root", AT + 9 * HOUR) == 0, "the last root begins what follows"
+    later = SegmentRoot(
+        id="later", segment="2026-11", entries=5, head="h", closed_at=AT + 20 * HOUR, previous="", chain=""
+    )
+    await store.commit([later], durable=True)
+    assert await store.delete_before("segment_root", AT + 9 * HOUR) == 1

@@ -13,6 +13,8 @@ from agent.core.records import (
     Access,
     Account,
     Alarm,
+    Audit,
+    AuditUse,
     Blind,
     Call,
     CallOutcome,
@@ -40,6 +42,7 @@ from agent.core.records import (
     RecordingState,
     Registration,
     SeenBy,
+    SegmentRoot,
     Service,
     Severity,
     Trigger,
@@ -82,6 +85,10 @@ SAMPLES: dict[type[Record], Record] = {
     Content: Content(id="", state=ContentState.SHREDDED, stored_at=0),
     Access: Access(id="", at=0, by="sam", recording="r", use=Use.PLAYED, reason="asked"),
     Purge: Purge(id="", at=0),
+    Audit: Audit(
+        id="", segment="", seq=1, at=0, by="sam", use=AuditUse.LISTED, commitment="", reason="asked", chain=""
+    ),
+    SegmentRoot: SegmentRoot(id="", segment="", entries=1, head="", closed_at=0, previous="", chain=""),
     Call: Call(
         id="",
         call="",

@@ -38,6 +38,7 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("retention", "recording_days"): ("3", "367", 367),
     ("retention", "operations_days"): ("4", "368", 368),
     ("retention", "audit_days"): ("4", "368", 368),
+    ("retention", "audit_root_days"): ("4", "368", 368),
     ("retention", "consent_days"): ("4", "368", 368),
     ("retention", "content_user_days"): ("5", "91", 91),
     ("retention", "content_pa_days"): ("6", "31", 31),

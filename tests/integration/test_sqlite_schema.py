@@ -41,6 +41,8 @@ TABLES = {
     "call": "calls",
     "account": "accounts",
     "service": "services",
+    "audit": "audits",
+    "segment_root": "segment_roots",
 }
 
 

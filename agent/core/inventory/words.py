@@ -59,8 +59,15 @@ TOLD: dict[RetentionClass, Told] = {
         title="Who looked at your data",
         what="which of our staff looked at or used which record, when, and why",
         why="to keep your data from being misused",
-        after="the look",
+        after="the end of the month in which they looked",
         subjects="staff; the customers whose records they used",
+    ),
+    RetentionClass.AUDIT_ROOT: Told(
+        title="Proof that the record of who looked was not changed",
+        what="one check sum a month, with nobody in it",
+        why="to show that nothing of that record was changed or removed",
+        after="the end of the month",
+        subjects="",
     ),
     RetentionClass.CALL: Told(
         title="Calls and texts that may stand on your bill",

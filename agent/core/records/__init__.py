@@ -7,6 +7,7 @@ from agent.core.instants import rfc3339
 from agent.core.records.accounts import Account, Service
 from agent.core.records.alarms import Alarm, Cause, Delivery, News, Notice, Severity
 from agent.core.records.assurance import Blind, Path, Probe, Verdict
+from agent.core.records.audit import Audit, AuditUse, SegmentRoot
 from agent.core.records.calls import Call, CallOutcome, Direction, NumberClass
 from agent.core.records.described import FieldRule, rules
 from agent.core.records.emergencies import Detail, Emergency, Entry, Look, Outcome, SeenBy
@@ -37,6 +38,8 @@ __all__ = [
     "Access",
     "Account",
     "Alarm",
+    "Audit",
+    "AuditUse",
     "Blind",
     "Call",
     "CallOutcome",
@@ -74,6 +77,7 @@ __all__ = [
     "RetentionClass",
     "Role",
     "SeenBy",
+    "SegmentRoot",
     "Service",
     "Severity",
     "Trigger",
@@ -105,6 +109,8 @@ Record = (
     | Call
     | Account
     | Service
+    | Audit
+    | SegmentRoot
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -126,6 +132,8 @@ RECORDS: tuple[type[Record], ...] = (
     Call,
     Account,
     Service,
+    Audit,
+    SegmentRoot,
 )
 
 _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))

@@ -12,6 +12,7 @@ class RetentionClass(StrEnum):
     OPERATIONS = "operations"
     DETAIL = "detail"
     AUDIT = "audit"
+    AUDIT_ROOT = "audit_root"
     CONSENT = "consent"
     CALL = "call"
     UNBILLED = "unbilled"

@@ -8,7 +8,7 @@
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
 --   find      at most :limit records whose id begins with :id, which sorts before :behind
---   of        those of the emergency, the alarm, the recording or the account :of, oldest first; _line, _number: those
+--   of        those of the emergency, the alarm, the recording, the account or the segment :of, oldest first; _line, _number: those
 --             that are or were the line or the number
 --   kept      at most :limit contents of one class that are kept since before :before, oldest first
 --   among     those of the :ids, a JSON list, whose content is kept
@@ -837,3 +837,78 @@ SELECT * FROM services WHERE line = :line ORDER BY from_at;
 
 -- name: of_number_service
 SELECT * FROM services WHERE number = :number ORDER BY from_at;
+
+-- audits: written once; `open` is the entry that the next one is chained to
+
+-- name: upsert_audit
+INSERT INTO audits (
+    id, segment, seq, at, by, use, subject, salt, commitment, reason, chain
+) VALUES (
+    :id, :segment, :seq, :at, :by, :use, :subject, :salt, :commitment, :reason, :chain
+) ON CONFLICT (id) DO NOTHING;
+
+-- name: open_audit
+SELECT * FROM audits WHERE segment = (SELECT max(segment) FROM audits) ORDER BY seq DESC LIMIT 1;
+
+-- name: delete_audit
+DELETE FROM audits WHERE segment = (
+    SELECT segment FROM segment_roots
+    WHERE closed_at < :before AND EXISTS (SELECT 1 FROM audits WHERE audits.segment = segment_roots.segment)
+    ORDER BY closed_at LIMIT 1
+) AND seq < :limit + (SELECT min(seq) FROM audits WHERE segment = (
+    SELECT segment FROM segment_roots
+    WHERE closed_at < :before AND EXISTS (SELECT 1 FROM audits WHERE audits.segment = segment_roots.segment)
+    ORDER BY closed_at LIMIT 1
+));
+
+-- name: read_audit
+SELECT at, * FROM audits
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_audit
+SELECT at, id FROM audits
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_audit
+SELECT count(*) FROM audits;
+
+-- name: of_audit
+SELECT * FROM audits WHERE segment = :of ORDER BY seq;
+
+-- segment_roots: `open` is the one that the next segment begins with
+
+-- name: upsert_segment_root
+INSERT INTO segment_roots (
+    id, segment, entries, head, closed_at, previous, chain
+) VALUES (
+    :id, :segment, :entries, :head, :closed_at, :previous, :chain
+) ON CONFLICT (id) DO NOTHING;
+
+-- name: open_segment_root
+SELECT * FROM segment_roots WHERE segment = (SELECT max(segment) FROM segment_roots);
+
+-- name: delete_segment_root
+DELETE FROM segment_roots WHERE id IN (
+    SELECT id FROM segment_roots
+    WHERE closed_at < :before
+        AND segment < (SELECT max(segment) FROM segment_roots)
+        AND NOT EXISTS (SELECT 1 FROM audits WHERE audits.segment = segment_roots.segment)
+    LIMIT :limit
+);
+
+-- name: read_segment_root
+SELECT closed_at, * FROM segment_roots
+WHERE closed_at >= :begin
+    AND (closed_at, id) > (:begin, :id)
+ORDER BY closed_at, id LIMIT :chunk;
+
+-- name: seek_segment_root
+SELECT closed_at, id FROM segment_roots
+WHERE closed_at >= :begin
+ORDER BY closed_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_segment_root
+SELECT count(*) FROM segment_roots;

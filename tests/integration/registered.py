@@ -1,0 +1,123 @@
+"""An agent of which only the audit and the register matter: a real store, pipeline and control socket, no Asterisk."""
+
+import asyncio
+import json
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from structlog.testing import capture_logs
+
+from agent import app
+from agent.auditing import Auditing
+from agent.control import Keeping
+from agent.core.audit import Trail
+from agent.core.engine import Engine
+from agent.core.normalise import Linker
+from agent.core.policy import Policy
+from agent.core.records import Record, document
+from agent.pipeline import Pipeline
+from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.views import audit, control, unix
+from agent.views.api import Http
+from tests.integration.commands import told
+from tests.scenarios.made import AT
+
+
+@dataclass(slots=True)
+class Registered:
+    """The agent, and ways to ask it."""
+
+    folder: Path
+    pipeline: Pipeline
+    keeping: Keeping
+    auditing: Auditing
+    #: What it has logged.
+    log: list[Any]
+    #: What its clock says (ms).
+    now: int = AT + 60_000
+
+    def tick(self) -> int:
+        """The clock: no two of its instants are the same."""
+        self.now += 1
+        return self.now
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "agent.sqlite"
+
+    async def keep(self, *records: Record) -> None:
+        await self.keeping.keep(records)
+
+    def stored(self, kind: str) -> list[dict[str, Any]]:
+        with SqliteReader(self.store) as reader:
+            return [json.loads(json.dumps(document(record))) for record in reader.read(kind)]
+
+    async def written(self, kind: str) -> None:
+        """Return when a record of this kind is stored."""
+        stored = asyncio.Event()
+
+        def heard(_lane: object, records: Sequence[Record], _seconds: float) -> None:
+            if any(kind == record.KIND for record in records):
+                stored.set()
+
+        self.pipeline.observers.append(heard)
+        async with asyncio.timeout(60):
+            await stored.wait()
+
+    async def asked(self, path: str, content: Any = None) -> httpx.Response:
+        transport = httpx.AsyncHTTPTransport(uds=str(unix.beside(self.store)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=60) as client:
+            return await client.post(path, content=json.dumps(content or {}).encode())
+
+    async def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(told, *arguments, cwd=self.folder, **environ)
+
+    async def json(self, *arguments: str) -> list[Any]:
+        done = await self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@asynccontextmanager
+async def registered(folder: Path) -> AsyncIterator[Registered]:
+    """An agent with its store and configuration in ``folder``, which may be an earlier one's."""
+    folder.mkdir(exist_ok=True)
+    (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
+    path = folder / "agent.sqlite"
+    store = await SqliteStore.open(path)
+    key = app.link_key(path)
+    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(key), new_id=app.new_id), store)
+    keeping = Keeping(pipeline)
+    trail = Trail(key=key, new_id=app.new_id, new_salt=lambda: secrets.token_hex(16))
+    trail.restore(await store.open_records())
+    auditing = Auditing(
+        trail=trail,
+        keep=keeping.keep,
+        put=pipeline.put,
+        reader=lambda: SqliteReader(path),
+        clock=lambda: agent.tick(),
+    )
+    routes = control.application(cast(control.Controls, None), partial(audit.add, controls=auditing))
+    listening = unix.listen(unix.beside(path))
+    tasks = [
+        asyncio.create_task(pipeline.run()),
+        asyncio.create_task(Http(routes, listening, protocol=unix.PeerProtocol).run()),
+    ]
+    try:
+        with capture_logs() as log:
+            agent = Registered(folder=folder, pipeline=pipeline, keeping=keeping, auditing=auditing, log=log)
+            yield agent
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        unix.remove(unix.beside(path))
+        await store.close()
