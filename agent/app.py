@@ -32,6 +32,7 @@ from agent.core.wire import Message
 from agent.duties import callbacks, retention
 from agent.duties import check as checking
 from agent.duties.alerting import Alerting
+from agent.keys import Keys
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.recorder import Recorder, recorder
@@ -116,6 +117,8 @@ class Agent:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._keys = Keys(config)
+        self._fields = self._keys.fields(now_ms)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -135,7 +138,9 @@ class Agent:
         """
         config = self._config
         told, table = told_channels(config), table_of_sites(config)
-        store = await SqliteStore.open(config.store.path, say=lambda text: log.info("store", step=text))
+        store = await SqliteStore.open(
+            config.store.path, say=lambda text: log.info("store", step=text), fields=self._fields
+        )
         try:
             key = link_key(config.store.path)
             engine = Engine(policy=config.policy(), link=Linker(key), new_id=new_id, sites=table, timeline_key=key)
@@ -145,7 +150,7 @@ class Agent:
             pipeline = Pipeline(engine, store)
             source = self._source(pipeline)
             pipeline.ask = source.look_up
-            desk = alerts.Desk(pipeline, lambda: SqliteReader(config.store.path))
+            desk = alerts.Desk(pipeline, self._reader)
             alerting = Alerting(alerts.routes(told, source.bulk, now_ms), desk, now_ms)
             assured = self._assured(pipeline, source, records)
             keeping = control.Keeping(pipeline)
@@ -164,7 +169,7 @@ class Agent:
                     calls.state(reading),
                 )
             )
-            past = await asyncio.to_thread(purges, lambda: SqliteReader(config.store.path))
+            past = await asyncio.to_thread(purges, self._reader)
             metrics.restore([*records, *past])
             alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
             recording.captures.watchers.append(metrics.stopped)
@@ -200,6 +205,11 @@ class Agent:
             self._alive.unlink(missing_ok=True)
         finally:
             await store.close()
+            await asyncio.to_thread(self._keys.close)
+
+    def _reader(self) -> SqliteReader:
+        """What is stored, the personal fields opened."""
+        return SqliteReader(self._config.store.path, self._fields)
 
     @property
     def _alive(self) -> Path:
@@ -228,13 +238,12 @@ class Agent:
 
     def _assured(self, pipeline: Pipeline, source: AmiSource, records: list[Record]) -> Assurance:
         """What watches the way of a 999."""
-        path = self._config.store.path
         return assurance(
             self._config,
             pipeline,
             source,
             login=lambda: inquiry(address(self._config), credentials(self._config, "bulk"), events="system"),
-            reader=lambda: SqliteReader(path),
+            reader=self._reader,
             records=records,
             clock=now_ms,
             new_id=new_id,
@@ -249,7 +258,6 @@ class Agent:
         assured: Assurance,
     ) -> control.Control:
         """What people ask for."""
-        path = self._config.store.path
 
         async def reread_sites() -> int:
             table = await asyncio.to_thread(table_of_sites, self._config)
@@ -265,7 +273,7 @@ class Agent:
         return control.Control(
             pipeline=pipeline,
             keeping=keeping,
-            reader=lambda: SqliteReader(path),
+            reader=self._reader,
             clock=now_ms,
             new_id=new_id,
             tables={"sites": reread_sites, "channels": reread_channels},
@@ -275,51 +283,48 @@ class Agent:
 
     def _auditing(self, pipeline: Pipeline, keeping: control.Keeping, key: bytes, records: list[Record]) -> Auditing:
         """What writes down who uses whose data; it goes on where the last run stopped."""
-        path = self._config.store.path
         trail = Trail(key=key, new_id=new_id, new_salt=lambda: secrets.token_hex(16))
         trail.restore(records)
         return Auditing(
             trail=trail,
             keep=keeping.keep,
             put=pipeline.put,
-            reader=lambda: SqliteReader(path),
+            reader=self._reader,
             clock=now_ms,
         )
 
     def _recorder(self, pipeline: Pipeline, source: AmiSource, keeping: control.Keeping) -> Recorder:
         """What sees to recordings."""
-        path = self._config.store.path
         return recorder(
             self._config,
             pipeline,
             source,
             keeping,
-            reader=lambda: SqliteReader(path),
+            self._keys,
+            reader=self._reader,
             clock=now_ms,
             new_id=new_id,
         )
 
     def _voicemail(self, pipeline: Pipeline) -> dict[str, Part]:
         """What deletes voicemail, where a spool is configured."""
-        path = self._config.store.path
         return voicemail.parts(
             self._config,
             pipeline,
             login=lambda: inquiry(address(self._config), credentials(self._config, "bulk"), events="off"),
-            reader=lambda: SqliteReader(path),
+            reader=self._reader,
             clock=now_ms,
             new_id=new_id,
         )
 
     def _recordings(self, pipeline: Pipeline, keeping: control.Keeping, recording: Recorder) -> Recordings:
         """What people ask of recordings."""
-        path = self._config.store.path
         return Recordings(
             pipeline=pipeline,
             keeping=keeping,
             vault=recording.vault,
             capturing=recording.captures,
-            reader=lambda: SqliteReader(path),
+            reader=self._reader,
             clock=now_ms,
             new_id=new_id,
         )

@@ -49,10 +49,8 @@ class Intake:
         self._moved.set()
 
 
-def source(
-    config: Config, pipeline: Pipeline, *, clock: Callable[[], int], locks: call.Locks | None = None
-) -> CallSource | None:
-    """What reads the calls, where a file of them is configured; ``locks`` None: no number is kept."""
+def source(config: Config, pipeline: Pipeline, *, clock: Callable[[], int]) -> CallSource | None:
+    """What reads the calls, where a file of them is configured."""
     wanted = config.calls
     if wanted.cdr_file is None:
         return None
@@ -61,7 +59,6 @@ def source(
         trunks=frozenset(wanted.trunks),
         link=pipeline.engine.link,
         recorded=pipeline.engine.recorded,
-        locks=locks,
     )
     return CallSource(CallFile(wanted.cdr_file, shred), calls, Intake(pipeline).keep, clock)
 

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from typing import Any
 
 import structlog
 
@@ -46,6 +47,7 @@ class Pipeline:
         #: Of the emergency lane: what is not in the store in this state.
         self._unkept: dict[Key, Record] = {}
         self._kept_some = asyncio.Event()
+        self._preparing: set[asyncio.Task[None]] = set()
 
     # -- what a source says: synchronous, so that nothing un-minimised ever waits -------------------------------
 
@@ -130,7 +132,13 @@ class Pipeline:
         try:
             while (work := self.lanes.take()) is not None:
                 lane, taken = work
-                took_any = await self._written(lane, taken, refused, held)
+                making_ready = None if lane is Lane.EMERGENCY else self._store.prepare(list(taken))
+                error = None if making_ready is None else await self._made_ready(making_ready)
+                if making_ready is not None and self.lanes.depth(Lane.EMERGENCY):
+                    self.lanes.put_back(taken)
+                    taken = []
+                    continue  # It goes before what waits for keys.
+                took_any = await self._written(lane, taken, refused, held, error)
                 self.lanes.put_back(taken)
                 taken = []
                 if took_any:
@@ -144,14 +152,46 @@ class Pipeline:
             self.lanes.put_back([*taken, *refused.values(), *held.values()])
         return [*refused.values(), *held.values()]
 
+    async def _made_ready(self, making: Coroutine[Any, Any, None]) -> StoreError | None:
+        """Return when ``making`` is over, with why it failed; or, while it goes on, as soon as an emergency waits."""
+        task = asyncio.create_task(making)
+        self._preparing.add(task)
+        task.add_done_callback(self._made)
+        while not task.done() and not self.lanes.depth(Lane.EMERGENCY):
+            self._wake.clear()
+            woken = asyncio.ensure_future(self._wake.wait())
+            try:
+                await asyncio.wait((task, woken), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                woken.cancel()
+        try:
+            return task.result() if task.done() else None
+        except StoreError as error:
+            return error
+
+    def _made(self, task: asyncio.Task[None]) -> None:
+        self._preparing.discard(task)
+        if not task.cancelled():
+            task.exception()  # Where an emergency came first, nobody else asks for it; it is tried again.
+
     async def _written(
-        self, lane: Lane, taken: list[Record], refused: dict[Key, Record], held: dict[Key, Record]
+        self,
+        lane: Lane,
+        taken: list[Record],
+        refused: dict[Key, Record],
+        held: dict[Key, Record],
+        error: StoreError | None,
     ) -> bool:
         """Move ``taken`` into the store, or what it will not have into ``refused``; whether the store took any.
 
+        ``error``: why it has said already that it would not.
+
         Into ``held`` where it takes nothing at all: then nobody asks it for each record.
         """
-        error = await self._committed(lane, list(taken))
+        if error is None:
+            error = await self._committed(lane, list(taken))
+        else:
+            self._refused(error, taken)
         if error is None or error.everything:
             for record in taken:
                 refused.pop(key_of(record), None)

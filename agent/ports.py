@@ -1,8 +1,8 @@
 """What the stages promise one another, as Protocols."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from agent.core.records import Alarm, Content, ContentClass, Notice, Record, RetentionClass, Service
 from agent.core.wire import Message
@@ -24,6 +24,12 @@ class StoreError(Exception):
 
 class Store(Protocol):
     """Where records are kept. One writer."""
+
+    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
+        """What makes ready for a commit of ``records`` and may take long, None where nothing is to be made ready.
+
+        An emergency never needs it. It raises StoreError where the store could not take them.
+        """
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
         """Insert or replace ``records`` (by kind and id) in one transaction: all of them or none.

@@ -1,6 +1,5 @@
 """Puts together what the agent does about recordings: the door for Asterisk, the captures, the seals and the sweeps."""
 
-import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from agent.config import Config, site_key_in, site_keys
+from agent.config import Config
 from agent.control import Keeping
 from agent.core import recording
 from agent.core.engine import Output
@@ -22,20 +21,19 @@ from agent.duties.recording.marks import Marks
 from agent.duties.recording.sealing import Sealer
 from agent.duties.recording.stock import Stock
 from agent.duties.recording.sweeping import Sweeper
-from agent.duties.recording.threads import on_disk
+from agent.keys import Keys
 from agent.pipeline import Observer, Pipeline
 from agent.ports import Reader, StoreError
 from agent.sources.ami import AmiSource, State
 from agent.stores.monitor import Monitor
 from agent.stores.sightings import Sightings
 from agent.stores.vault import Keyring, Vault
-from agent.stores.vault.rotation import KeyFile, retire
 from agent.views.door import Door
 
 log = structlog.get_logger()
 
 _MEGABYTE = 1 << 20
-_UNUSABLE = "vault"
+_UNUSABLE, _KEYRING = "vault", "keyring"
 
 T = TypeVar("T", bound=Record)
 
@@ -109,7 +107,6 @@ class Recorder:
     marks: Marks
     folder: Monitor | None
     vault: Vault | None
-    keyring: Keyring | None
     sealer: Sealer | None
     sweeper: Sweeper | None
     door: Door | None
@@ -141,8 +138,6 @@ class Recorder:
         await self.captures.finish()
         if self.sealer is not None:
             await self.sealer.finish()
-        if self.keyring is not None:
-            await on_disk(self.keyring.close)
 
 
 def recorder(
@@ -150,6 +145,7 @@ def recorder(
     pipeline: Pipeline,
     source: AmiSource,
     keeping: Keeping,
+    keys: Keys,
     *,
     reader: Callable[[], AbstractContextManager[Reader]],
     clock: Callable[[], int],
@@ -160,7 +156,7 @@ def recorder(
     books = Books(pipeline=pipeline, keeping=keeping, reader=reader, clock=clock)
     min_free_bytes = section.min_free_mb * _MEGABYTE
     folder = None if section.monitor_dir is None else Monitor(section.monitor_dir, min_free_bytes=min_free_bytes)
-    keyring, vault = _vault(config, books)
+    keyring, vault = _vault(config, keys, books)
     sealer = None
     if folder is not None and vault is not None:
         sealer = Sealer(
@@ -216,7 +212,6 @@ def recorder(
         ),
         folder=folder,
         vault=vault,
-        keyring=keyring,
         sealer=sealer,
         sweeper=sweeper,
         door=None if section.socket is None else _door(pipeline, granting, clock),
@@ -236,41 +231,32 @@ def _door(pipeline: Pipeline, granting: Granting, clock: Callable[[], int]) -> D
     )
 
 
-def _vault(config: Config, books: Books) -> tuple[Keyring | None, Vault | None]:
-    site_key, folder = config.keys.site_key(), config.recording.store_dir
-    keyring = None
+def _vault(config: Config, keys: Keys, books: Books) -> tuple[Keyring | None, Vault | None]:
+    folder = config.recording.store_dir
     try:
-        if folder is not None and site_key is not None:
-            keyring = Keyring(config.keyring, site_key, lambda: site_keys(config, os.environ))
-            vault = Vault(folder, keyring)
-            _retire(config, keyring)
-            books.condition(_UNUSABLE, None)
-            return keyring, vault
-        if folder is not None:
-            log.error("vault_unusable", reason=config.keys.fault or "there is no site key", hint="see [keys]")
-            fault = "the site key cannot be taken, see the log" if config.keys.fault else "there is no site key"
-            books.condition(_UNUSABLE, f"no call can be recorded: {fault}", Severity.CRITICAL)
-        else:
-            books.condition(_UNUSABLE, None)
+        keyring = keys.keyring() if keys.wanted else None
     except StoreError as error:
-        if keyring is not None:
-            keyring.close()
+        log.error("keyring_unusable", reason=config.keys.fault or str(error), hint=error.hint)
+        told = f"personal data cannot be encrypted, ordinary records wait: {error}"
+        books.condition(_KEYRING, told, Severity.CRITICAL)
+        keyring, fault, hint = None, str(error), error.hint
+    else:
+        books.condition(_KEYRING, None)
+        fault, hint = "there is no site key", "see [keys]"
+    if folder is None:
+        books.condition(_UNUSABLE, None)
+        return None, None
+    try:
+        if keyring is None:
+            raise StoreError(fault, hint)
+        vault = Vault(folder, keyring)
+        books.condition(_UNUSABLE, None)
+        return keyring, vault
+    except StoreError as error:
         # An edge fails alone: a 999 needs no recordings.
         log.error("vault_unusable", reason=str(error), hint=error.hint)
         books.condition(_UNUSABLE, f"no call can be recorded: {error}", Severity.CRITICAL)
     return None, None
-
-
-def _retire(config: Config, keyring: Keyring) -> None:
-    """Destroy the site key before this one, which a rotation left until now; it does no harm to the recordings."""
-    file, former = config.keys.site_key_file, config.keys.former_site_key_file
-    if file is None or former is None:
-        return
-    try:
-        if retire(keyring, KeyFile(path=file, former=former, read=site_key_in)):
-            log.info("old_site_key_destroyed")
-    except StoreError as error:
-        log.warning("old_site_key_left", reason=str(error), hint=error.hint)
 
 
 def _stock(

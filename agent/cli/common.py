@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from agent import app, shown
+from agent import app, keys, shown
 from agent.config import Config, ConfigError, load
 from agent.core.instants import from_rfc3339
 from agent.core.records import Record
@@ -64,7 +64,7 @@ def settings(
 def stored(config: Config) -> Iterator[SqliteReader]:
     """What is stored, to be read; ends the command where it cannot be."""
     try:
-        with SqliteReader(config.store.path) as reader:
+        with SqliteReader(config.store.path, keys.reading(config, app.now_ms)) as reader:
             yield reader
     except StoreError as error:
         fail(STORE, str(error), error.hint)

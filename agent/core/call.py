@@ -14,7 +14,6 @@ told by `Call.call`. A forwarded call has a leg that ends in a Local channel, na
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from agent.core.cdr import Cdr
 from agent.core.normalise.identity import line_of
@@ -28,20 +27,8 @@ _OUTCOMES = {
     "NO ANSWER": CallOutcome.NO_ANSWER,
     "CANCEL": CallOutcome.CANCELLED,
 }
-#: Whose key locks a number of a call that is of no line.
-NOBODY = "nobody"
 _NAME_LIMIT = 80
 _OUTSIDE = frozenset(NumberClass) - {NumberClass.INTERNAL, NumberClass.UNKNOWN}
-
-
-class Locks(Protocol):
-    """What keeps numbers: encrypted under an account's key and a period's, and found again by a keyed hash."""
-
-    def lock(self, account: str, at: int, text: str) -> str:
-        """``text`` of ``account``, from the instant ``at`` (ms), encrypted."""
-
-    def index(self, text: str) -> str:
-        """A keyed hash of ``text``."""
 
 
 @dataclass(slots=True)
@@ -66,7 +53,7 @@ class Legs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Makes records of CDRs. ``locks`` None: no number is kept, only its class.
+    """Makes records of CDRs.
 
     ``trunks`` are the endpoints that lead out of the PBX, ``link`` hashes Asterisk's identifiers under a key,
     ``recorded`` knows by that hash of a Linkedid whether any of the call was recorded.
@@ -76,7 +63,6 @@ class Calls:
     trunks: frozenset[str]
     link: Callable[[str], str]
     recorded: Callable[[str], bool] = lambda _: False
-    locks: Locks | None = None
 
     def records(self, cdrs: Iterable[Cdr], legs: Legs) -> Iterator[Call]:
         """Of each CDR its record, but for those of no call; ``legs`` knows what those beside it tell."""
@@ -99,25 +85,23 @@ class Calls:
         if caller is None and called is None:
             return None
         direction = self._direction(cdr)
-        line = self._line(cdr, direction, legs)
         other = self._other(cdr, direction, legs)
         kind = self._kind(cdr, direction, other)
         emergency = kind is NumberClass.EMERGENCY
         number = None if emergency else self._kept(other, direction)
         forwarded = self._forwarded(cdr)
-        started, linked = cdr.start_ms, self.link(cdr.linkedid)
+        linked = self.link(cdr.linkedid)
         billable_s = 0 if emergency else cdr.billable_s
         return Call(
             id=self.link(f"{cdr.uniqueid} {cdr.sequence} {cdr.start_ms}"),
             call=linked,
-            line=line,
+            line=self._line(cdr, direction, legs),
             direction=direction,
             number_class=kind,
-            number=self._locked(line, started, number),
-            number_index=None if self.locks is None or number is None else self.locks.index(number),
+            number=number,
             forwarded_class=None if forwarded is None else self.plan.kind(forwarded),
-            forwarded=self._locked(line, started, forwarded and self.plan.national(forwarded)),
-            started_at=started,
+            forwarded=(forwarded and self.plan.national(forwarded)) or None,
+            started_at=cdr.start_ms,
             duration_s=cdr.duration_s,
             billable_s=billable_s,
             outcome=_OUTCOMES.get(cdr.disposition, CallOutcome.FAILED),
@@ -212,9 +196,6 @@ class Calls:
         if direction is not Direction.INTERNAL:
             return self.plan.national(other) or None
         return other[:_NAME_LIMIT] if other.isprintable() and other else None
-
-    def _locked(self, line: str | None, at: int, text: str | None) -> str | None:
-        return None if self.locks is None or not text else self.locks.lock(line or NOBODY, at, text)
 
 
 def _local(channel: str) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import fields, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path as FilePath
 from types import NoneType, UnionType
 from typing import Any, Protocol, get_args, get_type_hints
@@ -61,7 +62,8 @@ from agent.core.records import (
     Verdict,
 )
 from agent.ports import StoreError
-from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
+from agent.stores.vault import Keyring
 
 AT = 1_795_380_280_123
 HOUR = 3_600_000
@@ -89,7 +91,21 @@ class Sqlite:
         return SqliteReader(self.path)
 
 
-BACKENDS: dict[str, type[Backend]] = {"sqlite": Sqlite}
+class Encrypted(Sqlite):
+    """The same with a keyring."""
+
+    def __init__(self, folder: FilePath) -> None:
+        super().__init__(folder)
+        self.fields = Fields(cache(lambda: Keyring(folder / "keys", bytes(32))), lambda: AT)
+
+    async def open(self) -> SqliteStore:
+        return await SqliteStore.open(self.path, fields=self.fields)
+
+    def reader(self) -> SqliteReader:
+        return SqliteReader(self.path, self.fields)
+
+
+BACKENDS: dict[str, type[Backend]] = {"sqlite": Sqlite, "encrypted": Encrypted}
 
 
 @pytest.fixture(params=BACKENDS)

@@ -1,13 +1,13 @@
 """Of each CDR one record: whose call, which way, what kind of number, and of the number nothing without a key."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.call import NOBODY, Calls, Legs
+from agent.core.call import Calls, Legs
 from agent.core.cdr import Cdr, parse
 from agent.core.normalise import Linker
 from agent.core.numbering import Plan
@@ -19,20 +19,9 @@ LOCAL = "Local/07700900999@phones-00000005"
 SENT_ON = {"channel": "PJSIP/trunk-a-01", "src": "07700900456", "dst": "01134960202", "lastdata": "PJSIP/202,30"}
 
 
-@dataclass
-class Plain:
-    """Locks that can be looked through."""
-
-    def lock(self, account: str, at: int, text: str) -> str:
-        return f"{account}|{at}|{text}"
-
-    def index(self, text: str) -> str:
-        return f"#{text}"
-
-
-def made(*lines: bytes, locks: Plain | None = None, recorded: Any = lambda _: False) -> list[Call]:
+def made(*lines: bytes, recorded: Any = lambda _: False) -> list[Call]:
     trunks = frozenset(("trunk-a", "emergency-trunk-a"))
-    calls = Calls(plan=Plan(), trunks=trunks, link=Linker(b"key"), locks=locks, recorded=recorded)
+    calls = Calls(plan=Plan(), trunks=trunks, link=Linker(b"key"), recorded=recorded)
     cdrs = [read for line in lines if (read := parse(line))]
     assert len(cdrs) == len(lines)
     legs = Legs()
@@ -100,12 +89,12 @@ def test_a_call_that_a_phone_sent_on_is_at_that_phones_cost(order: tuple[int, in
         # The Local channel went, the ends talk on.
         cdr(3, dstchannel="PJSIP/trunk-a-09", **SENT_ON),
     ]
-    calls = {call.started_at: call for call in made(*(lines[n] for n in order), locks=Plain())}
+    calls = {call.started_at: call for call in made(*(lines[n] for n in order))}
     on, sent, rest = (calls[at] for at in sorted(calls))
-    assert (on.line, on.direction, on.number) == ("202", "outgoing", f"202|{on.started_at}|07700900999")
+    assert (on.line, on.direction, on.number) == ("202", "outgoing", "07700900999")
     assert (sent.line, sent.direction, sent.number_class) == ("202", "incoming", "mobile")
-    assert (sent.forwarded_class, sent.forwarded) == ("mobile", f"202|{sent.started_at}|07700900999")
-    assert (rest.line, rest.direction, rest.number_index) == ("202", "outgoing", "#07700900999")
+    assert (sent.forwarded_class, sent.forwarded) == ("mobile", "07700900999")
+    assert (rest.line, rest.direction, rest.number) == ("202", "outgoing", "07700900999")
 
 
 def test_the_far_end_of_a_forwarded_call_has_forwarded_nothing() -> None:
@@ -115,17 +104,15 @@ def test_the_far_end_of_a_forwarded_call_has_forwarded_nothing() -> None:
 
 
 def test_of_a_leg_whose_number_nobody_told_no_other_number_is_kept() -> None:
-    (call,) = made(cdr(3, dstchannel="PJSIP/trunk-a-09", **SENT_ON), locks=Plain())
+    (call,) = made(cdr(3, dstchannel="PJSIP/trunk-a-09", **SENT_ON))
     assert (call.line, call.number_class, call.number) == ("202", "unknown", None)
 
 
-def test_numbers_are_locked_with_the_lines_key_and_found_by_their_index() -> None:
-    (call,) = made(cdr(1, lastdata="PJSIP/+447700900123@trunk-a"), locks=Plain())
-    assert (call.number, call.number_index) == (f"201|{call.started_at}|07700900123", "#07700900123")
-    (nobodys,) = made(cdr(1, channel="Local/2@x-1;2"), locks=Plain())
-    assert nobodys.number == f"{NOBODY}|{nobodys.started_at}|07700900123"
-    (emergency,) = made(cdr(1, dst="999", lastdata="PJSIP/999@trunk-a"), locks=Plain())
-    assert (emergency.number, emergency.number_index) == (None, None)
+def test_numbers_are_kept_in_the_national_form_but_an_emergencys() -> None:
+    (call,) = made(cdr(1, lastdata="PJSIP/+447700900123@trunk-a"))
+    assert call.number == "07700900123"
+    (emergency,) = made(cdr(1, dst="999", lastdata="PJSIP/999@trunk-a"))
+    assert emergency.number is None
 
 
 def test_read_twice_is_one_record_and_no_other_is_the_same() -> None:

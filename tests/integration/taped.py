@@ -16,11 +16,12 @@ from agent.core.normalise import WANTED, Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Calls, Content, Record, Recording, Trigger
 from agent.core.signals import Capture, CaptureChanged, ChannelDown, Signal, Wish
+from agent.keys import Keys
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.recorder import Recorder, recorder
 from agent.sources.ami import Address, AmiSource, Credentials
-from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from tests.integration.ami_ear import QUICK
 from tests.integration.fake_asterisk import SECRET, Action, FakeAsterisk, Peer, response
 from tests.integration.waves import wave
@@ -138,6 +139,8 @@ class Taped:
     asterisk: Office
     source: AmiSource
     recorder: Recorder
+    keys: Keys
+    fields: Fields | None
     clock: dict[str, int]
 
     @property
@@ -190,7 +193,7 @@ class Taped:
         return id
 
     def read(self, kind: type[Any]) -> list[Any]:
-        with SqliteReader(self.folder / "agent.sqlite") as reader:
+        with SqliteReader(self.folder / "agent.sqlite", self.fields) as reader:
             return list(reader.read(kind.KIND))
 
     def state(self, id: str) -> str | None:
@@ -263,7 +266,9 @@ async def taped(
     async with Office(monitor) as asterisk:
         config = configured(folder, monitor, asterisk.port, more)
         clock = {"now": at}
-        sqlite = await SqliteStore.open(folder / "agent.sqlite")
+        keys = Keys(config)
+        fields = keys.fields(lambda: clock["now"])
+        sqlite = await SqliteStore.open(folder / "agent.sqlite", fields=fields)
         store = BreakableStore(sqlite)
         engine = Engine(policy=Policy(), link=Linker(bytes(32)), new_id=new_id)
         engine.restore(await sqlite.open_records())
@@ -282,7 +287,8 @@ async def taped(
             pipeline,
             source,
             keeping,
-            reader=lambda: SqliteReader(folder / "agent.sqlite"),
+            keys,
+            reader=lambda: SqliteReader(folder / "agent.sqlite", fields),
             clock=lambda: clock["now"],
             new_id=new_id,
         )
@@ -296,6 +302,8 @@ async def taped(
             asterisk=asterisk,
             source=source,
             recorder=made,
+            keys=keys,
+            fields=fields,
             clock=clock,
         )
         asterisk.heard = lambda channel, capture: found.capture(channel.removeprefix("PJSIP/"), capture)
@@ -312,6 +320,7 @@ async def taped(
                     await task
             await pipeline.drain()
             await sqlite.close()
+            keys.close()
 
 
 def new_id() -> str:

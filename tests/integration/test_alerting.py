@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,9 @@ class Locked:
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
         self.full = False
+
+    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
+        return self._store.prepare(records)
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
         if self.full:

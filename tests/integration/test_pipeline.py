@@ -1,10 +1,11 @@
 """From what a source says to the store, with a store that refuses, waits and comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,9 @@ class Moody:
         self.asked = asyncio.Event()
         self.held = False
         self.go = asyncio.Event()
+
+    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
+        return self.store.prepare(records)
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
         self.attempts.append([record.id for record in records])

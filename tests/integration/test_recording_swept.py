@@ -315,8 +315,7 @@ async def test_each_class_goes_when_its_own_time_is_over(tmp_path: Path, monitor
             assert gone is not None
             assert (gone.state, gone.reason, gone.deleted_at) == ("deleted", "expired", run.clock["now"])
             assert not (run.sealed / f"{ids[kind]}.sealed").exists()
-        assert run.recorder.keyring is not None
-        assert run.recorder.keyring.counts().recordings == 0
+        assert run.keys.keyring().counts().recordings == 0
 
 
 async def test_more_than_a_batch_expires_at_once(tmp_path: Path, monitor: Path) -> None:

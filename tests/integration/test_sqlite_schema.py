@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from agent.core.personal import PERSONAL
 from agent.core.records import RECORDS, Record
 from agent.ports import StoreError
 from agent.stores.sqlite import SqliteReader, SqliteStore
@@ -90,7 +91,13 @@ def test_the_columns_are_the_fields(record: type[Record]) -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)
         columns = connection.execute(f"PRAGMA table_xinfo({TABLES[record.KIND]})").fetchall()
-    assert [column[1] for column in columns] == [item.name for item in fields(record)]
+    indexed = {field.name for field in PERSONAL[record] if field.indexed}
+    expected = [
+        name
+        for item in fields(record)
+        for name in ([item.name, f"{item.name}_index"] if item.name in indexed else [item.name])
+    ]
+    assert [column[1] for column in columns] == expected
     required = {item.name for item in fields(record) if "None" not in str(item.type)}
     assert {column[1] for column in columns if column[3]} == required
 

@@ -28,7 +28,7 @@ from agent.core.records.recordings import (
     Use,
 )
 from agent.core.records.registrations import Certainty, Failure, IpSource, Registration
-from agent.core.records.terms import NOBODY, RetentionClass, Role
+from agent.core.records.terms import NOBODY, Locked, RetentionClass, Role
 from agent.core.records.voicemail import Purge
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "How",
     "IpSource",
     "Key",
+    "Locked",
     "Look",
     "News",
     "Notice",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import Readers, RetentionClass, Role
+from agent.core.records.terms import Locked, Readers, RetentionClass, Role
 
 
 class NumberClass(StrEnum):
@@ -46,6 +46,7 @@ class Call:
     KIND: ClassVar[str] = "call"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.CALL
     BASIS: ClassVar[str] = "contract; PECR regulation 7"
+    AGED_BY: ClassVar[tuple[str, ...]] = ("started_at",)
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.BILLING))
 
     id: Annotated[str, "keep each once, however often it is read: keyed hash of Asterisk's own identity of the CDR"]
@@ -53,10 +54,9 @@ class Call:
     line: Annotated[str | None, "say whose call it is; none where Asterisk does not tell"]
     direction: Annotated[Direction, "bill what went out, and nothing else"]
     number_class: Annotated[NumberClass, "rate it; keep what is free off every bill"]
-    number: Annotated[str | None, "itemise it for the customer; encrypted, none without a site key"] = None
-    number_index: Annotated[str | None, "find the calls with a number; keyed hash, none without a site key"] = None
+    number: Annotated[str | None, "itemise it for the customer", Locked(indexed=True)] = None
     forwarded_class: Annotated[NumberClass | None, "rate a forwarded call; none where it was not forwarded"] = None
-    forwarded: Annotated[str | None, "itemise it for the customer; encrypted, none without a site key"] = None
+    forwarded: Annotated[str | None, "itemise it for the customer", Locked()] = None
     started_at: Annotated[int, "when it was placed"]
     duration_s: Annotated[int, "plan the network: how long it took up its line"]
     billable_s: Annotated[int, "bill it to the second, as Asterisk counted; of an emergency always 0"]

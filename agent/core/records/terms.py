@@ -1,5 +1,6 @@
 """Why, for how long and for whom something is kept."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -34,6 +35,17 @@ class Role(StrEnum):
 Readers = frozenset[Role]
 #: The readers of a field that the agent keeps for itself: it stands in no output.
 NOBODY: Readers = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """Marks a personal field: the store keeps it encrypted (`agent.core.personal`).
+
+    ``indexed``: records are also found by it, through a keyed hash in the column of the same name with ``_index``.
+    """
+
+    indexed: bool = False
+
 
 #: Purposes that many records share.
 ID = "tell records apart; random, says nothing of the person"

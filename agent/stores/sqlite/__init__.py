@@ -14,12 +14,13 @@ from agent.core.instants import rfc3339
 from agent.core.records import Record, RetentionClass
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
+from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.opening import BUSY_S, Lock, prepare, uri_of
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Value, from_row, to_row
 from agent.stores.sqlite.statements import STATEMENTS
 
-__all__ = ["SqliteReader", "SqliteStore"]
+__all__ = ["Fields", "SqliteReader", "SqliteStore"]
 
 # At debug it writes statements with their parameters, and errors with the text that they are about.
 logging.getLogger("aiosqlite").addFilter(lambda entry: entry.levelno >= logging.WARNING)
@@ -34,17 +35,20 @@ Batch = list[tuple[str, list[dict[str, Value]]]]
 class SqliteStore:
     """`agent.ports.Store` in one SQLite file, of which it is the only writer."""
 
-    def __init__(self, path: Path, database: aiosqlite.Connection, lock: Lock) -> None:
+    def __init__(self, path: Path, database: aiosqlite.Connection, lock: Lock, fields: Fields | None) -> None:
         self._path = path
         self._database = database
+        self._fields = fields
         self._lock = lock
         self._turn = asyncio.Lock()
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
-    async def open(cls, path: Path, *, say: Callable[[str], None] | None = None) -> Self:
+    async def open(cls, path: Path, *, say: Callable[[str], None] | None = None, fields: Fields | None = None) -> Self:
         """The store at ``path``, made if it is missing, checked and migrated; ``say`` hears what takes time.
+
+        ``fields`` locks what is personal; without it that is stored as it is.
 
         Raises:
             StoreError: it is in use, damaged, another program's, a newer agent's, or cannot be written;
@@ -66,7 +70,17 @@ class SqliteStore:
         except BaseException:
             lock.release()
             raise
-        return cls(path, database, lock)
+        return cls(path, database, lock, fields)
+
+    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
+        """What fetches the keys that ``records`` are locked with, None where they are at hand.
+
+        It waits for the disk, or for another program at the keyring. It raises StoreError when there are no keys.
+        """
+        fields = self._fields
+        if fields is None or all(fields.at_hand(record) for record in records):
+            return None
+        return _fetched(fields, records)
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
         """Insert or replace ``records`` in one transaction; cancelling whoever waits for it does not cancel it.
@@ -79,13 +93,11 @@ class SqliteStore:
         if not records:
             return
         try:
-            batch: Batch = [
-                (STATEMENTS[f"upsert_{kind}"], [to_row(record) for record in group])
-                for kind, group in groupby(sorted(records, key=_kind), key=_kind)
-            ]
+            while (batch := self._batch(records)) is None and self._fields is not None:
+                await _fetched(self._fields, records)
         except OverflowError:
             raise StoreError("a record holds an instant past the year 9999", "look at the PBX's clock") from None
-        await self._whole(self._write("begin_durable" if durable else "begin_ordinary", batch))
+        await self._whole(self._write("begin_durable" if durable else "begin_ordinary", batch or []))
 
     async def open_records(self) -> list[Record]:
         """Records that had not ended when the agent stopped, and the timelines that go on; in no order.
@@ -94,12 +106,14 @@ class SqliteStore:
             StoreError: they cannot be read.
         """
         found: list[Record] = []
+        if self._fields is not None:
+            await asyncio.to_thread(self._fields.begin)
         async with self._turn:
             try:
                 for kind in RECORD_OF_KIND:
                     if statement := STATEMENTS.get(f"open_{kind}"):
                         async with self._usable().execute(statement) as cursor:
-                            found.extend([from_row(kind, row) async for row in cursor])
+                            found.extend([from_row(kind, row, self._opened) async for row in cursor])
             except FAILURES as error:
                 raise explained(error, self._path) from None
             except ValueError:
@@ -134,6 +148,19 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what runs and leave one clean file; a second time does nothing."""
         await self._whole(self._close())
+
+    def _batch(self, records: Sequence[Record]) -> Batch | None:
+        """What is to be written of ``records``; None where a key is not at hand."""
+        batch: Batch = []
+        for kind, group in groupby(sorted(records, key=_kind), key=_kind):
+            rows = []
+            for record in group:
+                row = to_row(record)
+                if self._fields is not None and self._fields.lock(record, row) is None:
+                    return None
+                rows.append(row)
+            batch.append((STATEMENTS[f"upsert_{kind}"], rows))
+        return batch
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` to its end, even when whoever awaits it is cancelled."""
@@ -206,10 +233,22 @@ class SqliteStore:
             finally:
                 self._lock.release()
 
+    def _opened(self, value: str, place: str) -> str | None:
+        """The text that was locked; where it cannot be opened now ``value`` itself, to be written back as it is."""
+        return value if self._fields is None else self._fields.open(value, place, value)
+
     def _usable(self) -> aiosqlite.Connection:
         if self._closed:
             raise StoreError(f"the store {self._path} is closed")
         return self._database
+
+
+async def _fetched(fields: Fields, records: Sequence[Record]) -> None:
+    try:
+        await asyncio.to_thread(fields.fetch, records)
+    except StoreError as error:
+        # Nothing else that is personal would be taken either.
+        raise StoreError(str(error), error.hint, everything=True) from None
 
 
 def _kind(record: Record) -> str:

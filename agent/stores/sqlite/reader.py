@@ -11,6 +11,7 @@ from agent.core.instants import rfc3339
 from agent.core.records import Content, ContentClass, Record, Service
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
+from agent.stores.sqlite.fields import LOCKED, Fields
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
 from agent.stores.sqlite.opening import beside, connect
 from agent.stores.sqlite.rows import RECORD_OF_KIND, from_row, storable
@@ -28,12 +29,17 @@ T = TypeVar("T", bound=Record)
 class SqliteReader:
     """`agent.ports.Reader` of the store at ``path``, whether its agent runs or not; a context manager.
 
+    ``fields`` opens what is personal; where that is locked and cannot be opened, the text is `LOCKED`.
+
     Raises:
         StoreError: there is no store, it cannot be read, or its schema is not this agent's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fields: Fields | None = None) -> None:
         self._path = path
+        self._fields = fields
+        if fields is not None:
+            fields.begin()
         try:
             if not path.is_file() or path.stat().st_size == 0:
                 raise StoreError(f"no store at {path}: has the agent run yet?", "start it once, or check [store] url")
@@ -152,7 +158,7 @@ class SqliteReader:
             rows = self._rows(STATEMENTS[name], {**position, "chunk": chunk})
             for begin, *row in rows:
                 try:
-                    yield from_row(kind, row)
+                    yield from_row(kind, row, self._unlocked)
                 except ValueError:
                     raise damaged(self._path) from None
                 position.update(begin=begin, id=row[0])
@@ -164,9 +170,12 @@ class SqliteReader:
     def _records(self, kind: type[T], statement: str, values: dict[str, Any]) -> list[T]:
         try:
             rows = self._rows(STATEMENTS[f"{statement}_{kind.KIND}"], values)
-            return [cast(T, from_row(kind.KIND, row)) for row in rows]
+            return [cast(T, from_row(kind.KIND, row, self._unlocked)) for row in rows]
         except ValueError:
             raise damaged(self._path) from None
+
+    def _unlocked(self, value: str, place: str) -> str | None:
+        return LOCKED if self._fields is None else self._fields.open(value, place, LOCKED)
 
     def _just_before_the_latest(self, name: str, start: dict[str, Any], limit: int) -> dict[str, Any]:
         rows = self._rows(STATEMENTS[name], {**start, "limit": limit})

@@ -8,45 +8,61 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
 from agent.core.instants import from_rfc3339, rfc3339
+from agent.core.personal import PERSONAL
 from agent.core.records import INSTANTS, RECORDS, Pause, Record
+from agent.stores.sqlite.fields import ERASED
+from agent.stores.vault import is_locked
 
 RECORD_OF_KIND: dict[str, type[Record]] = {record.KIND: record for record in RECORDS}
 
 Value = str | int | None
+#: Opens a locked value that stands in this place: the text, or None when its key is gone.
+Opening = Callable[[str, str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
+    """``place``: of a personal field, where it stands; ``gone``: what stands for such a text whose key is gone."""
+
     name: str
     write: Callable[[Any], Value]
     read: Callable[[Any], Any]
+    place: str = ""
+    gone: str | None = None
 
 
-def to_row(record: Record) -> dict[str, Value]:
-    """Column values of ``record``, by name.
+def to_row(record: Record) -> dict[str, Any]:
+    """Column values of ``record``, by name, nothing locked yet; the index of a personal field is the field itself.
 
     Raises:
         OverflowError: an instant is past the year 9999.
     """
-    row: dict[str, Value] = {}
+    row: dict[str, Any] = {}
     for column in _COLUMNS[type(record)]:
         value = getattr(record, column.name)
         row[column.name] = None if value is None else column.write(value)
+    for index, name in _INDEXES[type(record)]:
+        row[index] = row[name]
     return row
 
 
-def from_row(kind: str, row: Iterable[Any]) -> Record:
+def from_row(kind: str, row: Iterable[Any], opened: Opening) -> Record:
     """The record of ``kind`` that ``row``, in the order of the table's columns, was written from.
 
     Raises:
         ValueError: the row holds something that was never written.
+        StoreError: as ``opened``.
     """
     record = RECORD_OF_KIND[kind]
     try:
-        values: dict[str, Any] = {
-            column.name: None if value is None else column.read(value)
-            for column, value in zip(_COLUMNS[record], row, strict=True)
-        }
+        values: dict[str, Any] = {}
+        for column, value in zip(_IN_TABLE[record], row, strict=True):
+            if column is None:
+                continue
+            if value is not None and column.place and is_locked(value):
+                value = opened(value, column.place)
+                value = column.gone if value is None else value
+            values[column.name] = None if value is None else column.read(value)
     except (TypeError, KeyError) as error:  # JSON of another shape.
         raise ValueError(f"not a {kind}") from error
     return record(**values)
@@ -92,8 +108,9 @@ def _read_pauses(text: str) -> tuple[Pause, ...]:
     )
 
 
-def _column(name: str, hint: Any) -> _Column:
-    if isinstance(hint, UnionType):
+def _column(name: str, hint: Any, place: str) -> _Column:
+    optional = isinstance(hint, UnionType)
+    if optional:
         (hint,) = (part for part in get_args(hint) if part is not NoneType)
     if name in INSTANTS:
         return _Column(name=name, write=rfc3339, read=from_rfc3339)
@@ -106,7 +123,7 @@ def _column(name: str, hint: Any) -> _Column:
     if hint is int:
         return _Column(name=name, write=_same, read=_same)
     if hint is str:
-        return _Column(name=name, write=storable, read=_same)
+        return _Column(name=name, write=storable, read=_same, place=place, gone=None if optional else ERASED)
     if issubclass(hint, StrEnum):
         return _Column(name=name, write=str, read=hint)
     raise TypeError(f"no column for {name}: {hint}")
@@ -114,7 +131,22 @@ def _column(name: str, hint: Any) -> _Column:
 
 def _columns(record: type[Record]) -> tuple[_Column, ...]:
     hints = get_type_hints(record)
-    return tuple(_column(item.name, hints[item.name]) for item in fields(record))
+    places = {field.name: field.place for field in PERSONAL[record]}
+    return tuple(_column(item.name, hints[item.name], places.get(item.name, "")) for item in fields(record))
+
+
+def _in_table(record: type[Record]) -> tuple[_Column | None, ...]:
+    """The columns in the table's order; None is the index of the personal field before it."""
+    indexed = {name for _, name in _INDEXES[record]}
+    return tuple(
+        each for column in _COLUMNS[record] for each in ((column, None) if column.name in indexed else (column,))
+    )
 
 
 _COLUMNS = {record: _columns(record) for record in RECORDS}
+#: The column of the index of each indexed personal field, and the field.
+_INDEXES = {
+    record: tuple((f"{field.name}_index", field.name) for field in PERSONAL[record] if field.indexed)
+    for record in RECORDS
+}
+_IN_TABLE = {record: _in_table(record) for record in RECORDS}

@@ -1,7 +1,7 @@
 """The keys, in a file apart from the records: to destroy a key is to destroy the recordings or fields that it opens."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +30,16 @@ class Keyring:
 
     A change is on the disk when its method returns, and what it deleted is overwritten where it stood. Neither keys
     nor accounts can be read without the site key. ``others`` are site keys to try when it opens nothing: see `Ring`.
-    One process opens a keyring once.
+    One process opens a keyring once. ``read_only``: it must be there, and is only read.
 
     Raises:
         StoreError: it cannot be used, or the site key is not the one that it was made with; nothing was changed.
     """
 
-    def __init__(self, path: Path, site_key: bytes, others: Callable[[], Iterable[bytes]] = tuple) -> None:
-        self._ring = Ring(path, site_key, others)
+    def __init__(
+        self, path: Path, site_key: bytes, others: Callable[[], Iterable[bytes]] = tuple, *, read_only: bool = False
+    ) -> None:
+        self._ring = Ring(path, site_key, others, read_only=read_only)
 
     @property
     def ring(self) -> Ring:
@@ -114,12 +116,24 @@ class Keyring:
         if its is not None and its[2] >= month and period is not None:
             return _field(its[:2], period)
         with ring.change():
-            period = months.get(ring, Kind.PERIOD, term, month)
-            id, key, until = accounts.get(ring, account)
-            if until < month:
-                # A year at once: else the first call of every account in a month would wait for the disk.
-                accounts.lock_until(ring, id, a_year_after(month))
-        return _field((id, key), period)
+            return self._made_field(account, term, month)
+
+    def make_fields(self, term: str, wanted: Sequence[tuple[str, str]]) -> None:
+        """Have keys for the fields of ``term`` of these accounts and months, all that are missing made in one change.
+
+        Raises:
+            StoreError: there are none, or not safely.
+        """
+        ring, missing = self._ring, []
+        with ring.reading():
+            for account, month in wanted:
+                its, period = accounts.find(ring, account), months.find(ring, Kind.PERIOD, term, month)
+                if its is None or its[2] < month or period is None:
+                    missing.append((account, month))
+        if missing:
+            with ring.change():
+                for account, month in missing:
+                    self._made_field(account, term, month)
 
     def field_by_ids(self, account: str, period: str) -> FieldKey | None:
         """The key that is derived from the two with these ids; None when one of them is gone.
@@ -211,6 +225,14 @@ class Keyring:
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
         self._ring.close()
+
+    def _made_field(self, account: str, term: str, month: str) -> FieldKey:
+        period = months.get(self._ring, Kind.PERIOD, term, month)
+        id, key, until = accounts.get(self._ring, account)
+        if until < month:
+            # A year at once: else the first call of every account in a month would wait for the disk.
+            accounts.lock_until(self._ring, id, a_year_after(month))
+        return _field((id, key), period)
 
     def _forget(self, recording: str) -> bool:
         row = self._ring.connection.execute("SELECT account FROM recordings WHERE id = ?", (recording,)).fetchone()

@@ -13,7 +13,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hmac import digest as hmac_digest
 from threading import Lock
@@ -25,12 +25,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from agent.ports import StoreError
 from agent.stores.vault.keyring import FieldKey, Keyring
 from agent.stores.vault.months import month_of
+from agent.stores.vault.ring import Ring
 from agent.stores.vault.wrapping import derived
 
 _VALUE = re.compile(r"1\.([0-9a-f]{16})\.([0-9a-f]{16})\.([0-9A-Za-z_-]+)")
 _BLOCK_BYTES, _NONCE_BYTES, _INDEX_BYTES = 32, 12, 16
-#: Derived keys that are kept at hand to lock, and as many to open: 3 kB each.
-_MOST_KEYS = 8_192
+#: Derived keys that are kept at hand to lock, and as many to open: 0.5 kB each. Their ciphers would be 3 kB each; to
+#: make one anew takes 1 µs.
+_MOST_KEYS = 100_000
 
 T = TypeVar("T")
 
@@ -38,14 +40,14 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cipher:
     ids: str
-    aead: AESGCM
+    key: bytes
 
     def lock(self, text: bytes, field: str) -> str:
         nonce = os.urandom(_NONCE_BYTES)
-        return f"{self.ids}.{_base64(nonce + self.aead.encrypt(nonce, text, self._data(field)))}"
+        return f"{self.ids}.{_base64(nonce + AESGCM(self.key).encrypt(nonce, text, self._data(field)))}"
 
     def open(self, sealed: bytes, field: str) -> bytes:
-        return self.aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._data(field))
+        return AESGCM(self.key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._data(field))
 
     def _data(self, field: str) -> bytes:
         return f"{self.ids} {field}".encode()
@@ -54,14 +56,14 @@ class _Cipher:
 class _AtHand(Generic[T]):
     """What was derived from keys, for as long as none was destroyed; the latest used stay."""
 
-    def __init__(self, generation: Callable[[], int], most: int) -> None:
-        self._of_keyring, self._most = generation, most
+    def __init__(self, ring: Ring, most: int) -> None:
+        self._ring, self._most = ring, most
         self._lock = Lock()
         self._kept: OrderedDict[tuple[str, str], T] = OrderedDict()
         self._generation = -1
 
     def get(self, name: tuple[str, str], make: Callable[[], T]) -> T:
-        generation = self._of_keyring()
+        generation = self._ring.generation
         with self._lock:
             if generation != self._generation:
                 self._kept.clear()
@@ -77,6 +79,15 @@ class _AtHand(Generic[T]):
                     self._kept.popitem(last=False)
         return made
 
+    def now(self, name: tuple[str, str]) -> T | None:
+        """What is at hand, without waiting for anybody; None where there is none, or keys may have changed."""
+        generation = self._ring.generation_at_hand()
+        with self._lock:
+            if generation != self._generation or name not in self._kept:
+                return None
+            self._kept.move_to_end(name)
+            return self._kept[name]
+
 
 class Locks:
     """Locks and opens fields with the keys of ``keyring``; for any thread.
@@ -91,9 +102,9 @@ class Locks:
     ) -> None:
         self._keyring, self._clock, self._term = keyring, clock, term
         ring = keyring.ring
-        self._by_name: _AtHand[_Cipher] = _AtHand(lambda: ring.generation, most_keys)
-        self._by_ids: _AtHand[_Cipher | None] = _AtHand(lambda: ring.generation, most_keys)
-        self._epochs: _AtHand[tuple[tuple[str, bytes], ...]] = _AtHand(lambda: ring.generation, 2)
+        self._by_name: _AtHand[_Cipher] = _AtHand(ring, most_keys)
+        self._by_ids: _AtHand[_Cipher | None] = _AtHand(ring, most_keys)
+        self._epochs: _AtHand[tuple[tuple[str, bytes], ...]] = _AtHand(ring, 2)
 
     def lock(self, account: str, at: int, text: str, *, field: str = "") -> str:
         """``text`` locked with the keys of ``account`` and of the month (UTC) of ``at`` (ms since 1970).
@@ -102,9 +113,30 @@ class Locks:
             StoreError: there is no key, or not safely; nothing was locked.
             ValueError: no calendar has that instant.
         """
-        month = month_of(at)
-        cipher = self._by_name.get((account, month), lambda: _cipher(self._keyring.field(account, self._term, month)))
-        return cipher.lock(_padded(text), field)
+        return self._fetched(account, month_of(at)).lock(_padded(text), field)
+
+    def lock_now(self, account: str, at: int, text: str, *, field: str = "") -> str | None:
+        """As `lock`, but it waits for nobody: None where its key is not at hand."""
+        cipher = self._by_name.now((account, month_of(at)))
+        return None if cipher is None else cipher.lock(_padded(text), field)
+
+    def at_hand(self, account: str, at: int) -> bool:
+        """Whether `lock_now` and `index_now` would find their keys."""
+        month = month_of(self._clock())
+        return self._by_name.now((account, month_of(at))) is not None and self._epochs.now(("month", month)) is not None
+
+    def fetch(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Have the keys at hand with which ``wanted``, accounts and instants, are locked, and this month's epoch.
+
+        Raises:
+            StoreError: as `lock`.
+        """
+        months = {(account, month_of(at)) for account, at in wanted}
+        missing = [each for each in months if self._by_name.now(each) is None]
+        self._keyring.make_fields(self._term, missing)
+        for account, month in missing:
+            self._fetched(account, month)
+        self._epoch()
 
     def open(self, value: str, *, field: str = "") -> str | None:
         """The text that was locked, None when one of its keys is gone.
@@ -130,9 +162,12 @@ class Locks:
         Raises:
             StoreError: there is no key, or not safely.
         """
-        month = month_of(self._clock())
-        ((id, key),) = self._epochs.get(("month", month), lambda: (_indexing(*self._keyring.epoch(self._term, month)),))
-        return _index(id, key, text)
+        return _index(*self._epoch(), text)
+
+    def index_now(self, text: str) -> str | None:
+        """As `index`, but it waits for nobody: None where the epoch's key is not at hand."""
+        epoch = self._epochs.now(("month", month_of(self._clock())))
+        return None if epoch is None else _index(*epoch[0], text)
 
     def indexes(self, text: str) -> list[str]:
         """What ``text`` may be found by: its index under each epoch whose key is alive, the latest first.
@@ -147,13 +182,26 @@ class Locks:
         )
         return [_index(id, key, text) for id, key in every]
 
+    def _fetched(self, account: str, month: str) -> _Cipher:
+        return self._by_name.get((account, month), lambda: _cipher(self._keyring.field(account, self._term, month)))
+
+    def _epoch(self) -> tuple[str, bytes]:
+        month = month_of(self._clock())
+        ((id, key),) = self._epochs.get(("month", month), lambda: (_indexing(*self._keyring.epoch(self._term, month)),))
+        return id, key
+
     def _cipher_of(self, account: str, period: str) -> _Cipher | None:
         found = self._keyring.field_by_ids(account, period)
         return None if found is None else _cipher(found)
 
 
 def _cipher(found: FieldKey) -> _Cipher:
-    return _Cipher(ids=f"1.{found.account}.{found.period}", aead=AESGCM(found.key))
+    return _Cipher(ids=f"1.{found.account}.{found.period}", key=found.key)
+
+
+def is_locked(value: str) -> bool:
+    """Whether ``value`` has the form of a locked one."""
+    return value.startswith("1.") and _VALUE.fullmatch(value) is not None
 
 
 def _indexing(id: str, key: bytes) -> tuple[str, bytes]:

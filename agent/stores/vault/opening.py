@@ -62,7 +62,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """The existing keyring at ``path`` in autocommit; may be used from any one thread at a time.
 
     What is deleted is overwritten in the file; the journal stays where it is, so that `scrub` can overwrite it too.
@@ -70,7 +70,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: it cannot be opened.
     """
-    uri = f"{path.absolute().as_uri()}?mode=rw"
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     except FAILURES as error:

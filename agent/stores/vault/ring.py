@@ -30,13 +30,15 @@ class Ring:
     """The file at ``path``, made if it is missing or brought to this schema; for any thread, one at a time.
 
     ``others`` are site keys to try when the one at hand proves nothing: of a rotation that was interrupted, or that
-    another program carries out meanwhile.
+    another program carries out meanwhile. ``read_only``: it must be there, and is only read.
 
     Raises:
         StoreError: it cannot be used, or no site key is the one that it was made with; nothing was changed.
     """
 
-    def __init__(self, path: Path, site_key: bytes, others: Callable[[], Iterable[bytes]] = _none) -> None:
+    def __init__(
+        self, path: Path, site_key: bytes, others: Callable[[], Iterable[bytes]] = _none, *, read_only: bool = False
+    ) -> None:
         if len(site_key) != KEY_BYTES:
             raise ValueError(f"a site key has {KEY_BYTES} bytes")
         self.path = path
@@ -45,14 +47,19 @@ class Ring:
         self._changing = False
         self._generation, self._version, self._seen = 0, -1, b""
         self._file = -1
-        make(path)
-        self.connection = connect(path)
+        if not read_only:
+            make(path)
+        self.connection = connect(path, read_only=read_only)
         try:
             with self._failing():
                 self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                self._make(site_key)
+                if not read_only:
+                    self._make(site_key)
+                elif schema_of(self.connection, path) != SCHEMA:
+                    raise StoreError(f"the keyring {path} is of an older agent", "start the agent")
                 self._enter(chain([site_key], others()))
-                scrub(self.connection, path)  # The agent may have died between a change and this.
+                if not read_only:
+                    scrub(self.connection, path)  # The agent may have died between a change and this.
                 self._catch_up()
         except StoreError:
             self.close()
@@ -75,6 +82,13 @@ class Ring:
             with self._lock, self._failing():
                 self._catch_up()
         return self._generation
+
+    def generation_at_hand(self) -> int | None:
+        """The `generation` where it can be told without waiting for anybody, None where it cannot."""
+        try:
+            return self._generation if self._changing or self._counter() == self._seen else None
+        except OSError:
+            return None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,198 @@
+"""Personal fields in the store: locked as they are written, opened as they are read, and in nobody's way."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.core.engine import Engine
+from agent.core.lanes import Lane
+from agent.core.normalise import Linker
+from agent.core.policy import Policy
+from agent.core.records import Call, Record
+from agent.pipeline import Pipeline
+from agent.ports import StoreError
+from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
+from agent.stores.vault import Keyring
+from tests.contract.test_store_contract import AT, call, emergency, failure
+
+SITE_KEY = bytes(range(32))
+NUMBER, FORWARDED = "01134960753", "07700900123"
+WAIT_S = 60.0
+
+
+class Ledger:
+    """A store with a keyring, whose ``opening`` a test may put in the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.keys_path = folder / "store.db", folder / "keys"
+        self.keyring = Keyring(self.keys_path, SITE_KEY)
+        self.opening: Callable[[], Keyring] = lambda: self.keyring
+        self.fields = Fields(lambda: self.opening(), lambda: AT)
+
+    async def __aenter__(self) -> "Ledger":
+        self.store = await SqliteStore.open(self.path, fields=self.fields)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.store.close()
+        self.keyring.close()
+
+    def read(self, kind: str = "call", *, fields: Fields | None = None) -> list[Record]:
+        with SqliteReader(self.path, fields) as reader:
+            return list(reader.read(kind))
+
+    def bytes(self) -> bytes:
+        return b"".join(path.read_bytes() for path in self.path.parent.iterdir() if path.is_file())
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    async with Ledger(tmp_path) as ledger:
+        yield ledger
+
+
+CALL = call("c1", number=NUMBER, forwarded=FORWARDED)
+
+
+async def test_a_number_stands_in_no_file_and_is_read_back(ledger: Ledger) -> None:
+    await ledger.store.commit([CALL], durable=True)
+    assert ledger.read(fields=ledger.fields) == [CALL]
+    assert await ledger.store.checkpoint()
+    for written in (NUMBER, FORWARDED):
+        assert written.encode() not in ledger.bytes()
+
+
+async def test_who_has_no_site_key_sees_that_it_is_locked(ledger: Ledger) -> None:
+    await ledger.store.commit([CALL], durable=True)
+    (seen,) = ledger.read()
+    assert seen == replace(CALL, number="locked", forwarded="locked")
+
+    def closed() -> Keyring:
+        raise StoreError("permission denied")
+
+    assert ledger.read(fields=Fields(closed, lambda: AT)) == [seen]
+
+
+async def test_a_destroyed_key_takes_the_number_and_leaves_the_rest(ledger: Ledger) -> None:
+    other = call("c2", line="202", number=NUMBER)
+    await ledger.store.commit([CALL, other], durable=True)
+    ledger.keyring.destroy_account("201")
+    assert ledger.read(fields=ledger.fields) == [replace(CALL, number=None, forwarded=None), other]
+
+
+async def test_what_costs_nothing_expires_apart_from_what_is_billed(ledger: Ledger) -> None:
+    free = call("c2", number=NUMBER, itemised=False)
+    await ledger.store.commit([CALL, free], durable=True)
+    assert ledger.keyring.expire_periods(AT + 40 * 86_400_000, "unbilled") == ["2026-11"]
+    assert ledger.read(fields=ledger.fields) == [CALL, replace(free, number=None)]
+
+
+async def test_values_of_before_there_were_keys_are_read_as_they_are(tmp_path: Path) -> None:
+    plain = await SqliteStore.open(tmp_path / "store.db")
+    await plain.commit([CALL], durable=True)
+    await plain.close()
+    async with Ledger(tmp_path) as ledger:
+        later = call("c2", number=NUMBER)
+        await ledger.store.commit([later], durable=True)
+        assert ledger.read(fields=ledger.fields) == [CALL, later]
+
+
+async def test_a_value_that_was_moved_to_another_field_does_not_open(ledger: Ledger) -> None:
+    await ledger.store.commit([CALL], durable=True)
+    database = ledger.store._database
+    await database.execute("UPDATE calls SET number = forwarded")
+    assert ledger.read(fields=ledger.fields) == [replace(CALL, number="locked")]
+
+
+class Slow:
+    """A keyring that is not to be had before ``go``."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+        self._ledger = ledger
+
+    def __call__(self) -> Keyring:
+        self.asked.set()
+        assert self.go.wait(WAIT_S)
+        return self._ledger.keyring
+
+
+class Flow:
+    """A pipeline into the ledger's store, and what was stored, in order."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.pipeline = Pipeline(Engine(policy=Policy(), link=Linker(b"key"), new_id=lambda: "id"), ledger.store)
+        self.stored: list[str] = []
+        self._told = asyncio.Event()
+        self.pipeline.observers.append(self._observe)
+
+    async def __aenter__(self) -> "Flow":
+        self._running = asyncio.create_task(self.pipeline.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._running
+
+    def _observe(self, lane: Lane, records: object, seconds: float) -> None:
+        assert isinstance(records, list | tuple)
+        self.stored += [record.id for record in records]
+        self._told.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while len(self.stored) < count:
+                self._told.clear()
+                await self._told.wait()
+
+
+async def test_an_emergency_goes_before_calls_that_wait_for_their_keys(ledger: Ledger) -> None:
+    slow = Slow(ledger)
+    ledger.opening = slow
+    async with Flow(ledger) as flow:
+        flow.pipeline.put([CALL, failure("f1")])
+        assert await asyncio.to_thread(slow.asked.wait, WAIT_S)
+        flow.pipeline.put([emergency("e1")])
+        await flow.until(1)
+        assert flow.stored == ["e1"]
+        slow.go.set()
+        await flow.until(3)
+        assert sorted(flow.stored[1:]) == ["c1", "f1"]
+    assert ledger.read(fields=ledger.fields) == [CALL]
+
+
+async def test_without_its_keyring_calls_wait_and_nothing_is_stored_in_clear(ledger: Ledger) -> None:
+    def broken() -> Keyring:
+        raise StoreError("the keyring is damaged", "restore it")
+
+    whole, ledger.opening = ledger.opening, broken
+    async with Flow(ledger) as flow:
+        refused = asyncio.Event()
+        flow.pipeline.refusals.append(lambda error, records: refused.set())
+        flow.pipeline.put([CALL])
+        async with asyncio.timeout(WAIT_S):
+            await refused.wait()
+        flow.pipeline.put([emergency("e1")])
+        await flow.until(1)
+        assert flow.stored == ["e1"]
+        assert flow.pipeline.lanes.depth(Lane.ORDINARY) or not ledger.read()
+        ledger.opening = whole
+        await flow.until(2)
+    assert ledger.read(fields=ledger.fields) == [CALL]
+    assert NUMBER.encode() not in ledger.bytes()
+
+
+async def test_a_key_that_goes_while_calls_are_written_is_made_anew(ledger: Ledger) -> None:
+    await ledger.store.commit([CALL], durable=True)
+    with Keyring(ledger.keys_path, SITE_KEY).ring.change(destroys=True) as connection:
+        connection.execute("UPDATE accounts SET fields_until = NULL")
+    later = call("c2", number=NUMBER)
+    assert isinstance(later, Call)
+    await ledger.store.commit([later], durable=True)
+    assert ledger.read(fields=ledger.fields) == [CALL, later]
