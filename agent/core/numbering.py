@@ -72,9 +72,9 @@ class Plan:
 
     def kind(self, dialled: str) -> NumberClass:
         """What kind of number it is, whoever dialled or shows it."""
-        if dialled == SOS or emergency_number(dialled, self.policy) is not None:
-            return NumberClass.EMERGENCY
         number = self.national(dialled)
+        if dialled == SOS or any(emergency_number(text, self.policy) for text in (dialled, number)):
+            return NumberClass.EMERGENCY
         if number in _HELPLINES or number in self.helplines or _HELPLINE_RANGES.fullmatch(number):
             return NumberClass.HELPLINE
         for kind, shape in _RANGES:

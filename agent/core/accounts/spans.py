@@ -1,0 +1,34 @@
+"""The time in which a line or a number is an account's, and no longer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agent.core.records import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A line from ``begin`` until before ``end`` (ms); None: it has no end yet."""
+
+    line: str
+    begin: int
+    end: int | None
+
+
+def holds(service: Service, at: int) -> bool:
+    """Whether it is the account's at the instant ``at`` (ms); one that was wrong never was."""
+    ended = service.until_at is not None and service.until_at <= at
+    return service.corrected_at is None and service.from_at <= at and not ended
+
+
+def spans(services: Iterable[Service], begin: int, end: int | None) -> list[Span]:
+    """The lines among ``services`` of one account within the time from ``begin`` until ``end``; by line, then time."""
+    found = []
+    for service in services:
+        if service.line is None or service.corrected_at is not None:
+            continue
+        first = max(begin, service.from_at)
+        last = min((at for at in (end, service.until_at) if at is not None), default=None)
+        if last is None or first < last:
+            found.append(Span(line=service.line, begin=first, end=last))
+    return sorted(found, key=lambda span: (span.line, span.begin))
