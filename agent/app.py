@@ -29,9 +29,11 @@ from agent.core.records import Alarm, Entry, Key, Notice, Record, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
-from agent.duties import callbacks, retention
+from agent.duties import callbacks
 from agent.duties import check as checking
 from agent.duties.alerting import Alerting
+from agent.duties.retention import Purger
+from agent.holds import Holding, Purging
 from agent.keys import Keys
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
@@ -45,6 +47,7 @@ from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
 from agent.views import api, unix
 from agent.views import audit as audit_views
+from agent.views import holds as hold_views
 from agent.views import recordings as recording_views
 from agent.views.metrics import Metrics
 
@@ -155,7 +158,10 @@ class Agent:
             assured = self._assured(pipeline, source, records)
             keeping = control.Keeping(pipeline)
             auditing = self._auditing(pipeline, keeping, key, records)
-            recording = self._recorder(pipeline, source, keeping)
+            holding = self._holding(pipeline, keeping, auditing)
+            holding.restore(records)
+            purger = self._purger(store, pipeline, holding)
+            recording = self._recorder(pipeline, source, keeping, holding)
             folders = Folders(recording, config)
             reading = calls.source(config, pipeline, clock=now_ms)
             metrics = Metrics(
@@ -178,8 +184,9 @@ class Agent:
             self._own_up(pipeline, source)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
             asked = [
-                partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording)),
+                partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording, holding)),
                 partial(audit_views.add, controls=auditing),
+                partial(hold_views.add, controls=holding, purging=Purging(purger)),
             ]
             parts: dict[str, Part] = {
                 "source": source.run,
@@ -192,7 +199,8 @@ class Agent:
                 **({} if reading is None else {"calls": reading.run}),
                 "recording_folders": folders.run,
                 "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
-                "retention": lambda: retention.run(store, config.retention.days, now_ms),
+                "retention": purger.run,
+                "holds": holding.run,
                 "http": lambda: self._http(pipeline, source, metrics),
                 "auditing": auditing.run,
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
@@ -293,7 +301,31 @@ class Agent:
             clock=now_ms,
         )
 
-    def _recorder(self, pipeline: Pipeline, source: AmiSource, keeping: control.Keeping) -> Recorder:
+    def _holding(self, pipeline: Pipeline, keeping: control.Keeping, auditing: Auditing) -> Holding:
+        """The legal holds."""
+        return Holding(
+            pipeline=pipeline,
+            keeping=keeping,
+            auditing=auditing,
+            reader=self._reader,
+            clock=now_ms,
+            new_id=new_id,
+        )
+
+    def _purger(self, store: SqliteStore, pipeline: Pipeline, holding: Holding) -> Purger:
+        """What deletes each record when its time is over."""
+        return Purger(
+            store=store,
+            reader=self._reader,
+            days=self._config.retention.days,
+            holds=lambda: holding.holds,
+            gate=holding.gate,
+            clock=now_ms,
+            new_id=new_id,
+            tell=pipeline.put,
+        )
+
+    def _recorder(self, pipeline: Pipeline, source: AmiSource, keeping: control.Keeping, holding: Holding) -> Recorder:
         """What sees to recordings."""
         return recorder(
             self._config,
@@ -302,6 +334,7 @@ class Agent:
             keeping,
             self._keys,
             reader=self._reader,
+            held=holding.keeps,
             clock=now_ms,
             new_id=new_id,
         )
@@ -317,7 +350,9 @@ class Agent:
             new_id=new_id,
         )
 
-    def _recordings(self, pipeline: Pipeline, keeping: control.Keeping, recording: Recorder) -> Recordings:
+    def _recordings(
+        self, pipeline: Pipeline, keeping: control.Keeping, recording: Recorder, holding: Holding
+    ) -> Recordings:
         """What people ask of recordings."""
         return Recordings(
             pipeline=pipeline,
@@ -325,6 +360,7 @@ class Agent:
             vault=recording.vault,
             capturing=recording.captures,
             reader=self._reader,
+            held=holding.keeps,
             clock=now_ms,
             new_id=new_id,
         )

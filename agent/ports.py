@@ -1,6 +1,7 @@
 """What the stages promise one another, as Protocols."""
 
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -43,12 +44,10 @@ class Store(Protocol):
     async def open_records(self) -> list[Record]:
         """Records that had not ended when the agent stopped, and the timelines that go on."""
 
-    async def delete_before(
-        self, kind: str, before: int, limit: int = 500, *, retention: RetentionClass | None = None
-    ) -> int:
-        """Delete at most ``limit`` ended records of ``kind`` that ended before ``before`` (ms); how many went.
+    async def remove(self, kind: str, ids: Sequence[str], *, cut: bool = False, told: Sequence[Record] = ()) -> int:
+        """Delete these records of ``kind``, and store ``told``, in one transaction; how many went.
 
-        ``retention``: of calls, those of this class only.
+        ``cut``: what they came to is added to the totals first.
         """
 
     async def checkpoint(self) -> bool:
@@ -56,6 +55,16 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish, leaving one clean file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A record that has ended, as the purge sees it: whose line's it is, and from when to when it tells (ms)."""
+
+    id: str
+    line: str | None
+    begun_at: int
+    ended_at: int
 
 
 class Reader(Protocol):
@@ -80,8 +89,18 @@ class Reader(Protocol):
     def open(self, kind: type[T]) -> list[T]:
         """Records that have not ended, of a kind that ends, in no order."""
 
-    def kept(self, kept_as: ContentClass, before: int, limit: int) -> list[Content]:
-        """At most ``limit`` contents of this class that are kept since before ``before`` (ms), oldest first."""
+    def kept(self, kept_as: ContentClass, before: int, limit: int, after: Content | None = None) -> list[Content]:
+        """At most ``limit`` contents of this class that are kept since before ``before`` (ms), oldest first, those
+        behind ``after``.
+        """
+
+    def due(
+        self, kind: str, before: int, limit: int, *, after: Due | None = None, retention: RetentionClass | None = None
+    ) -> list[Due]:
+        """At most ``limit`` records of ``kind`` behind ``after`` that ended before ``before`` (ms), oldest first.
+
+        ``retention``: of calls, which class of them.
+        """
 
     def contents_of(self, ids: Sequence[str]) -> set[str]:
         """Which of these recordings have content that is kept."""

@@ -80,10 +80,10 @@ class Books:
                 and not any(content.id == record.id for content in reader.find(Content, record.id))
             ]
 
-    def kept(self, kept_as: ContentClass, before: int, limit: int) -> list[Content]:
+    def kept(self, kept_as: ContentClass, before: int, limit: int, after: Content | None) -> list[Content]:
         """See `agent.ports.Reader.kept`."""
         with self.reader() as reader:
-            return list(reader.kept(kept_as, before, limit))
+            return list(reader.kept(kept_as, before, limit, after))
 
     def all_kept(self) -> Iterable[Content]:
         """Every content that is kept."""
@@ -148,10 +148,14 @@ def recorder(
     keys: Keys,
     *,
     reader: Callable[[], AbstractContextManager[Reader]],
+    held: Callable[[Content], bool],
     clock: Callable[[], int],
     new_id: Callable[[], str],
 ) -> Recorder:
-    """What cannot be used is told by an alarm, and nothing is recorded; the rest of the agent goes on."""
+    """What cannot be used is told by an alarm, and nothing is recorded; the rest of the agent goes on.
+
+    ``held`` tells the content that must not go when its time is over.
+    """
     section, tapes = config.recording, pipeline.engine.tapes
     books = Books(pipeline=pipeline, keeping=keeping, reader=reader, clock=clock)
     min_free_bytes = section.min_free_mb * _MEGABYTE
@@ -179,7 +183,7 @@ def recorder(
     if folder is not None:
         sweeper = Sweeper(
             folder=folder,
-            stock=None if vault is None or keyring is None else _stock(config, vault, keyring, books, sealer, clock),
+            stock=None if vault is None or keyring is None else _stock(config, vault, keyring, books, sealer, held),
             books=books,
             sealer=sealer,
             running=lambda: _running(tapes),
@@ -260,7 +264,7 @@ def _vault(config: Config, keys: Keys, books: Books) -> tuple[Keyring | None, Va
 
 
 def _stock(
-    config: Config, vault: Vault, keyring: Keyring, books: Books, sealer: Sealer | None, clock: Callable[[], int]
+    config: Config, vault: Vault, keyring: Keyring, books: Books, sealer: Sealer | None, held: Callable[[Content], bool]
 ) -> Stock:
     return Stock(
         vault=vault,
@@ -269,7 +273,8 @@ def _stock(
         keys=keyring.ids,
         sightings=Sightings(config.store.path.with_name(config.store.path.name + ".unnamed")),
         days=config.retention.content_days,
-        clock=clock,
+        held=held,
+        clock=books.clock,
     )
 
 

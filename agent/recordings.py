@@ -80,7 +80,8 @@ class Capturing(Protocol):
 class Recordings:
     """`agent.views.recordings.RecordingControls` of one running agent.
 
-    ``vault`` is None where there is no site key to open it with; ``reader`` opens the store for reading.
+    ``vault`` is None where there is no site key to open it with; ``reader`` opens the store for reading; ``held`` tells
+    the content that must not be destroyed.
     """
 
     pipeline: Pipeline
@@ -88,6 +89,7 @@ class Recordings:
     vault: Vault | None
     capturing: Capturing
     reader: Callable[[], AbstractContextManager[Reader]]
+    held: Callable[[Content], bool]
     clock: Callable[[], int]
     new_id: Callable[[], str]
     #: One deletion after another: a second one of the same recording finds it gone.
@@ -147,6 +149,8 @@ class Recordings:
         await asyncio.to_thread(self._kept, id)
         async with self._deleting:
             content = await asyncio.to_thread(self._kept, id)
+            if self.held(content):
+                raise Refusal(409, "the content of this recording may not be destroyed now, for a legal reason")
             await self._used(id, Use.DELETED, reason, by)
             at = max(self.clock(), content.stored_at)
             gone = replace(content, state=ContentState.DELETED, deleted_at=at, deleted_by=by, reason=why)

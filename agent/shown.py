@@ -32,6 +32,9 @@ COLUMNS: dict[str, list[str]] = {
     "service": "id account line number from_at until_at corrected_at corrected_by correction".split(),
     "audit": "at by use subject reason".split(),
     "segment_root": "segment entries closed_at chain".split(),
+    "deletion": "at of retention ground count oldest_at newest_at".split(),
+    "hold": "id lines kinds from_at until_at authority reference reviewer review_at lifted_at".split(),
+    "total": "line month_at number_class area calls billable_s".split(),
     "purge": "at done_at mailboxes heard unheard trashed leftover kept due failed".split(),
 }
 

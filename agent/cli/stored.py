@@ -33,6 +33,8 @@ class Listed(StrEnum):
     ACCESSES = "accesses"
     PURGES = "purges"
     CALLS = "calls"
+    DELETIONS = "deletions"
+    TOTALS = "totals"
 
 
 _KIND = {
@@ -50,6 +52,8 @@ _KIND = {
     Listed.ACCESSES: "access",
     Listed.PURGES: "purge",
     Listed.CALLS: "call",
+    Listed.DELETIONS: "deletion",
+    Listed.TOTALS: "total",
 }
 
 

@@ -15,6 +15,7 @@ told by `Call.call`. A forwarded call has a leg that ends in a Local channel, na
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from agent.core.areas import area
 from agent.core.cdr import Cdr
 from agent.core.normalise.identity import line_of
 from agent.core.numbering import FREE, Plan
@@ -92,6 +93,7 @@ class Calls:
         forwarded = self._forwarded(cdr)
         linked = self.link(cdr.linkedid)
         billable_s = 0 if emergency else cdr.billable_s
+        itemised = direction is Direction.OUTGOING and billable_s > 0 and kind not in FREE
         return Call(
             id=self.link(f"{cdr.uniqueid} {cdr.sequence} {cdr.start_ms}"),
             call=linked,
@@ -106,7 +108,8 @@ class Calls:
             billable_s=billable_s,
             outcome=_OUTCOMES.get(cdr.disposition, CallOutcome.FAILED),
             recorded=self.recorded(linked),
-            itemised=direction is Direction.OUTGOING and billable_s > 0 and kind not in FREE,
+            itemised=itemised,
+            area=area(number) if itemised and number is not None else None,
         )
 
     def _direction(self, cdr: Cdr) -> Direction:

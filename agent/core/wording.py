@@ -25,6 +25,7 @@ _ABOUT = {
     Cause.CHANNEL: "A channel of notice",
     Cause.RECORDING: "Recording",
     Cause.VOICEMAIL: "Voicemail",
+    Cause.HOLD: "A legal hold",
 }
 
 

@@ -1,56 +1,208 @@
 """Deletes each record when its class's term is over: a fuller view of an emergency to the minute, the rest hourly."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import structlog
 
-from agent.core.records import RECORDS, Detail, Record, RetentionClass, retentions
-from agent.ports import Store, StoreError
+from agent.core.holds import Holds
+from agent.core.purging import DAY_MS, Count, Step, counted, plan
+from agent.core.records import RECORDS, Deletion, Detail, Ground, Record, RetentionClass
+from agent.ports import Due, Reader, Store, StoreError
 
 log = structlog.get_logger()
 
-_DAY_MS = 86_400_000
 DETAILS_EVERY_S = 60.0
 #: Of so many rounds, one is for every kind.
 _ROUNDS = 60
+#: Records that are looked at together, on a connection that holds nobody up, and of these deleted together.
+PAGE, BATCH = 500, 64
+#: Between two transactions: so most emergencies that come beside a purge meet none of them.
+PAUSE_S = 0.02
+
+_LAST_MS = 253_402_300_799_999
 
 
-async def purge(
-    store: Store, days: Callable[[RetentionClass], int], now: int, kinds: Iterable[type[Record]] = RECORDS
-) -> Counter[str]:
-    """Delete, in small transactions, what ended longer ago than its class allows; how many records went, by kind.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a purge would do to one kind of record of one class; ``next_at`` (ms): when it has the next to do."""
+
+    step: Step
+    goes: Count | None
+    held: Count | None
+    next_at: int | None
+
+
+class Purger:
+    """Deletes in small transactions, between which whatever else the store is asked goes first.
+
+    A kill between two of them leaves nothing undone that the next run would not find: what is to go is read from the
+    store, and each transaction holds all that belongs to it, with the counts of the run so far.
+
+    ``holds`` are those that stand; who changes them has ``gate`` meanwhile, so that nothing goes that was just held.
+    ``tell`` hears what a run has deleted.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        reader: Callable[[], AbstractContextManager[Reader]],
+        days: Callable[[RetentionClass], int],
+        holds: Callable[[], Holds],
+        gate: asyncio.Lock,
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+        tell: Callable[[Sequence[Deletion]], None],
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._days = days
+        self._holds = holds
+        self._gate = gate
+        self._clock = clock
+        self._new_id = new_id
+        self._tell = tell
+        self._turn = asyncio.Lock()
+        #: What is held stays at the old end of the store: it is walked through once a day, and when the holds change;
+        #: in between a run begins behind it.
+        self._behind: dict[tuple[str, RetentionClass], Due] = {}
+        self._walked_for: tuple[Holds, int] | None = None
+
+    async def purge(self, kinds: Iterable[type[Record]] = RECORDS) -> list[Deletion]:
+        """Delete what ended longer ago than its class allows and is not held; what went, and what was kept back.
+
+        Raises:
+            StoreError: the store refused; what was deleted until then is gone.
+        """
+        async with self._turn:
+            now = self._clock()
+            walk = (self._holds(), now // DAY_MS)
+            if self._walked_for != walk:
+                self._behind.clear()
+                self._walked_for = walk
+            deletions: list[Deletion] = []
+            for step in plan(self._days, now, kinds):
+                deletions += await self._taken(step, now)
+        self._tell(deletions)
+        return deletions
+
+    async def checkpoint(self) -> bool:
+        """Let nothing of what went stand in the store's log either; False: try again later."""
+        return await self._store.checkpoint()
+
+    async def run(self) -> None:
+        """Purge at the start, then details every minute and the rest every hour, until cancelled."""
+        # An earlier run may have been killed between deleting and emptying the store's log.
+        logged = True
+        rounds = 0
+        while True:
+            everything = rounds % _ROUNDS == 0
+            try:
+                deletions = await self.purge(RECORDS if everything else (Detail,))
+                gone = [each for each in deletions if each.ground is not Ground.HELD]
+                if gone or everything:
+                    details = sum(each.count for each in gone if each.of == Detail.KIND)
+                    log.info("purged", records=sum(each.count for each in gone), details=details)
+                if (logged := logged or bool(gone)) and await self.checkpoint():
+                    logged = False
+            except StoreError as error:
+                # It may have deleted some before it failed.
+                logged = True
+                log.error("purge_failed", reason=str(error), hint=error.hint)
+            rounds += 1
+            await asyncio.sleep(DETAILS_EVERY_S)
+
+    async def _taken(self, step: Step, now: int) -> Iterable[Deletion]:
+        """What is due of one kind and class, from behind what was held at the last look."""
+        where = (step.kind, step.retention)
+        after, run = self._behind.get(where), _Run(step=step, id=self._new_id(), at=now)
+        while page := await asyncio.to_thread(_page, self._reader, step, after):
+            for start in range(0, len(page), BATCH):
+                await self._batch(run, page[start : start + BATCH])
+            after = page[-1]
+            if len(page) < PAGE:
+                break
+        if after is not None and (run.held is not None or where in self._behind):
+            self._behind[where] = after
+        deletions = run.deletions(self._new_id)
+        if run.held is not None:
+            await self._store.commit(deletions[-1:], durable=False)
+        return deletions
+
+    async def _batch(self, run: "_Run", due: Sequence[Due]) -> None:
+        async with self._gate:
+            goes, held = _sorted_out(self._holds(), run.step, due)
+            run.held = counted((each.ended_at for each in held), run.held)
+            if not goes:
+                return
+            run.gone = counted((each.ended_at for each in goes), run.gone)
+            cut = run.step.ground is Ground.CUT
+            await self._store.remove(run.step.kind, [each.id for each in goes], cut=cut, told=run.told())
+        await asyncio.sleep(PAUSE_S)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One run through one kind and class."""
+
+    step: Step
+    id: str
+    at: int
+    gone: Count | None = None
+    held: Count | None = None
+
+    def told(self) -> list[Deletion]:
+        """What went so far."""
+        return [] if self.gone is None else [self._deletion(self.id, self.step.ground, self.gone)]
+
+    def deletions(self, new_id: Callable[[], str]) -> list[Deletion]:
+        """What went, and behind it what was held."""
+        return [*self.told(), *([] if self.held is None else [self._deletion(new_id(), Ground.HELD, self.held)])]
+
+    def _deletion(self, id: str, ground: Ground, count: Count) -> Deletion:
+        return Deletion(
+            id=id,
+            at=self.at,
+            of=self.step.kind,
+            retention=self.step.retention,
+            ground=ground,
+            count=count.records,
+            oldest_at=count.oldest_at,
+            newest_at=count.newest_at,
+        )
+
+
+def outlook(reader: Reader, holds: Holds, days: Callable[[RetentionClass], int], now: int) -> Iterator[Outlook]:
+    """What a purge would do at ``now`` (ms); it blocks, and changes nothing.
 
     Raises:
-        StoreError: the store refused; what was deleted until then is gone.
+        StoreError: the store cannot be read.
     """
-    gone: Counter[str] = Counter()
-    for record in kinds:
-        classes = retentions(record)
-        for retention in classes:
-            before, of_class = now - days(retention) * _DAY_MS, retention if len(classes) > 1 else None
-            while deleted := await store.delete_before(record.KIND, before, retention=of_class):
-                gone[record.KIND] += deleted
-    return gone
+    for step in plan(days, now):
+        goes = held = after = None
+        while page := reader.due(step.kind, step.before, PAGE, after=after, retention=step.of_class):
+            going, kept = _sorted_out(holds, step, page)
+            goes = counted((each.ended_at for each in going), goes)
+            held = counted((each.ended_at for each in kept), held)
+            after = page[-1]
+        border = Due(id="", line=None, begun_at=step.before, ended_at=step.before)
+        coming = reader.due(step.kind, _LAST_MS, 1, after=border, retention=step.of_class)
+        next_at = coming[0].ended_at + days(step.retention) * DAY_MS if coming else None
+        yield Outlook(step=step, goes=goes, held=held, next_at=next_at)
 
 
-async def run(store: Store, days: Callable[[RetentionClass], int], clock: Callable[[], int]) -> None:
-    """Purge at the start, then details every minute and the rest every hour, until cancelled."""
-    # An earlier run may have been killed between deleting and emptying the store's log.
-    logged = True
-    rounds = 0
-    while True:
-        everything = rounds % _ROUNDS == 0
-        try:
-            gone = await purge(store, days, clock(), RECORDS if everything else (Detail,))
-            if gone or everything:
-                log.info("purged", records=gone.total(), details=gone[Detail.KIND])
-            if (logged := logged or bool(gone)) and await store.checkpoint():
-                logged = False
-        except StoreError as error:
-            # It may have deleted some before it failed.
-            logged = True
-            log.error("purge_failed", reason=str(error), hint=error.hint)
-        rounds += 1
-        await asyncio.sleep(DETAILS_EVERY_S)
+def _page(reader: Callable[[], AbstractContextManager[Reader]], step: Step, after: Due | None) -> list[Due]:
+    with reader() as records:
+        return records.due(step.kind, step.before, PAGE, after=after, retention=step.of_class)
+
+
+def _sorted_out(holds: Holds, step: Step, due: Sequence[Due]) -> tuple[list[Due], list[Due]]:
+    """What goes, and what is held."""
+    kept = [holds.keeps(step.kind, each.line, each.begun_at, each.ended_at) for each in due]
+    return (
+        [each for each, held in zip(due, kept, strict=True) if not held],
+        [each for each, held in zip(due, kept, strict=True) if held],
+    )

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.core.instants import from_rfc3339, rfc3339
 from agent.core.records import (
     RECORDS,
     Access,
@@ -30,11 +31,14 @@ from agent.core.records import (
     Content,
     ContentClass,
     ContentState,
+    Deletion,
     Detail,
     Direction,
     Emergency,
     Entry,
     Failure,
+    Ground,
+    Hold,
     How,
     IpSource,
     Look,
@@ -57,11 +61,12 @@ from agent.core.records import (
     SegmentRoot,
     Service,
     Severity,
+    Total,
     Trigger,
     Use,
     Verdict,
 )
-from agent.ports import StoreError
+from agent.ports import Due, StoreError
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.stores.vault import Keyring
 
@@ -303,9 +308,9 @@ def is_open(record: Record) -> bool:
             return record.gone_at is None
         case OptIn():
             return record.withdrawn_at is None
-        case Failure() | Entry() | Look() | Probe() | Content() | Access() | Purge() | Call() | Account() | Service():
-            return False
-        case Audit() | SegmentRoot():
+        case Hold():
+            return record.lifted_at is None
+        case _:
             return False
 
 
@@ -353,9 +358,7 @@ KINDS = [record.KIND for record in RECORDS]
 # Writing
 
 
-async def test_a_transaction_that_fails_leaves_nothing_and_the_store_goes_on(
-    store: SqliteStore, backend: Backend
-) -> None:
+async def test_a_transaction_that_fails_leaves_nothing_and_the_store_goes_on(store: SqliteStore) -> None:
     broken = emergency("b", attempts=1 << 70)
     with pytest.raises(StoreError) as refusal:
         await store.commit([emergency("a"), registration("r"), broken], durable=True)
@@ -467,6 +470,56 @@ async def test_close_waits_for_what_was_asked_before(backend: Backend) -> None:
 
 # Retention
 
+
+def deletion(name: str, at: int = AT, **changes: Any) -> Deletion:
+    return replace(
+        Deletion(
+            id=name,
+            at=at,
+            of="registration",
+            retention="registration",
+            ground=Ground.EXPIRED,
+            count=1,
+            oldest_at=AT - HOUR,
+            newest_at=AT - HOUR,
+        ),
+        **changes,
+    )
+
+
+def hold(name: str, **changes: Any) -> Hold:
+    return replace(
+        Hold(
+            id=name,
+            lines=("201", "202"),
+            kinds=("calls",),
+            authority="the county court at Leeds",
+            reference="X-1",
+            placed_at=AT - HOUR,
+            placed_by="kim",
+            reviewer="sam",
+            review_at=AT + HOUR,
+        ),
+        **changes,
+    )
+
+
+async def purged(
+    store: SqliteStore,
+    backend: Backend,
+    kind: str,
+    before: int,
+    *,
+    limit: int = 500,
+    retention: RetentionClass | None = None,
+) -> int:
+    """What ended before is found and removed; how many went."""
+    retention = RetentionClass.CALL if kind == "call" and retention is None else retention
+    with backend.reader() as reader:
+        due = reader.due(kind, before, limit, retention=retention)
+    return await store.remove(kind, [each.id for each in due])
+
+
 ENDED: list[Record] = [
     registration("closed", ended_at=AT),
     emergency("closed", ended_at=AT, outcome=Outcome.ANSWERED),
@@ -487,6 +540,8 @@ ENDED: list[Record] = [
     call("closed"),
     account("closed", closed_at=AT),
     service("ended", until_at=AT),
+    deletion("closed"),
+    hold("closed", lifted_at=AT, lifted_by="sam", lifted_why="settled"),
 ]
 OPEN: list[Record] = [
     registration("open", AT - 9 * HOUR),
@@ -503,17 +558,18 @@ OPEN: list[Record] = [
     content("open", AT - 9 * HOUR),
     account("open"),
     service("open"),
+    hold("open"),
 ]
 
 
-@pytest.mark.parametrize("ended", ENDED, ids=[record.KIND for record in RECORDS if record not in WRITTEN_ONCE])
+@pytest.mark.parametrize("ended", ENDED, ids=lambda record: record.KIND)
 async def test_a_record_goes_once_it_ended_before_the_term_and_not_a_millisecond_sooner(
     store: SqliteStore, backend: Backend, ended: Record
 ) -> None:
     await store.commit([*ENDED, *OPEN], durable=False)
-    assert await store.delete_before(ended.KIND, AT) == 0
-    assert await store.delete_before(ended.KIND, AT + 1) == 1
-    assert await store.delete_before(ended.KIND, AT + 1) == 0
+    assert await purged(store, backend, ended.KIND, AT) == 0
+    assert await purged(store, backend, ended.KIND, AT + 1) == 1
+    assert await purged(store, backend, ended.KIND, AT + 1) == 0
     with backend.reader() as reader:
         left = [record for kind in KINDS for record in reader.read(kind)]
     assert {(record.KIND, record.id) for record in left} == {
@@ -521,81 +577,177 @@ async def test_a_record_goes_once_it_ended_before_the_term_and_not_a_millisecond
     }
 
 
-async def test_an_opt_in_that_started_nothing_goes_by_its_end(store: SqliteStore) -> None:
+async def test_what_calls_came_to_goes_by_the_end_of_its_month(store: SqliteStore, backend: Backend) -> None:
+    october, november = from_rfc3339("2026-10-01T00:00:00Z"), from_rfc3339("2026-11-01T00:00:00Z")
+    values: dict[str, Any] = {"line": "201", "number_class": NumberClass.MOBILE, "area": "07"}
+    totals = [
+        Total(id=id, month_at=at, calls=1, billable_s=9, **values) for id, at in (("o", october), ("n", november))
+    ]
+    await store.commit(totals, durable=True)
+    assert await purged(store, backend, "total", november) == 0
+    assert await purged(store, backend, "total", november + 1) == 1
+    with backend.reader() as reader:
+        assert ids(reader.read("total")) == ["n"]
+        border = Due(id="", line=None, begun_at=0, ended_at=november + 14 * 24 * HOUR)
+        (coming,) = reader.due("total", LAST_INSTANT, 1, after=border)
+        assert rfc3339(coming.ended_at) == "2026-12-01T00:00:00.000Z"
+
+
+async def test_an_opt_in_that_started_nothing_goes_by_its_end(store: SqliteStore, backend: Backend) -> None:
     await store.commit([recording("r", RecordingState.NOT_STARTED, stopped_at=AT)], durable=True)
-    assert await store.delete_before("recording", AT) == 0
-    assert await store.delete_before("recording", AT + 1) == 1
+    assert await purged(store, backend, "recording", AT) == 0
+    assert await purged(store, backend, "recording", AT + 1) == 1
 
 
 @pytest.mark.parametrize("state", [state for state in ContentState if state is not ContentState.KEPT])
 async def test_content_that_is_gone_with_no_word_of_when_goes_by_its_own_instant(
-    store: SqliteStore, state: ContentState
+    store: SqliteStore, backend: Backend, state: ContentState
 ) -> None:
     await store.commit([content("c", state=state)], durable=True)
-    assert await store.delete_before("content", AT) == 0
-    assert await store.delete_before("content", AT + 1) == 1
+    assert await purged(store, backend, "content", AT) == 0
+    assert await purged(store, backend, "content", AT + 1) == 1
 
 
-async def test_a_recording_stays_for_as_long_as_its_content(store: SqliteStore) -> None:
+async def test_a_recording_stays_for_as_long_as_its_content(store: SqliteStore, backend: Backend) -> None:
     await store.commit([recording("r", RecordingState.STOPPED, stopped_at=AT), content("r", AT)], durable=True)
-    assert await store.delete_before("recording", AT + 1) == 0
+    assert await purged(store, backend, "recording", AT + 1) == 0
     await store.commit([content("r", AT, state=ContentState.DELETED, deleted_at=AT + HOUR)], durable=True)
-    assert await store.delete_before("recording", AT + 1) == 1
+    assert await purged(store, backend, "recording", AT + 1) == 1
 
 
-async def test_a_service_stays_for_as_long_as_its_account(store: SqliteStore) -> None:
+async def test_a_service_stays_for_as_long_as_its_account(store: SqliteStore, backend: Backend) -> None:
     await store.commit([account("a"), service("s", account="A-a", until_at=AT)], durable=True)
-    assert await store.delete_before("service", AT + 1) == 0
+    assert await purged(store, backend, "service", AT + 1) == 0
     await store.commit([account("a", closed_at=AT)], durable=True)
-    assert await store.delete_before("account", AT + 1) == 1
-    assert await store.delete_before("service", AT + 1) == 1
+    assert await purged(store, backend, "account", AT + 1) == 1
+    assert await purged(store, backend, "service", AT + 1) == 1
 
 
-async def test_a_service_that_was_wrong_goes_by_when_it_was_corrected(store: SqliteStore) -> None:
+async def test_a_service_that_was_wrong_goes_by_when_it_was_corrected(store: SqliteStore, backend: Backend) -> None:
     await store.commit([service("s", corrected_at=AT, corrected_by="sam", correction="typed wrong")], durable=True)
-    assert await store.delete_before("service", AT) == 0
-    assert await store.delete_before("service", AT + 1) == 1
+    assert await purged(store, backend, "service", AT) == 0
+    assert await purged(store, backend, "service", AT + 1) == 1
 
 
 async def test_calls_that_cost_nothing_go_by_a_term_of_their_own(store: SqliteStore, backend: Backend) -> None:
     await store.commit([call("billed"), call("missed", itemised=False), call("young", AT + 5)], durable=True)
-    assert await store.delete_before("call", AT + 1, retention=RetentionClass.UNBILLED) == 1
+    assert await purged(store, backend, "call", AT + 1, retention=RetentionClass.UNBILLED) == 1
     with backend.reader() as reader:
         assert ids(reader.read("call")) == ["billed", "young"]
-    assert await store.delete_before("call", AT, retention=RetentionClass.CALL) == 0
-    assert await store.delete_before("call", AT + 1, retention=RetentionClass.CALL) == 1
+    assert await purged(store, backend, "call", AT, retention=RetentionClass.CALL) == 0
+    assert await purged(store, backend, "call", AT + 1, retention=RetentionClass.CALL) == 1
     with backend.reader() as reader:
         assert ids(reader.read("call")) == ["young"]
 
 
-async def test_a_purge_that_was_interrupted_goes_by_its_begin(store: SqliteStore) -> None:
+async def test_a_purge_that_was_interrupted_goes_by_its_begin(store: SqliteStore, backend: Backend) -> None:
     await store.commit([Purge(id="p", at=AT)], durable=True)
-    assert await store.delete_before("purge", AT) == 0
-    assert await store.delete_before("purge", AT + 1) == 1
+    assert await purged(store, backend, "purge", AT) == 0
+    assert await purged(store, backend, "purge", AT + 1) == 1
 
 
-async def test_a_timeline_stays_whole_for_as_long_as_its_emergency(store: SqliteStore) -> None:
+async def test_a_timeline_stays_whole_for_as_long_as_its_emergency(store: SqliteStore, backend: Backend) -> None:
     lines = [Entry(id=str(n), emergency="e", seq=n, at=AT + n, what="dialled", chain="") for n in range(4)]
     await store.commit([emergency("e", ended_at=AT + 2, links=()), *lines], durable=True)
-    assert await store.delete_before("entry", AT + 3) == 0
-    assert await store.delete_before("emergency", AT + 3) == 1
-    assert await store.delete_before("entry", AT + 3) == 3
+    assert await purged(store, backend, "entry", AT + 3) == 0
+    assert await purged(store, backend, "emergency", AT + 3) == 1
+    assert await purged(store, backend, "entry", AT + 3) == 3
 
 
-async def test_deleting_goes_in_small_steps(store: SqliteStore) -> None:
+async def test_deleting_goes_in_small_steps(store: SqliteStore, backend: Backend) -> None:
     await store.commit([registration(str(n), ended_at=AT) for n in range(1100)], durable=False)
-    steps = [await store.delete_before("registration", AT + 1) for _ in range(4)]
+    steps = [await purged(store, backend, "registration", AT + 1) for _ in range(4)]
     assert steps == [500, 500, 100, 0]
+
+
+async def test_what_is_due_comes_oldest_first_page_by_page_with_its_line_and_its_time(
+    store: SqliteStore, backend: Backend
+) -> None:
+    spans = [registration(f"{n:02d}", AT - HOUR, line=f"20{n % 3}", ended_at=AT + n // 2) for n in range(9)]
+    await store.commit(spans, durable=True)
+    found: list[Due] = []
+    with backend.reader() as reader:
+        while page := reader.due("registration", AT + 4, 3, after=found[-1] if found else None):
+            found += page
+        expected = [span for span in spans if (span.ended_at or 0) < AT + 4]
+        assert [(each.id, each.line, each.begun_at, each.ended_at) for each in found] == [
+            (span.id, span.line, span.first_seen, span.ended_at) for span in expected
+        ]
+        assert reader.due("registration", AT + 4, 3, after=found[-1]) == []
+        # what comes next, whenever that is
+        border = Due(id="", line=None, begun_at=AT + 4, ended_at=AT + 4)
+        assert [each.id for each in reader.due("registration", LAST_INSTANT, 1, after=border)] == ["08"]
+
+
+async def test_what_belongs_to_an_emergency_or_a_recording_is_due_as_of_its_line(
+    store: SqliteStore, backend: Backend
+) -> None:
+    await store.commit(
+        [
+            emergency("e", line="207"),
+            recording("r", RecordingState.RECORDING, line="208", started_at=AT),
+            Detail(id="d", emergency="e", until_at=AT),
+            alarm("a", subject="e", closed_at=AT),
+            Look(id="l", at=AT, by="sam", emergency="e", reason="asked"),
+            Access(id="x", at=AT, by="sam", recording="r", use=Use.PLAYED, reason="asked"),
+            alarm("other", subject="trunk-a", closed_at=AT),
+        ],
+        durable=True,
+    )
+    with backend.reader() as reader:
+        lines = {
+            each.id: each.line for kind in ("detail", "alarm", "look", "access") for each in reader.due(kind, AT + 1, 9)
+        }
+    assert lines == {"d": "207", "a": "207", "l": "207", "x": "208", "other": None}
+
+
+async def test_what_is_told_of_a_deletion_is_stored_with_it_or_not_at_all(store: SqliteStore, backend: Backend) -> None:
+    await store.commit([registration("a", ended_at=AT), registration("b", ended_at=AT)], durable=True)
+    assert await store.remove("registration", ["a"], told=[deletion("d")]) == 1
+    with pytest.raises(StoreError):
+        await store.remove("registration", ["b"], told=[deletion("e", count=1 << 70)])
+    with backend.reader() as reader:
+        assert [ids(reader.read(kind)) for kind in ("registration", "deletion")] == [["b"], ["d"]]
+
+
+async def test_calls_that_are_cut_leave_what_they_came_to(store: SqliteStore, backend: Backend) -> None:
+    month = "2026-11-01T00:00:00.000Z"
+    leeds: dict[str, Any] = {"number_class": NumberClass.GEOGRAPHIC, "area": "0113"}
+    calls = [
+        call("a", AT, billable_s=10, **leeds),
+        call("b", AT + 1, billable_s=20, **leeds),
+        call("c", AT + 2, billable_s=40, line="202", **leeds),
+        call("d", AT + 3, billable_s=80, line=None, number_class=NumberClass.MOBILE, area=None),
+        call("e", AT + 40 * 24 * HOUR, billable_s=160, **leeds),
+        call("f", AT + 4, billable_s=320, **leeds),
+    ]
+    await store.commit(calls, durable=True)
+    assert await store.remove("call", ["a", "c", "d"], cut=True) == 3
+    # what went already is not counted again
+    assert await store.remove("call", ["a", "b", "e"], cut=True) == 2
+    with backend.reader() as reader:
+        totals = [record for record in reader.read("total") if isinstance(record, Total)]
+        assert ids(reader.read("call")) == ["f"]
+    found = {(rfc3339(each.month_at), each.line, each.area): (each.calls, each.billable_s) for each in totals}
+    assert found == {
+        (month, "201", "0113"): (2, 30),
+        (month, "202", "0113"): (1, 40),
+        (month, None, None): (1, 80),
+        ("2027-01-01T00:00:00.000Z", "201", "0113"): (1, 160),
+    }
+    assert len({each.id for each in totals}) == 4
 
 
 async def test_an_unknown_kind_is_named(store: SqliteStore, backend: Backend) -> None:
     with pytest.raises(StoreError, match="'registrations'"):
-        await store.delete_before("registrations", AT)
+        await store.remove("registrations", [])
     with backend.reader() as reader:
         with pytest.raises(StoreError, match="'emergencies'"):
             reader.read("emergencies")
         with pytest.raises(StoreError, match="'emergencies'"):
             reader.count("emergencies")
+        with pytest.raises(StoreError, match="'emergencies'"):
+            reader.due("emergencies", AT, 1)
 
 
 # Reading
@@ -789,7 +941,7 @@ async def test_an_account_is_found_by_its_reference_and_a_service_by_its_line_or
 async def test_open_records_can_be_read_beside_the_agent(store: SqliteStore, backend: Backend) -> None:
     await store.commit([*ENDED, *OPEN], durable=True)
     with backend.reader() as reader:
-        kinds = (Registration, Emergency, Recording, Blind, Detail, Alarm, Notice, Path, OptIn)
+        kinds = (Registration, Emergency, Recording, Blind, Detail, Alarm, Notice, Path, OptIn, Hold)
         found = [reader.open(kind) for kind in kinds]
     assert {(record.KIND, record.id) for records in found for record in records} == {
         (record.KIND, record.id) for record in (*OPEN, ENDED[1]) if not isinstance(record, Content | Account | Service)
@@ -845,7 +997,7 @@ async def test_reading_without_an_agent(backend: Backend) -> None:
 def month_of_audit(segment: str, at: int, entries: int, *, closed: bool = True) -> list[Audit | SegmentRoot]:
     found: list[Audit | SegmentRoot] = [
         Audit(
-            id=f"{segment}-{number}",
+            id=f"{number * 7 % 13:02d}-{segment}",
             segment=segment,
             seq=number,
             at=at + number,
@@ -885,19 +1037,19 @@ async def test_an_audit_goes_on_from_its_last_entry_and_its_last_root(store: Sql
 async def test_the_audit_goes_by_whole_months_from_the_first_entry_on(store: SqliteStore, backend: Backend) -> None:
     old, new = month_of_audit("2026-10", AT, 5), month_of_audit("2026-11", AT + 2 * HOUR, 5, closed=False)
     await store.commit([*old, *new], durable=True)
-    assert await store.delete_before("audit", AT + HOUR) == 0, "not before its month has been closed for so long"
-    assert await store.delete_before("segment_root", AT + 9 * HOUR) == 0, "no root goes before its entries"
+    assert await purged(store, backend, "audit", AT + HOUR) == 0, "not before its month has been closed for so long"
+    assert await purged(store, backend, "segment_root", AT + 9 * HOUR) == 0, "no root goes before its entries"
     left = [5]
-    while await store.delete_before("audit", AT + 9 * HOUR, 2):
+    while await purged(store, backend, "audit", AT + 9 * HOUR, limit=2):
         with backend.reader() as reader:
             of_old = reader.of(Audit, "2026-10")
             assert of_old == old[5 - len(of_old) : 5], "what is left leads to the root"
             left.append(len(of_old))
             assert reader.of(Audit, "2026-11") == new
     assert left == [5, 3, 1, 0]
-    assert await store.delete_before("segment_root", AT + 9 * HOUR) == 0, "the last root begins what follows"
+    assert await purged(store, backend, "segment_root", AT + 9 * HOUR) == 0, "the last root begins what follows"
     later = SegmentRoot(
         id="later", segment="2026-11", entries=5, head="h", closed_at=AT + 20 * HOUR, previous="", chain=""
     )
     await store.commit([later], durable=True)
-    assert await store.delete_before("segment_root", AT + 9 * HOUR) == 1
+    assert await purged(store, backend, "segment_root", AT + 9 * HOUR) == 1

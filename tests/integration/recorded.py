@@ -3,7 +3,7 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -195,9 +195,12 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, vault: Any = ..., clock: Callable[[], int] = lambda: AT + 60_000
+    folder: Path, *, vault: Any = ..., clock: Callable[[], int] = lambda: AT + 60_000, held: Collection[str] = ()
 ) -> AsyncIterator[Running]:
-    """A store of its own in ``folder``, with a configuration beside it, and the agent's control socket."""
+    """A store of its own in ``folder``, with a configuration beside it, and the agent's control socket.
+
+    The content of the lines ``held`` must not be destroyed.
+    """
     folder.mkdir(exist_ok=True)
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     store = await SqliteStore.open(folder / "agent.sqlite")
@@ -216,6 +219,7 @@ async def running(
         vault=vault,
         capturing=capturing,
         reader=lambda: SqliteReader(folder / "agent.sqlite"),
+        held=lambda content: content.line in held,
         clock=clock,
         new_id=new_id,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -258,9 +258,18 @@ def forgotten(folder: Path) -> None:
 
 @asynccontextmanager
 async def taped(
-    folder: Path, *, more: str = "", monitor: Path | None = None, logged_in: bool = True, at: int = AT
+    folder: Path,
+    *,
+    more: str = "",
+    monitor: Path | None = None,
+    logged_in: bool = True,
+    at: int = AT,
+    held: Collection[str] = (),
 ) -> AsyncIterator[Taped]:
-    """One run of the agent in ``folder``, over what earlier runs there have left; its parts are not running yet."""
+    """One run of the agent in ``folder``, over what earlier runs there have left; its parts are not running yet.
+
+    The content of the lines ``held`` must not be destroyed.
+    """
     folder.mkdir(exist_ok=True)
     monitor = folder / "monitor" if monitor is None else monitor
     async with Office(monitor) as asterisk:
@@ -289,6 +298,7 @@ async def taped(
             keeping,
             keys,
             reader=lambda: SqliteReader(folder / "agent.sqlite", fields),
+            held=lambda content: content.line in held,
             clock=lambda: clock["now"],
             new_id=new_id,
         )

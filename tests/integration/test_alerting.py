@@ -15,7 +15,7 @@ from agent.core.alarms import AlarmPolicy, ChannelRule
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Alarm, Cause, Delivery, News, Notice, Record, RetentionClass, Severity
+from agent.core.records import Alarm, Cause, Delivery, News, Notice, Record, Severity
 from agent.core.wire import parse
 from agent.duties.alerting import Alerting, Handed, Route
 from agent.pipeline import Pipeline
@@ -100,10 +100,8 @@ class Locked:
     async def open_records(self) -> list[Record]:
         return await self._store.open_records()
 
-    async def delete_before(
-        self, kind: str, before: int, limit: int = 500, *, retention: RetentionClass | None = None
-    ) -> int:
-        return await self._store.delete_before(kind, before, limit, retention=retention)
+    async def remove(self, kind: str, ids: Sequence[str], *, cut: bool = False, told: Sequence[Record] = ()) -> int:
+        return await self._store.remove(kind, ids, cut=cut, told=told)
 
     async def checkpoint(self) -> bool:
         return await self._store.checkpoint()

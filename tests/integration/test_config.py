@@ -67,6 +67,7 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("calls", "helplines"): ('["123"]', "08001234567", ("08001234567",)),
     ("retention", "call_days"): ("4", "367", 367),
     ("retention", "unbilled_days"): ("4", "31", 31),
+    ("retention", "vat_days"): ("4", "2193", 2193),
     ("voicemail", "spool_dir"): ('"a"', "b", "b"),
     ("voicemail", "heard_days"): ("4", "15", 15),
     ("voicemail", "unheard_days"): ("5", "31", 31),

@@ -16,7 +16,7 @@ from agent.core.engine import Engine
 from agent.core.lanes import Lane, Lanes
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Record, RetentionClass
+from agent.core.records import Record
 from agent.core.signals import Lookup
 from agent.core.wire import parse
 from agent.pipeline import Pipeline
@@ -55,10 +55,8 @@ class Moody:
     async def open_records(self) -> list[Record]:
         return await self.store.open_records()
 
-    async def delete_before(
-        self, kind: str, before: int, limit: int = 500, *, retention: RetentionClass | None = None
-    ) -> int:
-        return await self.store.delete_before(kind, before, limit, retention=retention)
+    async def remove(self, kind: str, ids: Sequence[str], *, cut: bool = False, told: Sequence[Record] = ()) -> int:
+        return await self.store.remove(kind, ids, cut=cut, told=told)
 
     async def checkpoint(self) -> bool:
         return await self.store.checkpoint()

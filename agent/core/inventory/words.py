@@ -83,6 +83,13 @@ TOLD: dict[RetentionClass, Told] = {
         after="the call or text",
         subjects=_PARTIES,
     ),
+    RetentionClass.VAT: Told(
+        title="What your calls came to",
+        what="for each line and month how many calls and seconds to which area or kind of number; no number, no day",
+        why="because tax law asks for records of what we supplied",
+        after="the month",
+        subjects="customers",
+    ),
     RetentionClass.OPERATIONS: Told(
         title="How our own systems worked",
         what="counts and times, with nobody in them",

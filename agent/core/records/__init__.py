@@ -9,8 +9,10 @@ from agent.core.records.alarms import Alarm, Cause, Delivery, News, Notice, Seve
 from agent.core.records.assurance import Blind, Path, Probe, Verdict
 from agent.core.records.audit import Audit, AuditUse, SegmentRoot
 from agent.core.records.calls import Call, CallOutcome, Direction, NumberClass
+from agent.core.records.deletions import Deletion, Ground
 from agent.core.records.described import FieldRule, rules
 from agent.core.records.emergencies import Detail, Emergency, Entry, Look, Outcome, SeenBy
+from agent.core.records.holds import Hold, Kept
 from agent.core.records.recordings import (
     CONTENT_CLASS,
     Access,
@@ -29,6 +31,7 @@ from agent.core.records.recordings import (
 )
 from agent.core.records.registrations import Certainty, Failure, IpSource, Registration
 from agent.core.records.terms import NOBODY, Locked, RetentionClass, Role
+from agent.core.records.totals import Total
 from agent.core.records.voicemail import Purge
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "Content",
     "ContentClass",
     "ContentState",
+    "Deletion",
     "Delivery",
     "Detail",
     "Direction",
@@ -56,8 +60,11 @@ __all__ = [
     "Entry",
     "Failure",
     "FieldRule",
+    "Ground",
+    "Hold",
     "How",
     "IpSource",
+    "Kept",
     "Key",
     "Locked",
     "Look",
@@ -81,6 +88,7 @@ __all__ = [
     "SegmentRoot",
     "Service",
     "Severity",
+    "Total",
     "Trigger",
     "Use",
     "Verdict",
@@ -112,6 +120,9 @@ Record = (
     | Service
     | Audit
     | SegmentRoot
+    | Deletion
+    | Total
+    | Hold
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -135,6 +146,9 @@ RECORDS: tuple[type[Record], ...] = (
     Service,
     Audit,
     SegmentRoot,
+    Deletion,
+    Total,
+    Hold,
 )
 
 _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))

@@ -20,6 +20,7 @@ class Cause(StrEnum):
     CHANNEL = "channel"
     RECORDING = "recording"
     VOICEMAIL = "voicemail"
+    HOLD = "hold"
 
 
 class Severity(StrEnum):

@@ -63,3 +63,4 @@ class Call:
     outcome: Annotated[CallOutcome, "whether it got through"]
     recorded: Annotated[bool, "whether any of it was recorded"] = False
     itemised: Annotated[bool, "whether it may stand on a bill, and so how long it is kept"] = False
+    area: Annotated[str | None, "what stays of the number when it goes; none where it stands on no bill"] = None

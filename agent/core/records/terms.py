@@ -17,6 +17,7 @@ class RetentionClass(StrEnum):
     CONSENT = "consent"
     CALL = "call"
     UNBILLED = "unbilled"
+    VAT = "vat"
 
 
 class Role(StrEnum):

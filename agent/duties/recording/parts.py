@@ -137,8 +137,8 @@ class Books(Protocol):
     def unsettled(self, since: int) -> Sequence[Recording]:
         """Recordings begun at or after ``since`` (ms) that were granted and are over, and whose fate is not known."""
 
-    def kept(self, kept_as: ContentClass, before: int, limit: int) -> Sequence[Content]:
-        """Contents that are kept, and were stored before ``before`` (ms), oldest first."""
+    def kept(self, kept_as: ContentClass, before: int, limit: int, after: Content | None) -> Sequence[Content]:
+        """Contents that are kept, behind ``after``, and were stored before ``before`` (ms), oldest first."""
 
     def all_kept(self) -> Iterable[Content]:
         """Every content that is kept."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import structlog
 
-from agent.core.records import ContentClass, ContentState, Reason, Severity
+from agent.core.records import Content, ContentClass, ContentState, Reason, Severity
 from agent.duties.recording.parts import Books, Sightings, Vault
 from agent.duties.recording.sealing import Sealer, gone
 from agent.duties.recording.threads import on_disk
@@ -25,7 +25,8 @@ SEALED, EXPIRY, KEYS = "sealed", "expiry", "keys"
 
 
 class Stock:
-    """``days`` are the terms of contents; ``keys`` the recordings that the keyring has a key to (it blocks).
+    """``days`` are the terms of contents, ``held`` tells those that must not go; ``keys`` are the recordings that the
+    keyring has a key to (it blocks).
 
     ``sightings`` remembers the sealed files that no record names.
     """
@@ -39,6 +40,7 @@ class Stock:
         keys: Callable[[], Sequence[str]],
         sightings: Sightings,
         days: Callable[[ContentClass], int],
+        held: Callable[[Content], bool],
         clock: Callable[[], int],
     ) -> None:
         self._vault = vault
@@ -47,6 +49,7 @@ class Stock:
         self._keys = keys
         self._sightings = sightings
         self._days = days
+        self._held = held
         self._clock = clock
         #: Sealed files of no record: since when they are known (ms).
         self._unnamed: dict[str, int] = {}
@@ -56,18 +59,16 @@ class Stock:
         """Destroy the contents whose time is over, and their keys; how many."""
         expired = stuck = 0
         for kept_as in ContentClass:
-            before = self._clock() - self._days(kept_as) * _DAY_MS
-            while contents := await on_disk(self._books.kept, kept_as, before, _BATCH):
-                destroyed = [content for content in contents if await self._went(content.id)]
-                # Stored before the next batch is read, which would be the same else.
+            before, after = self._clock() - self._days(kept_as) * _DAY_MS, None
+            while contents := await on_disk(self._books.kept, kept_as, before, _BATCH, after):
+                due = [content for content in contents if not self._held(content)]
+                destroyed = [content for content in due if await self._went(content.id)]
                 if destroyed:
                     await self._books.keep([gone(content, self._clock(), Reason.EXPIRED) for content in destroyed])
                 expired += len(destroyed)
-                if len(destroyed) < len(contents):
-                    # One that cannot be destroyed holds up nothing but those that come behind a whole batch of such.
-                    stuck += len(contents) - len(destroyed)
-                    if not destroyed:
-                        break
+                stuck += len(due) - len(destroyed)
+                # One that is held, or cannot be destroyed, holds up none of those behind it.
+                after = contents[-1]
         self.expired += expired
         if expired:
             log.info("recordings_expired", count=expired)

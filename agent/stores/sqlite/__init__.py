@@ -1,6 +1,7 @@
 """The embedded store: SQLite in WAL mode, one writer, any number of readers."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -10,8 +11,7 @@ from typing import Any, Self, TypeVar
 
 import aiosqlite  # noqa: TID251
 
-from agent.core.instants import rfc3339
-from agent.core.records import Record, RetentionClass
+from agent.core.records import Record
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.fields import Fields
@@ -120,22 +120,23 @@ class SqliteStore:
                 raise damaged(self._path) from None
         return found
 
-    async def delete_before(
-        self, kind: str, before: int, limit: int = 500, *, retention: RetentionClass | None = None
-    ) -> int:
-        """Delete at most ``limit`` records of ``kind`` that ended before ``before`` (ms); how many went.
+    async def remove(self, kind: str, ids: Sequence[str], *, cut: bool = False, told: Sequence[Record] = ()) -> int:
+        """Delete these records of ``kind``, and store ``told``, in one transaction; how many went.
 
-        ``retention``: of calls, those of this class only.
+        They go in the order of ``ids``. ``cut``: what they came to is added to the totals first.
 
-        An open record stays, however old. What was deleted is overwritten (``secure_delete``), but its earlier
-        state stands in the WAL until `checkpoint`.
+        What was deleted is overwritten (``secure_delete``), but its earlier state stands in the WAL until `checkpoint`.
 
         Raises:
             StoreError: nothing was deleted.
         """
         if kind not in RECORD_OF_KIND:
             raise StoreError(f"no records are of kind {kind!r}", f"kinds: {', '.join(RECORD_OF_KIND)}")
-        return await self._whole(self._delete(kind, before, limit, retention))
+        batch: Batch = [(STATEMENTS[f"upsert_{record.KIND}"], [to_row(record)]) for record in told]
+        if cut:
+            batch.append((STATEMENTS[f"cut_{kind}"], [{"ids": json.dumps(list(ids))}]))
+        batch.append((STATEMENTS[f"remove_{kind}"], [{"id": id} for id in ids]))
+        return await self._whole(self._write("begin_ordinary", batch))
 
     async def checkpoint(self) -> bool:
         """Move the WAL into the database and empty it; False if a reader was in the way, to be tried again.
@@ -169,33 +170,28 @@ class SqliteStore:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _write(self, begin: str, batch: Batch) -> None:
+    async def _write(self, begin: str, batch: Batch) -> int:
         async with self._turn:
-            await self._transaction(begin, batch)
-
-    async def _delete(self, kind: str, before: int, limit: int, retention: RetentionClass | None) -> int:
-        name = f"delete_{kind}" if retention is None else f"delete_{kind}_of_class"
-        async with self._turn:
-            row: dict[str, Value] = {"before": rfc3339(before), "limit": limit, "retention": retention}
-            return await self._transaction("begin_ordinary", [(STATEMENTS[name], [row])])
+            return await self._transaction(begin, batch)
 
     async def _transaction(self, begin: str, batch: Batch) -> int:
-        """Run ``batch`` between ``begin`` and COMMIT; how many rows it changed."""
+        """Run ``batch`` between ``begin`` and COMMIT; how many rows the last of it changed."""
         database = self._usable()
-        before = database.total_changes
 
-        def work() -> None:
+        def work() -> int:
             connection = database._conn
             connection.executescript(STATEMENTS[begin])
+            changed = 0
             for statement, rows in batch:
-                connection.executemany(statement, rows)
+                changed = connection.executemany(statement, rows).rowcount
             connection.execute("COMMIT")
+            return changed
 
         try:
             try:
                 # In one piece on aiosqlite's thread, which has no public way for it: each statement of its own would be
                 # two changes of thread more, and behind a busy event loop Python grants one every 5 ms only.
-                await database._execute(work)  # type: ignore[no-untyped-call]
+                changed: int = await database._execute(work)  # type: ignore[no-untyped-call]
             except BaseException:
                 await database.rollback()  # Behind whatever the thread still runs; after COMMIT it does nothing.
                 raise
@@ -203,7 +199,7 @@ class SqliteStore:
             raise explained(error, self._path) from None
         except OverflowError:
             raise StoreError("a record holds a number of more than 64 bits", "report this") from None
-        return database.total_changes - before
+        return changed
 
     async def _checkpoint(self) -> bool:
         async with self._turn:

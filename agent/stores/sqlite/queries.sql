@@ -1,16 +1,18 @@
 -- Every statement on records, by name. For each kind:
 --   upsert    insert a record, or put its later state in its place
 --   open      records that have not ended; of entries, those of an emergency that has not, or whose alarm is open
---   delete    at most :limit records that ended before :before; of entries, none before its emergency has gone;
---             of services, none before its account has gone;
+--   due       at most :limit records behind (:after, :id) that ended before :before, oldest first: end, id, line,
+--             begin; of entries, none before its emergency has gone; of services, none before its account has gone;
 --             of recordings, none before its content has gone; _of_class: of one retention class
+--   remove    the one with this :id
+--   cut       add those of the :ids, a JSON list, to what is left of them
 --   read      the next :chunk records after (:begin, :id), oldest first, each behind its begin; _of_line: of one line
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
 --   find      at most :limit records whose id begins with :id, which sorts before :behind
---   of        those of the emergency, the alarm, the recording, the account or the segment :of, oldest first; _line, _number: those
---             that are or were the line or the number
---   kept      at most :limit contents of one class that are kept since before :before, oldest first
+--   of        those of the emergency, the alarm, the recording, the account or the segment :of, oldest first; _line,
+--             _number: those that are or were the line or the number
+--   kept      at most :limit contents of one class behind (:after, :id) that are kept since before :before, oldest first
 --   among     those of the :ids, a JSON list, whose content is kept
 
 -- transactions
@@ -45,12 +47,14 @@ INSERT INTO registrations (
 -- name: open_registration
 SELECT * FROM registrations WHERE ended_at IS NULL;
 
--- name: delete_registration
-DELETE FROM registrations WHERE id IN (
-    SELECT id FROM registrations
-    WHERE ended_at < :before
-    LIMIT :limit
-);
+-- name: due_registration
+SELECT ended_at, id, line, first_seen FROM registrations
+WHERE ended_at >= :after AND ended_at < :before
+    AND (ended_at, id) > (:after, :id)
+ORDER BY ended_at, id LIMIT :limit;
+
+-- name: remove_registration
+DELETE FROM registrations WHERE id = :id;
 
 -- name: read_registration
 SELECT first_seen, * FROM registrations
@@ -99,12 +103,14 @@ INSERT INTO emergencies (
 -- name: open_emergency
 SELECT * FROM emergencies WHERE ended_at IS NULL OR links <> '[]';
 
--- name: delete_emergency
-DELETE FROM emergencies WHERE id IN (
-    SELECT id FROM emergencies
-    WHERE ended_at < :before
-    LIMIT :limit
-);
+-- name: due_emergency
+SELECT ended_at, id, line, started_at FROM emergencies
+WHERE ended_at >= :after AND ended_at < :before
+    AND (ended_at, id) > (:after, :id)
+ORDER BY ended_at, id LIMIT :limit;
+
+-- name: remove_emergency
+DELETE FROM emergencies WHERE id = :id;
 
 -- name: read_emergency
 SELECT started_at, * FROM emergencies
@@ -150,13 +156,16 @@ INSERT INTO recordings (
 -- name: open_recording
 SELECT * FROM recordings WHERE state NOT IN ('stopped', 'not_started');
 
--- name: delete_recording
-DELETE FROM recordings WHERE id IN (
-    SELECT id FROM recordings
-    WHERE state IN ('stopped', 'not_started') AND coalesce(stopped_at, started_at) < :before
-        AND NOT EXISTS (SELECT 1 FROM contents WHERE contents.id = recordings.id AND contents.state = 'kept')
-    LIMIT :limit
-);
+-- name: due_recording
+SELECT coalesce(stopped_at, started_at), id, line, coalesce(started_at, stopped_at) FROM recordings
+WHERE state IN ('stopped', 'not_started')
+    AND NOT EXISTS (SELECT 1 FROM contents WHERE contents.id = recordings.id AND contents.state = 'kept')
+    AND coalesce(stopped_at, started_at) >= :after AND coalesce(stopped_at, started_at) < :before
+    AND (coalesce(stopped_at, started_at), id) > (:after, :id)
+ORDER BY coalesce(stopped_at, started_at), id LIMIT :limit;
+
+-- name: remove_recording
+DELETE FROM recordings WHERE id = :id;
 
 -- name: read_recording
 SELECT coalesce(started_at, stopped_at, '9999'), * FROM recordings
@@ -196,12 +205,15 @@ INSERT INTO failures (
 ) ON CONFLICT (id) DO UPDATE SET
     hour = excluded.hour, cause = excluded.cause, count = excluded.count;
 
--- name: delete_failure
-DELETE FROM failures WHERE id IN (
-    SELECT id FROM failures
-    WHERE hour < strftime('%Y-%m-%dT%H:%M:%fZ', :before, '-1 hour')
-    LIMIT :limit
-);
+-- name: due_failure
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', hour, '+1 hour'), id, NULL, hour FROM failures
+WHERE hour >= strftime('%Y-%m-%dT%H:%M:%fZ', :after, '-1 hour')
+    AND hour < strftime('%Y-%m-%dT%H:%M:%fZ', :before, '-1 hour')
+    AND (hour, id) > (strftime('%Y-%m-%dT%H:%M:%fZ', :after, '-1 hour'), :id)
+ORDER BY hour, id LIMIT :limit;
+
+-- name: remove_failure
+DELETE FROM failures WHERE id = :id;
 
 -- name: read_failure
 SELECT hour, * FROM failures
@@ -230,12 +242,14 @@ INSERT INTO blind_times (
 -- name: open_blind
 SELECT * FROM blind_times WHERE until_at IS NULL;
 
--- name: delete_blind
-DELETE FROM blind_times WHERE id IN (
-    SELECT id FROM blind_times
-    WHERE until_at < :before
-    LIMIT :limit
-);
+-- name: due_blind
+SELECT until_at, id, NULL, from_at FROM blind_times
+WHERE until_at >= :after AND until_at < :before
+    AND (until_at, id) > (:after, :id)
+ORDER BY until_at, id LIMIT :limit;
+
+-- name: remove_blind
+DELETE FROM blind_times WHERE id = :id;
 
 -- name: read_blind
 SELECT from_at, * FROM blind_times
@@ -265,12 +279,14 @@ INSERT INTO details (
 -- name: open_detail
 SELECT * FROM details WHERE until_at IS NULL;
 
--- name: delete_detail
-DELETE FROM details WHERE id IN (
-    SELECT id FROM details
-    WHERE until_at < :before
-    LIMIT :limit
-);
+-- name: due_detail
+SELECT until_at, id, (SELECT line FROM emergencies WHERE emergencies.id = details.emergency), until_at FROM details
+WHERE until_at >= :after AND until_at < :before
+    AND (until_at, id) > (:after, :id)
+ORDER BY until_at, id LIMIT :limit;
+
+-- name: remove_detail
+DELETE FROM details WHERE id = :id;
 
 -- name: read_detail
 SELECT coalesce(until_at, '9999'), * FROM details
@@ -305,12 +321,15 @@ SELECT * FROM entries
 WHERE emergency IN (SELECT id FROM emergencies WHERE ended_at IS NULL OR links <> '[]')
     OR emergency IN (SELECT subject FROM alarms WHERE closed_at IS NULL);
 
--- name: delete_entry
-DELETE FROM entries WHERE id IN (
-    SELECT id FROM entries
-    WHERE at < :before AND NOT EXISTS (SELECT 1 FROM emergencies WHERE emergencies.id = entries.emergency)
-    LIMIT :limit
-);
+-- name: due_entry
+SELECT at, id, NULL, at FROM entries
+WHERE NOT EXISTS (SELECT 1 FROM emergencies WHERE emergencies.id = entries.emergency)
+    AND at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_entry
+DELETE FROM entries WHERE id = :id;
 
 -- name: read_entry
 SELECT at, * FROM entries
@@ -349,12 +368,14 @@ INSERT INTO alarms (
 -- name: open_alarm
 SELECT * FROM alarms WHERE closed_at IS NULL;
 
--- name: delete_alarm
-DELETE FROM alarms WHERE id IN (
-    SELECT id FROM alarms
-    WHERE closed_at < :before
-    LIMIT :limit
-);
+-- name: due_alarm
+SELECT closed_at, id, (SELECT line FROM emergencies WHERE emergencies.id = alarms.subject), raised_at FROM alarms
+WHERE closed_at >= :after AND closed_at < :before
+    AND (closed_at, id) > (:after, :id)
+ORDER BY closed_at, id LIMIT :limit;
+
+-- name: remove_alarm
+DELETE FROM alarms WHERE id = :id;
 
 -- name: read_alarm
 SELECT raised_at, * FROM alarms
@@ -394,12 +415,14 @@ INSERT INTO notices (
 -- name: open_notice
 SELECT * FROM notices WHERE done_at IS NULL;
 
--- name: delete_notice
-DELETE FROM notices WHERE id IN (
-    SELECT id FROM notices
-    WHERE done_at < :before
-    LIMIT :limit
-);
+-- name: due_notice
+SELECT done_at, id, NULL, raised_at FROM notices
+WHERE done_at >= :after AND done_at < :before
+    AND (done_at, id) > (:after, :id)
+ORDER BY done_at, id LIMIT :limit;
+
+-- name: remove_notice
+DELETE FROM notices WHERE id = :id;
 
 -- name: read_notice
 SELECT raised_at, * FROM notices
@@ -428,12 +451,14 @@ INSERT INTO looks (
 ) ON CONFLICT (id) DO UPDATE SET
     at = excluded.at, by = excluded.by, emergency = excluded.emergency, reason = excluded.reason;
 
--- name: delete_look
-DELETE FROM looks WHERE id IN (
-    SELECT id FROM looks
-    WHERE at < :before
-    LIMIT :limit
-);
+-- name: due_look
+SELECT at, id, (SELECT line FROM emergencies WHERE emergencies.id = looks.emergency), at FROM looks
+WHERE at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_look
+DELETE FROM looks WHERE id = :id;
 
 -- name: read_look
 SELECT at, * FROM looks
@@ -466,12 +491,14 @@ INSERT INTO paths (
 -- name: open_path
 SELECT * FROM paths WHERE gone_at IS NULL;
 
--- name: delete_path
-DELETE FROM paths WHERE id IN (
-    SELECT id FROM paths
-    WHERE gone_at < :before
-    LIMIT :limit
-);
+-- name: due_path
+SELECT gone_at, id, NULL, since_at FROM paths
+WHERE gone_at >= :after AND gone_at < :before
+    AND (gone_at, id) > (:after, :id)
+ORDER BY gone_at, id LIMIT :limit;
+
+-- name: remove_path
+DELETE FROM paths WHERE id = :id;
 
 -- name: read_path
 SELECT since_at, * FROM paths
@@ -497,12 +524,14 @@ INSERT INTO probes (
 ) ON CONFLICT (id) DO UPDATE SET
     at = excluded.at;
 
--- name: delete_probe
-DELETE FROM probes WHERE id IN (
-    SELECT id FROM probes
-    WHERE at < :before
-    LIMIT :limit
-);
+-- name: due_probe
+SELECT at, id, NULL, at FROM probes
+WHERE at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_probe
+DELETE FROM probes WHERE id = :id;
 
 -- name: read_probe
 SELECT at, * FROM probes
@@ -533,12 +562,14 @@ INSERT INTO optins (
 -- name: open_optin
 SELECT * FROM optins WHERE withdrawn_at IS NULL;
 
--- name: delete_optin
-DELETE FROM optins WHERE id IN (
-    SELECT id FROM optins
-    WHERE withdrawn_at < :before
-    LIMIT :limit
-);
+-- name: due_optin
+SELECT withdrawn_at, id, line, given_at FROM optins
+WHERE withdrawn_at >= :after AND withdrawn_at < :before
+    AND (withdrawn_at, id) > (:after, :id)
+ORDER BY withdrawn_at, id LIMIT :limit;
+
+-- name: remove_optin
+DELETE FROM optins WHERE id = :id;
 
 -- name: read_optin
 SELECT given_at, * FROM optins
@@ -583,12 +614,15 @@ INSERT INTO contents (
     duration_ms = excluded.duration_ms, sha256 = excluded.sha256, key = excluded.key,
     deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by, reason = excluded.reason;
 
--- name: delete_content
-DELETE FROM contents WHERE id IN (
-    SELECT id FROM contents
-    WHERE state <> 'kept' AND coalesce(deleted_at, stored_at) < :before
-    LIMIT :limit
-);
+-- name: due_content
+SELECT coalesce(deleted_at, stored_at), id, line, stored_at FROM contents
+WHERE state <> 'kept'
+    AND coalesce(deleted_at, stored_at) >= :after AND coalesce(deleted_at, stored_at) < :before
+    AND (coalesce(deleted_at, stored_at), id) > (:after, :id)
+ORDER BY coalesce(deleted_at, stored_at), id LIMIT :limit;
+
+-- name: remove_content
+DELETE FROM contents WHERE id = :id;
 
 -- name: read_content
 SELECT stored_at, * FROM contents
@@ -620,7 +654,8 @@ SELECT * FROM contents WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit
 
 -- name: kept_content
 SELECT * FROM contents
-WHERE state = 'kept' AND kept_as = :kept_as AND stored_at < :before
+WHERE state = 'kept' AND kept_as = :kept_as AND stored_at >= :after AND stored_at < :before
+    AND (stored_at, id) > (:after, :id)
 ORDER BY stored_at, id LIMIT :limit;
 
 -- name: among_content
@@ -637,12 +672,14 @@ INSERT INTO accesses (
     at = excluded.at, by = excluded.by, recording = excluded.recording, use = excluded.use,
     reason = excluded.reason;
 
--- name: delete_access
-DELETE FROM accesses WHERE id IN (
-    SELECT id FROM accesses
-    WHERE at < :before
-    LIMIT :limit
-);
+-- name: due_access
+SELECT at, id, (SELECT line FROM recordings WHERE recordings.id = accesses.recording), at FROM accesses
+WHERE at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_access
+DELETE FROM accesses WHERE id = :id;
 
 -- name: read_access
 SELECT at, * FROM accesses
@@ -673,12 +710,14 @@ INSERT INTO purges (
     heard = excluded.heard, unheard = excluded.unheard, trashed = excluded.trashed,
     leftover = excluded.leftover, kept = excluded.kept, due = excluded.due, failed = excluded.failed;
 
--- name: delete_purge
-DELETE FROM purges WHERE id IN (
-    SELECT id FROM purges
-    WHERE at < :before
-    LIMIT :limit
-);
+-- name: due_purge
+SELECT at, id, NULL, at FROM purges
+WHERE at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_purge
+DELETE FROM purges WHERE id = :id;
 
 -- name: read_purge
 SELECT at, * FROM purges
@@ -699,30 +738,26 @@ SELECT count(*) FROM purges;
 -- name: upsert_call
 INSERT INTO calls (
     id, call, line, direction, number_class, number, number_index, forwarded_class, forwarded,
-    started_at, duration_s, billable_s, outcome, recorded, itemised
+    started_at, duration_s, billable_s, outcome, recorded, itemised, area
 ) VALUES (
     :id, :call, :line, :direction, :number_class, :number, :number_index, :forwarded_class,
-    :forwarded, :started_at, :duration_s, :billable_s, :outcome, :recorded, :itemised
+    :forwarded, :started_at, :duration_s, :billable_s, :outcome, :recorded, :itemised, :area
 ) ON CONFLICT (id) DO UPDATE SET
     call = excluded.call, line = excluded.line, direction = excluded.direction, number_class =
     excluded.number_class, number = excluded.number, number_index = excluded.number_index,
     forwarded_class = excluded.forwarded_class, forwarded = excluded.forwarded, started_at =
     excluded.started_at, duration_s = excluded.duration_s, billable_s = excluded.billable_s,
-    outcome = excluded.outcome, recorded = excluded.recorded, itemised = excluded.itemised;
+    outcome = excluded.outcome, recorded = excluded.recorded, itemised = excluded.itemised, area = excluded.area;
 
--- name: delete_call
-DELETE FROM calls WHERE id IN (
-    SELECT id FROM calls
-    WHERE started_at < :before
-    LIMIT :limit
-);
+-- name: due_call_of_class
+SELECT started_at, id, line, started_at FROM calls
+WHERE itemised = (:retention = 'call')
+    AND started_at >= :after AND started_at < :before
+    AND (started_at, id) > (:after, :id)
+ORDER BY started_at, id LIMIT :limit;
 
--- name: delete_call_of_class
-DELETE FROM calls WHERE id IN (
-    SELECT id FROM calls
-    WHERE itemised = (:retention = 'call') AND started_at < :before
-    LIMIT :limit
-);
+-- name: remove_call
+DELETE FROM calls WHERE id = :id;
 
 -- name: read_call
 SELECT started_at, * FROM calls
@@ -749,6 +784,15 @@ ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET :limit;
 -- name: count_call
 SELECT count(*) FROM calls;
 
+-- name: cut_call
+INSERT INTO totals (id, line, month_at, number_class, area, calls, billable_s)
+SELECT
+    substr(started_at, 1, 7) || ' ' || number_class || ' ' || coalesce(area, '') || ' ' || coalesce(line, ''),
+    line, substr(started_at, 1, 7) || '-01T00:00:00.000Z', number_class, area, count(*), sum(billable_s)
+FROM calls WHERE id IN (SELECT value FROM json_each(:ids))
+GROUP BY 1
+ON CONFLICT (id) DO UPDATE SET calls = calls + excluded.calls, billable_s = billable_s + excluded.billable_s;
+
 -- accounts
 
 -- name: upsert_account
@@ -759,12 +803,14 @@ ON CONFLICT (id) DO UPDATE SET
     history_consent = excluded.history_consent, opened_at = excluded.opened_at,
     closed_at = excluded.closed_at;
 
--- name: delete_account
-DELETE FROM accounts WHERE id IN (
-    SELECT id FROM accounts
-    WHERE closed_at < :before
-    LIMIT :limit
-);
+-- name: due_account
+SELECT closed_at, id, NULL, opened_at FROM accounts
+WHERE closed_at >= :after AND closed_at < :before
+    AND (closed_at, id) > (:after, :id)
+ORDER BY closed_at, id LIMIT :limit;
+
+-- name: remove_account
+DELETE FROM accounts WHERE id = :id;
 
 -- name: read_account
 SELECT opened_at, * FROM accounts
@@ -796,13 +842,15 @@ INSERT INTO services (
     corrected_at = excluded.corrected_at, corrected_by = excluded.corrected_by,
     correction = excluded.correction;
 
--- name: delete_service
-DELETE FROM services WHERE id IN (
-    SELECT id FROM services
-    WHERE coalesce(until_at, corrected_at) < :before
-        AND NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.account = services.account)
-    LIMIT :limit
-);
+-- name: due_service
+SELECT coalesce(until_at, corrected_at), id, line, from_at FROM services
+WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.account = services.account)
+    AND coalesce(until_at, corrected_at) >= :after AND coalesce(until_at, corrected_at) < :before
+    AND (coalesce(until_at, corrected_at), id) > (:after, :id)
+ORDER BY coalesce(until_at, corrected_at), id LIMIT :limit;
+
+-- name: remove_service
+DELETE FROM services WHERE id = :id;
 
 -- name: read_service
 SELECT from_at, * FROM services
@@ -850,16 +898,20 @@ INSERT INTO audits (
 -- name: open_audit
 SELECT * FROM audits WHERE segment = (SELECT max(segment) FROM audits) ORDER BY seq DESC LIMIT 1;
 
--- name: delete_audit
-DELETE FROM audits WHERE segment = (
-    SELECT segment FROM segment_roots
-    WHERE closed_at < :before AND EXISTS (SELECT 1 FROM audits WHERE audits.segment = segment_roots.segment)
-    ORDER BY closed_at LIMIT 1
-) AND seq < :limit + (SELECT min(seq) FROM audits WHERE segment = (
-    SELECT segment FROM segment_roots
-    WHERE closed_at < :before AND EXISTS (SELECT 1 FROM audits WHERE audits.segment = segment_roots.segment)
-    ORDER BY closed_at LIMIT 1
-));
+-- By month and in order. What :id stood for may have gone meanwhile: then all that is left comes behind it.
+-- name: due_audit
+SELECT roots.closed_at, audits.id, NULL, audits.at
+FROM segment_roots AS roots CROSS JOIN audits ON audits.segment = roots.segment
+WHERE roots.closed_at >= :after AND roots.closed_at < :before
+    AND coalesce((roots.closed_at, roots.id, audits.seq) > (
+        :after,
+        (SELECT id FROM segment_roots WHERE segment = (SELECT segment FROM audits WHERE id = :id)),
+        (SELECT seq FROM audits WHERE id = :id)
+    ), 1)
+ORDER BY roots.closed_at, roots.id LIMIT :limit;
+
+-- name: remove_audit
+DELETE FROM audits WHERE id = :id;
 
 -- name: read_audit
 SELECT at, * FROM audits
@@ -890,14 +942,16 @@ INSERT INTO segment_roots (
 -- name: open_segment_root
 SELECT * FROM segment_roots WHERE segment = (SELECT max(segment) FROM segment_roots);
 
--- name: delete_segment_root
-DELETE FROM segment_roots WHERE id IN (
-    SELECT id FROM segment_roots
-    WHERE closed_at < :before
-        AND segment < (SELECT max(segment) FROM segment_roots)
-        AND NOT EXISTS (SELECT 1 FROM audits WHERE audits.segment = segment_roots.segment)
-    LIMIT :limit
-);
+-- name: due_segment_root
+SELECT closed_at, id, NULL, closed_at FROM segment_roots
+WHERE segment < (SELECT max(segment) FROM segment_roots)
+    AND NOT EXISTS (SELECT 1 FROM audits WHERE audits.segment = segment_roots.segment)
+    AND closed_at >= :after AND closed_at < :before
+    AND (closed_at, id) > (:after, :id)
+ORDER BY closed_at, id LIMIT :limit;
+
+-- name: remove_segment_root
+DELETE FROM segment_roots WHERE id = :id;
 
 -- name: read_segment_root
 SELECT closed_at, * FROM segment_roots
@@ -912,3 +966,126 @@ ORDER BY closed_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_segment_root
 SELECT count(*) FROM segment_roots;
+
+-- deletions
+
+-- name: upsert_deletion
+INSERT INTO deletions (
+    id, at, of, retention, ground, count, oldest_at, newest_at
+) VALUES (
+    :id, :at, :of, :retention, :ground, :count, :oldest_at, :newest_at
+) ON CONFLICT (id) DO UPDATE SET
+    at = excluded.at, of = excluded.of, retention = excluded.retention, ground = excluded.ground,
+    count = excluded.count, oldest_at = excluded.oldest_at, newest_at = excluded.newest_at;
+
+-- name: due_deletion
+SELECT at, id, NULL, at FROM deletions
+WHERE at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_deletion
+DELETE FROM deletions WHERE id = :id;
+
+-- name: read_deletion
+SELECT at, * FROM deletions
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_deletion
+SELECT at, id FROM deletions
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_deletion
+SELECT count(*) FROM deletions;
+
+-- totals
+
+-- name: upsert_total
+INSERT INTO totals (
+    id, line, month_at, number_class, area, calls, billable_s
+) VALUES (
+    :id, :line, :month_at, :number_class, :area, :calls, :billable_s
+) ON CONFLICT (id) DO UPDATE SET
+    line = excluded.line, month_at = excluded.month_at, number_class = excluded.number_class,
+    area = excluded.area, calls = excluded.calls, billable_s = excluded.billable_s;
+
+-- name: due_total
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', month_at, '+1 month'), id, line, month_at FROM totals
+WHERE month_at >= strftime('%Y-%m-%dT%H:%M:%fZ', :after, '-1 month')
+    AND month_at < strftime('%Y-%m-%dT%H:%M:%fZ', :before, '-0.001 seconds', 'start of month')
+    AND (month_at, id) > (strftime('%Y-%m-%dT%H:%M:%fZ', :after, '-1 month'), :id)
+ORDER BY month_at, id LIMIT :limit;
+
+-- name: remove_total
+DELETE FROM totals WHERE id = :id;
+
+-- name: read_total
+SELECT month_at, * FROM totals
+WHERE month_at >= :begin
+    AND (month_at, id) > (:begin, :id)
+ORDER BY month_at, id LIMIT :chunk;
+
+-- name: seek_total
+SELECT month_at, id FROM totals
+WHERE month_at >= :begin
+ORDER BY month_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: read_total_of_line
+SELECT month_at, * FROM totals
+WHERE line = :line AND month_at >= :begin
+    AND (month_at, id) > (:begin, :id)
+ORDER BY month_at, id LIMIT :chunk;
+
+-- name: seek_total_of_line
+SELECT month_at, id FROM totals
+WHERE line = :line AND month_at >= :begin
+ORDER BY month_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_total
+SELECT count(*) FROM totals;
+
+-- holds
+
+-- name: upsert_hold
+INSERT INTO holds (
+    id, lines, kinds, from_at, until_at, authority, reference, placed_at, placed_by, reviewer,
+    review_at, reviewed_at, reviewed_by, lifted_at, lifted_by, lifted_why
+) VALUES (
+    :id, :lines, :kinds, :from_at, :until_at, :authority, :reference, :placed_at, :placed_by, :reviewer,
+    :review_at, :reviewed_at, :reviewed_by, :lifted_at, :lifted_by, :lifted_why
+) ON CONFLICT (id) DO UPDATE SET
+    lines = excluded.lines, kinds = excluded.kinds, from_at = excluded.from_at,
+    until_at = excluded.until_at, authority = excluded.authority, reference = excluded.reference,
+    placed_at = excluded.placed_at, placed_by = excluded.placed_by, reviewer = excluded.reviewer,
+    review_at = excluded.review_at, reviewed_at = excluded.reviewed_at,
+    reviewed_by = excluded.reviewed_by, lifted_at = excluded.lifted_at, lifted_by = excluded.lifted_by,
+    lifted_why = excluded.lifted_why;
+
+-- name: open_hold
+SELECT * FROM holds WHERE lifted_at IS NULL;
+
+-- name: due_hold
+SELECT lifted_at, id, NULL, placed_at FROM holds
+WHERE lifted_at >= :after AND lifted_at < :before
+    AND (lifted_at, id) > (:after, :id)
+ORDER BY lifted_at, id LIMIT :limit;
+
+-- name: remove_hold
+DELETE FROM holds WHERE id = :id;
+
+-- name: read_hold
+SELECT placed_at, * FROM holds
+WHERE placed_at >= :begin
+    AND (placed_at, id) > (:begin, :id)
+ORDER BY placed_at, id LIMIT :chunk;
+
+-- name: seek_hold
+SELECT placed_at, id FROM holds
+WHERE placed_at >= :begin
+ORDER BY placed_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_hold
+SELECT count(*) FROM holds;

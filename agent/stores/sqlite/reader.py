@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from agent.core.instants import rfc3339
-from agent.core.records import Content, ContentClass, Record, Service
-from agent.ports import StoreError
+from agent.core.instants import from_rfc3339, rfc3339
+from agent.core.records import Content, ContentClass, Record, RetentionClass, Service
+from agent.ports import Due, StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.fields import LOCKED, Fields
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
@@ -113,13 +113,41 @@ class SqliteReader:
         """
         return self._records(kind, "open", {})
 
-    def kept(self, kept_as: ContentClass, before: int, limit: int) -> list[Content]:
-        """At most ``limit`` contents of this class that are kept since before ``before`` (ms), oldest first.
+    def kept(self, kept_as: ContentClass, before: int, limit: int, after: Content | None = None) -> list[Content]:
+        """At most ``limit`` contents of this class that are kept since before ``before`` (ms), oldest first, those
+        behind ``after``.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        return self._records(Content, "kept", {"kept_as": kept_as, "before": rfc3339(before), "limit": limit})
+        begin = (
+            {"after": rfc3339(0), "id": ""} if after is None else {"after": rfc3339(after.stored_at), "id": after.id}
+        )
+        return self._records(Content, "kept", {**begin, "kept_as": kept_as, "before": rfc3339(before), "limit": limit})
+
+    def due(
+        self, kind: str, before: int, limit: int, *, after: Due | None = None, retention: RetentionClass | None = None
+    ) -> list[Due]:
+        """At most ``limit`` records of ``kind`` behind ``after`` that ended before ``before`` (ms), oldest first.
+
+        An open record is none, however old. ``retention``: of calls, which class of them.
+
+        Raises:
+            StoreError: there is no such kind, or the store cannot be read.
+        """
+        self._known(kind)
+        name = f"due_{kind}" if retention is None else f"due_{kind}_of_class"
+        begin = {"after": rfc3339(0), "id": ""} if after is None else {"after": rfc3339(after.ended_at), "id": after.id}
+        rows = self._rows(
+            STATEMENTS[name], {**begin, "before": rfc3339(before), "limit": limit, "retention": retention}
+        )
+        try:
+            return [
+                Due(id=id, line=line, begun_at=from_rfc3339(begun), ended_at=from_rfc3339(ended))
+                for ended, id, line, begun in rows
+            ]
+        except (TypeError, ValueError):
+            raise damaged(self._path) from None
 
     def contents_of(self, ids: Sequence[str]) -> set[str]:
         """Which of these recordings have content that is kept.

@@ -139,7 +139,8 @@ CREATE INDEX entries_emergency ON entries (emergency, seq);
 CREATE TABLE alarms (
     id              TEXT NOT NULL PRIMARY KEY,
     cause           TEXT NOT NULL CHECK (cause IN (
-        'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail'
+        'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
+        'hold'
     )),
     subject         TEXT NOT NULL,
     what            TEXT NOT NULL,
@@ -165,7 +166,8 @@ CREATE TABLE notices (
     id           TEXT NOT NULL PRIMARY KEY,
     alarm        TEXT NOT NULL,
     cause        TEXT NOT NULL CHECK (cause IN (
-        'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail'
+        'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
+        'hold'
     )),
     channel      TEXT NOT NULL,
     news         TEXT NOT NULL CHECK (news IN ('raised', 'worsened', 'escalated', 'cleared', 'closed')),
@@ -303,7 +305,8 @@ CREATE TABLE calls (
     billable_s      INTEGER NOT NULL,
     outcome         TEXT NOT NULL CHECK (outcome IN ('answered', 'busy', 'no_answer', 'failed', 'cancelled')),
     recorded        INTEGER NOT NULL CHECK (recorded IN (0, 1)),
-    itemised        INTEGER NOT NULL CHECK (itemised IN (0, 1))
+    itemised        INTEGER NOT NULL CHECK (itemised IN (0, 1)),
+    area            TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX calls_begin ON calls (started_at);
@@ -391,3 +394,54 @@ CREATE TRIGGER segment_roots_written_once BEFORE UPDATE ON segment_roots
 BEGIN
     SELECT RAISE(ABORT, 'a root of the audit is written once');
 END;
+
+CREATE TABLE deletions (
+    id        TEXT NOT NULL PRIMARY KEY,
+    at        TEXT NOT NULL,
+    of        TEXT NOT NULL,
+    retention TEXT NOT NULL,
+    ground    TEXT NOT NULL CHECK (ground IN ('expired', 'cut', 'erasure', 'held')),
+    count     INTEGER NOT NULL,
+    oldest_at TEXT NOT NULL,
+    newest_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deletions_begin ON deletions (at);
+
+CREATE TABLE totals (
+    id           TEXT NOT NULL PRIMARY KEY,
+    line         TEXT,
+    month_at     TEXT NOT NULL,
+    number_class TEXT NOT NULL CHECK (number_class IN (
+        'geographic', 'mobile', 'freephone', 'helpline', 'international', 'premium', 'internal', 'emergency', 'unknown'
+    )),
+    area         TEXT,
+    calls        INTEGER NOT NULL,
+    billable_s   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX totals_begin ON totals (month_at);
+CREATE INDEX totals_line ON totals (line, month_at);
+
+CREATE TABLE holds (
+    id          TEXT NOT NULL PRIMARY KEY,
+    lines       TEXT NOT NULL,
+    kinds       TEXT NOT NULL,
+    from_at     TEXT,
+    until_at    TEXT,
+    authority   TEXT NOT NULL,
+    reference   TEXT NOT NULL,
+    placed_at   TEXT NOT NULL,
+    placed_by   TEXT NOT NULL,
+    reviewer    TEXT NOT NULL,
+    review_at   TEXT NOT NULL,
+    reviewed_at TEXT,
+    reviewed_by TEXT,
+    lifted_at   TEXT,
+    lifted_by   TEXT,
+    lifted_why  TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX holds_begin ON holds (placed_at);
+CREATE INDEX holds_open ON holds (id) WHERE lifted_at IS NULL;
+CREATE INDEX holds_ended ON holds (lifted_at) WHERE lifted_at IS NOT NULL;
