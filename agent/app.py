@@ -39,6 +39,7 @@ from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.recorder import Recorder, recorder
 from agent.recordings import Recordings
+from agent.requests import Requests
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
@@ -49,6 +50,7 @@ from agent.views import api, unix
 from agent.views import audit as audit_views
 from agent.views import holds as hold_views
 from agent.views import recordings as recording_views
+from agent.views import requests as request_views
 from agent.views.metrics import Metrics
 
 log = structlog.get_logger()
@@ -162,6 +164,8 @@ class Agent:
             holding.restore(records)
             purger = self._purger(store, pipeline, holding)
             recording = self._recorder(pipeline, source, keeping, holding)
+            requests = self._requests(pipeline, keeping, auditing)
+            requests.restore(records)
             folders = Folders(recording, config)
             reading = calls.source(config, pipeline, clock=now_ms)
             metrics = Metrics(
@@ -187,6 +191,7 @@ class Agent:
                 partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording, holding)),
                 partial(audit_views.add, controls=auditing),
                 partial(hold_views.add, controls=holding, purging=Purging(purger)),
+                partial(request_views.add, controls=requests),
             ]
             parts: dict[str, Part] = {
                 "source": source.run,
@@ -203,6 +208,7 @@ class Agent:
                 "holds": holding.run,
                 "http": lambda: self._http(pipeline, source, metrics),
                 "auditing": auditing.run,
+                "requests": requests.run,
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
                 "reloads": lambda: control.reloads(controls, self._reload),
             }
@@ -306,6 +312,17 @@ class Agent:
         return Holding(
             pipeline=pipeline,
             keeping=keeping,
+            auditing=auditing,
+            reader=self._reader,
+            clock=now_ms,
+            new_id=new_id,
+        )
+
+    def _requests(self, pipeline: Pipeline, keeping: control.Keeping, auditing: Auditing) -> Requests:
+        """What customers ask about their data."""
+        return Requests(
+            pipeline=pipeline,
+            keep=keeping.keep,
             auditing=auditing,
             reader=self._reader,
             clock=now_ms,

@@ -35,6 +35,7 @@ COLUMNS: dict[str, list[str]] = {
     "deletion": "at of retention ground count oldest_at newest_at".split(),
     "hold": "id lines kinds from_at until_at authority reference reviewer review_at lifted_at".split(),
     "total": "line month_at number_class area calls billable_s".split(),
+    "request": "id account asks received_at due_at waits_for identity_at extended_at closed_at outcome".split(),
     "purge": "at done_at mailboxes heard unheard trashed leftover kept due failed".split(),
 }
 

@@ -14,6 +14,7 @@ from agent.cli.escrow import escrow
 from agent.cli.keys import keys
 from agent.cli.recording import recording
 from agent.cli.sites import sites
+from agent.cli.subject import subject
 from agent.cli.voicemail import voicemail
 
 cli = group("telephony-agent")
@@ -39,6 +40,7 @@ keys.add_typer(escrow)
 cli.add_typer(keys)
 cli.add_typer(recording)
 cli.add_typer(sites)
+cli.add_typer(subject)
 cli.add_typer(voicemail)
 
 

@@ -36,7 +36,7 @@ def ask(config: Config, path: str, **asked: str | int | None) -> dict[str, Any]:
     return answer
 
 
-def stream(config: Config, method: str, path: str, **asked: str | int | None) -> Iterator[dict[str, Any]]:
+def stream(config: Config, method: str, path: str, **asked: str | int | bool | None) -> Iterator[dict[str, Any]]:
     """The agent's answers, one after another as they come."""
     with _response(config, method, path, asked) as response:
         for line in response.iter_lines():
@@ -55,7 +55,7 @@ def pour(config: Config, path: str, **asked: str | None) -> Iterator[tuple[int, 
 
 @contextmanager
 def _response(
-    config: Config, method: str, path: str, asked: Mapping[str, str | int | None]
+    config: Config, method: str, path: str, asked: Mapping[str, str | int | bool | None]
 ) -> Iterator[httpx.Response]:
     place = unix.beside(config.store.path)
     content = json.dumps({name: value for name, value in asked.items() if value is not None})

@@ -70,8 +70,8 @@ def stored(config: Config) -> Iterator[SqliteReader]:
         fail(STORE, str(error), error.hint)
 
 
-def instant(text: str | None) -> int | None:
-    """The instant, in ms, that the option --since means."""
+def instant(text: str | None, option: str = "--since") -> int | None:
+    """The instant, in ms, that the option --since means, or another ``option``."""
     if text is None:
         return None
     if relative := re.fullmatch(r"(\d{1,6})([mhd])", text):
@@ -79,7 +79,7 @@ def instant(text: str | None) -> int | None:
     try:
         return from_rfc3339(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text)
     except ValueError:
-        fail(USAGE, f"--since {text!r} is no time: write 2026-11-22T08:00:00Z, 2026-11-22, 90m, 12h or 7d")
+        fail(USAGE, f"{option} {text!r} is no time: write 2026-11-22T08:00:00Z, 2026-11-22, 90m, 12h or 7d")
 
 
 def console() -> Console:

@@ -579,6 +579,7 @@ class Retention(Section):
     call_days: Annotated[_Days, _days("calls that may stand on a bill", 365)] = 365
     unbilled_days: Annotated[_Days, _days("calls that cost nothing (incoming, missed, internal, freephone)", 30)] = 30
     vat_days: Annotated[_Days, _days("what calls came to in a month, without their numbers,", 2192)] = 2192
+    request_days: Annotated[_Days, _days("what customers asked about their data, once it is answered,", 2192)] = 2192
     content_user_days: Annotated[_Days, _days("recordings that users asked for", 90)] = 90
     content_pa_days: Annotated[_Days, _days("recordings of the PA service", 30)] = 30
     content_customer_service_days: Annotated[_Days, _days("recordings of calls with customer services", 180)] = 180

@@ -26,6 +26,7 @@ _ABOUT = {
     Cause.RECORDING: "Recording",
     Cause.VOICEMAIL: "Voicemail",
     Cause.HOLD: "A legal hold",
+    Cause.REQUEST: "A customer's request about his data",
 }
 
 

@@ -21,6 +21,7 @@ from agent.core.records import (
     Access,
     Account,
     Alarm,
+    Asks,
     Audit,
     AuditUse,
     Blind,
@@ -56,6 +57,7 @@ from agent.core.records import (
     Recording,
     RecordingState,
     Registration,
+    Request,
     RetentionClass,
     SeenBy,
     SegmentRoot,
@@ -244,6 +246,11 @@ def account(name: str, **changes: Any) -> Account:
     return replace(Account(id=name, account=f"A-{name}", opened_at=AT - 9 * HOUR), **changes)
 
 
+def request(name: str, **changes: Any) -> Request:
+    asked = Request(id=name, account="A1001", asks=Asks.ACCESS, received_at=AT - HOUR, opened_by="sam", due_at=None)
+    return replace(asked, **changes)
+
+
 def service(name: str, **changes: Any) -> Service:
     return replace(Service(id=name, account=f"A-{name}", line="201", from_at=AT - 9 * HOUR), **changes)
 
@@ -310,6 +317,8 @@ def is_open(record: Record) -> bool:
             return record.withdrawn_at is None
         case Hold():
             return record.lifted_at is None
+        case Request():
+            return record.closed_at is None
         case _:
             return False
 
@@ -542,6 +551,7 @@ ENDED: list[Record] = [
     service("ended", until_at=AT),
     deletion("closed"),
     hold("closed", lifted_at=AT, lifted_by="sam", lifted_why="settled"),
+    request("ended", closed_at=AT),
 ]
 OPEN: list[Record] = [
     registration("open", AT - 9 * HOUR),
@@ -559,6 +569,7 @@ OPEN: list[Record] = [
     account("open"),
     service("open"),
     hold("open"),
+    request("open"),
 ]
 
 
@@ -941,7 +952,7 @@ async def test_an_account_is_found_by_its_reference_and_a_service_by_its_line_or
 async def test_open_records_can_be_read_beside_the_agent(store: SqliteStore, backend: Backend) -> None:
     await store.commit([*ENDED, *OPEN], durable=True)
     with backend.reader() as reader:
-        kinds = (Registration, Emergency, Recording, Blind, Detail, Alarm, Notice, Path, OptIn, Hold)
+        kinds = (Registration, Emergency, Recording, Blind, Detail, Alarm, Notice, Path, OptIn, Hold, Request)
         found = [reader.open(kind) for kind in kinds]
     assert {(record.KIND, record.id) for records in found for record in records} == {
         (record.KIND, record.id) for record in (*OPEN, ENDED[1]) if not isinstance(record, Content | Account | Service)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
+from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from agent import app
@@ -86,8 +87,10 @@ class Registered:
 
 
 @asynccontextmanager
-async def registered(folder: Path) -> AsyncIterator[Registered]:
-    """An agent with its store and configuration in ``folder``, which may be an earlier one's."""
+async def registered(
+    folder: Path, more: Callable[[FastAPI, Registered], None] = lambda routes, agent: None
+) -> AsyncIterator[Registered]:
+    """An agent with its store and configuration in ``folder``, which may be an earlier one's; ``more`` adds routes."""
     folder.mkdir(exist_ok=True)
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     path = folder / "agent.sqlite"
@@ -104,7 +107,9 @@ async def registered(folder: Path) -> AsyncIterator[Registered]:
         reader=lambda: SqliteReader(path),
         clock=lambda: agent.tick(),
     )
+    agent = Registered(folder=folder, pipeline=pipeline, keeping=keeping, auditing=auditing, log=[])
     routes = control.application(cast(control.Controls, None), partial(audit.add, controls=auditing))
+    more(routes, agent)
     listening = unix.listen(unix.beside(path))
     tasks = [
         asyncio.create_task(pipeline.run()),
@@ -112,7 +117,7 @@ async def registered(folder: Path) -> AsyncIterator[Registered]:
     ]
     try:
         with capture_logs() as log:
-            agent = Registered(folder=folder, pipeline=pipeline, keeping=keeping, auditing=auditing, log=log)
+            agent.log = log
             yield agent
     finally:
         for task in tasks:

@@ -66,6 +66,7 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("calls", "cdr_file"): ('"a"', "b", "b"),
     ("calls", "helplines"): ('["123"]', "08001234567", ("08001234567",)),
     ("retention", "call_days"): ("4", "367", 367),
+    ("retention", "request_days"): ("4", "2193", 2193),
     ("retention", "unbilled_days"): ("4", "31", 31),
     ("retention", "vat_days"): ("4", "2193", 2193),
     ("voicemail", "spool_dir"): ('"a"', "b", "b"),

@@ -47,6 +47,7 @@ TABLES = {
     "deletion": "deletions",
     "total": "totals",
     "hold": "holds",
+    "request": "requests",
 }
 
 

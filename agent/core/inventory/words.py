@@ -90,6 +90,13 @@ TOLD: dict[RetentionClass, Told] = {
         after="the month",
         subjects="customers",
     ),
+    RetentionClass.REQUEST: Told(
+        title="What you have asked us about your data",
+        what="your account, what you asked for, how we checked that it was you, when we answered and what",
+        why="to answer you within the month that the law gives us, and to show that we did",
+        after="our answer",
+        subjects="customers",
+    ),
     RetentionClass.OPERATIONS: Told(
         title="How our own systems worked",
         what="counts and times, with nobody in them",

@@ -30,6 +30,7 @@ from agent.core.records.recordings import (
     Use,
 )
 from agent.core.records.registrations import Certainty, Failure, IpSource, Registration
+from agent.core.records.requests import Asks, Request, RequestOutcome, Waits
 from agent.core.records.terms import NOBODY, Locked, RetentionClass, Role
 from agent.core.records.totals import Total
 from agent.core.records.voicemail import Purge
@@ -41,6 +42,7 @@ __all__ = [
     "Access",
     "Account",
     "Alarm",
+    "Asks",
     "Audit",
     "AuditUse",
     "Blind",
@@ -82,6 +84,8 @@ __all__ = [
     "Recording",
     "RecordingState",
     "Registration",
+    "Request",
+    "RequestOutcome",
     "RetentionClass",
     "Role",
     "SeenBy",
@@ -92,6 +96,7 @@ __all__ = [
     "Trigger",
     "Use",
     "Verdict",
+    "Waits",
     "document",
     "key_of",
     "retentions",
@@ -123,6 +128,7 @@ Record = (
     | Deletion
     | Total
     | Hold
+    | Request
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -149,6 +155,7 @@ RECORDS: tuple[type[Record], ...] = (
     Deletion,
     Total,
     Hold,
+    Request,
 )
 
 _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))

@@ -21,6 +21,7 @@ class Cause(StrEnum):
     RECORDING = "recording"
     VOICEMAIL = "voicemail"
     HOLD = "hold"
+    REQUEST = "request"
 
 
 class Severity(StrEnum):

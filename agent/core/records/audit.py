@@ -14,6 +14,7 @@ class AuditUse(StrEnum):
     LISTED = "listed"
     SHOWN = "shown"
     HISTORY = "history"
+    REQUESTED = "requested"
     EXPORTED = "exported"
     IMPORTED = "imported"
     RECTIFIED = "rectified"

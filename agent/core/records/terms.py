@@ -18,6 +18,7 @@ class RetentionClass(StrEnum):
     CALL = "call"
     UNBILLED = "unbilled"
     VAT = "vat"
+    REQUEST = "request"
 
 
 class Role(StrEnum):

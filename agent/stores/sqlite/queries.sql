@@ -1089,3 +1089,52 @@ ORDER BY placed_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_hold
 SELECT count(*) FROM holds;
+
+-- requests
+
+-- name: upsert_request
+INSERT INTO requests (
+    id, account, asks, received_at, opened_by, identity, identity_at, identity_by, pauses, waits_for,
+    extended_at, extension, due_at, closed_at, closed_by, outcome, answer
+) VALUES (
+    :id, :account, :asks, :received_at, :opened_by, :identity, :identity_at, :identity_by, :pauses,
+    :waits_for, :extended_at, :extension, :due_at, :closed_at, :closed_by, :outcome, :answer
+) ON CONFLICT (id) DO UPDATE SET
+    account = excluded.account, asks = excluded.asks, received_at = excluded.received_at,
+    opened_by = excluded.opened_by, identity = excluded.identity, identity_at = excluded.identity_at,
+    identity_by = excluded.identity_by, pauses = excluded.pauses, waits_for = excluded.waits_for,
+    extended_at = excluded.extended_at, extension = excluded.extension, due_at = excluded.due_at,
+    closed_at = excluded.closed_at, closed_by = excluded.closed_by, outcome = excluded.outcome,
+    answer = excluded.answer;
+
+-- name: open_request
+SELECT * FROM requests WHERE closed_at IS NULL;
+
+-- name: due_request
+SELECT closed_at, id, NULL, received_at FROM requests
+WHERE closed_at >= :after AND closed_at < :before
+    AND (closed_at, id) > (:after, :id)
+ORDER BY closed_at, id LIMIT :limit;
+
+-- name: remove_request
+DELETE FROM requests WHERE id = :id;
+
+-- name: read_request
+SELECT received_at, * FROM requests
+WHERE received_at >= :begin
+    AND (received_at, id) > (:begin, :id)
+ORDER BY received_at, id LIMIT :chunk;
+
+-- name: seek_request
+SELECT received_at, id FROM requests
+WHERE received_at >= :begin
+ORDER BY received_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_request
+SELECT count(*) FROM requests;
+
+-- name: find_request
+SELECT * FROM requests WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
+-- name: of_request
+SELECT * FROM requests WHERE account = :of ORDER BY received_at, id;

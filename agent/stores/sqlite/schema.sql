@@ -140,7 +140,7 @@ CREATE TABLE alarms (
     id              TEXT NOT NULL PRIMARY KEY,
     cause           TEXT NOT NULL CHECK (cause IN (
         'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
-        'hold'
+        'hold', 'request'
     )),
     subject         TEXT NOT NULL,
     what            TEXT NOT NULL,
@@ -167,7 +167,7 @@ CREATE TABLE notices (
     alarm        TEXT NOT NULL,
     cause        TEXT NOT NULL CHECK (cause IN (
         'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
-        'hold'
+        'hold', 'request'
     )),
     channel      TEXT NOT NULL,
     news         TEXT NOT NULL CHECK (news IN ('raised', 'worsened', 'escalated', 'cleared', 'closed')),
@@ -445,3 +445,28 @@ CREATE TABLE holds (
 CREATE INDEX holds_begin ON holds (placed_at);
 CREATE INDEX holds_open ON holds (id) WHERE lifted_at IS NULL;
 CREATE INDEX holds_ended ON holds (lifted_at) WHERE lifted_at IS NOT NULL;
+
+CREATE TABLE requests (
+    id          TEXT NOT NULL PRIMARY KEY,
+    account     TEXT NOT NULL,
+    asks        TEXT NOT NULL CHECK (asks IN ('access', 'rectification', 'erasure')),
+    received_at TEXT NOT NULL,
+    opened_by   TEXT NOT NULL,
+    identity    TEXT,
+    identity_at TEXT,
+    identity_by TEXT,
+    pauses      TEXT NOT NULL,
+    waits_for   TEXT CHECK (waits_for IN ('identity', 'clarification')),
+    extended_at TEXT,
+    extension   TEXT,
+    due_at      TEXT,
+    closed_at   TEXT,
+    closed_by   TEXT,
+    outcome     TEXT CHECK (outcome IN ('granted', 'partly', 'refused', 'withdrawn')),
+    answer      TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX requests_begin ON requests (received_at);
+CREATE INDEX requests_account ON requests (account, received_at);
+CREATE INDEX requests_open ON requests (id) WHERE closed_at IS NULL;
+CREATE INDEX requests_ended ON requests (closed_at) WHERE closed_at IS NOT NULL;

@@ -1,0 +1,70 @@
+"""An agent of which customers' requests matter, beside the audit: `registered`, with the accounts of two customers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent import app
+from agent.core.records import Account, Request, Service
+from agent.requests import Requests
+from agent.stores.sqlite import SqliteReader
+from agent.views import requests
+from tests.integration.registered import Registered, registered
+from tests.scenarios.made import AT
+
+DAY_MS = 86_400_000
+WHY = ("--reason", "the customer wrote")
+
+
+@dataclass(slots=True)
+class Requested:
+    """The agent, what it does about requests, and ways to ask it."""
+
+    agent: Registered
+    requests: Requests
+
+    async def opened(self, asks: str = "access", *more: str, account: str = "A1001") -> str:
+        """A fresh request; its id."""
+        (request,) = await self.agent.json("subject", "open", account, "--asks", asks, *more)
+        return str(request["id"])
+
+    async def request(self, id: str) -> dict[str, Any]:
+        return next(each for each in self.agent.stored("request") if each["id"] == id)
+
+
+def account(reference: str = "A1001", line: str = "201", number: str = "01134960101") -> list[Account | Service]:
+    """An account with a line and a number, since before anything that tests know of."""
+    since = AT - 400 * DAY_MS
+    return [
+        Account(id=app.new_id(), account=reference, opened_at=since),
+        Service(id=app.new_id(), account=reference, line=line, from_at=since),
+        Service(id=app.new_id(), account=reference, number=number, from_at=since),
+    ]
+
+
+@asynccontextmanager
+async def requested(folder: Path) -> AsyncIterator[Requested]:
+    """An agent with the accounts A1001 (line 201) and A1002 (line 202); its clock is its own."""
+    made: list[Requests] = []
+
+    def add(routes: Any, agent: Registered) -> None:
+        made.append(
+            Requests(
+                pipeline=agent.pipeline,
+                keep=agent.keeping.keep,
+                auditing=agent.auditing,
+                reader=lambda: SqliteReader(agent.store),
+                clock=agent.tick,
+                new_id=app.new_id,
+            )
+        )
+        requests.add(routes, made[0])
+
+    async with registered(folder, add) as agent:
+        if not agent.stored("account"):
+            await agent.keep(*account(), *account("A1002", "202", "01134960102"))
+        with SqliteReader(agent.store) as reader:
+            made[0].restore(reader.open(Request))
+        yield Requested(agent=agent, requests=made[0])
