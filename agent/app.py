@@ -13,14 +13,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from agent import __version__, alerts, calls, control, voicemail
+from agent.accounts import Accounts
 from agent.assurance import Assurance, assurance
 from agent.auditing import Auditing
 from agent.config import Config, channels, site_keys, sites
 from agent.config.channel import AnyChannel
+from agent.core.accounts import ZONE
 from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
@@ -46,6 +49,7 @@ from agent.sources.replay import Summary, replay
 from agent.status import Folders, path_state, purges, readiness, recorder_state, snapshot
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
+from agent.views import accounts as account_views
 from agent.views import api, unix
 from agent.views import audit as audit_views
 from agent.views import holds as hold_views
@@ -192,6 +196,7 @@ class Agent:
                 partial(audit_views.add, controls=auditing),
                 partial(hold_views.add, controls=holding, purging=Purging(purger)),
                 partial(request_views.add, controls=requests),
+                partial(account_views.add, controls=self._accounts(keeping, auditing)),
             ]
             parts: dict[str, Part] = {
                 "source": source.run,
@@ -305,6 +310,18 @@ class Agent:
             put=pipeline.put,
             reader=self._reader,
             clock=now_ms,
+        )
+
+    def _accounts(self, keeping: control.Keeping, auditing: Auditing) -> Accounts:
+        """What people ask of accounts."""
+        return Accounts(
+            keeping=keeping,
+            auditing=auditing,
+            reader=self._reader,
+            plan=calls.plan(self._config),
+            zone=ZoneInfo(ZONE),
+            clock=now_ms,
+            new_id=new_id,
         )
 
     def _holding(self, pipeline: Pipeline, keeping: control.Keeping, auditing: Auditing) -> Holding:

@@ -49,13 +49,18 @@ class Intake:
         self._moved.set()
 
 
+def plan(config: Config) -> Plan:
+    """The numbering plan, as the operator uses it."""
+    return Plan(policy=config.policy(), helplines=frozenset(config.calls.helplines))
+
+
 def source(config: Config, pipeline: Pipeline, *, clock: Callable[[], int]) -> CallSource | None:
     """What reads the calls, where a file of them is configured."""
     wanted = config.calls
     if wanted.cdr_file is None:
         return None
     calls = call.Calls(
-        plan=Plan(policy=config.policy(), helplines=frozenset(wanted.helplines)),
+        plan=plan(config),
         trunks=frozenset(wanted.trunks),
         link=pipeline.engine.link,
         recorded=pipeline.engine.recorded,

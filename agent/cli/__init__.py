@@ -7,6 +7,7 @@ import typer
 
 from agent import __version__
 from agent.cli import inventory, running, stored
+from agent.cli.account import account
 from agent.cli.audit import audit
 from agent.cli.common import ConfigPath, Json, group
 from agent.cli.emergency import emergency
@@ -35,6 +36,7 @@ cli.command()(running.reload)
 cli.command()(inventory.inventory)
 cli.command(name="notice")(inventory.customer_notice)
 cli.add_typer(audit)
+cli.add_typer(account)
 cli.add_typer(emergency)
 keys.add_typer(escrow)
 cli.add_typer(keys)

@@ -1,7 +1,7 @@
 """Asks the running agent on its control socket (`agent.views.control`), or ends the command with one sentence."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,27 +38,41 @@ def ask(config: Config, path: str, **asked: str | int | None) -> dict[str, Any]:
 
 def stream(config: Config, method: str, path: str, **asked: str | int | bool | None) -> Iterator[dict[str, Any]]:
     """The agent's answers, one after another as they come."""
-    with _response(config, method, path, asked) as response:
-        for line in response.iter_lines():
-            answer = json.loads(line)
-            if "error" in answer:
-                _refused(503, line.encode())
-            yield answer
+    with _response(config, method, path, _object(asked)) as response:
+        yield from _answers(response)
+
+
+def upload(
+    config: Config, path: str, asked: Mapping[str, Any], rows: Sequence[tuple[int, Mapping[str, str]]]
+) -> Iterator[dict[str, Any]]:
+    """The agent's answers to what is asked of ``rows``, each a JSON line behind it."""
+    content = "\n".join(map(json.dumps, (asked, *rows)))
+    with _response(config, "POST", path, content) as response:
+        yield from _answers(response)
+
+
+def _answers(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    for line in response.iter_lines():
+        answer = json.loads(line)
+        if "error" in answer:
+            _refused(503, line.encode())
+        yield answer
+
+
+def _object(asked: Mapping[str, str | int | bool | None]) -> str:
+    return json.dumps({name: value for name, value in asked.items() if value is not None})
 
 
 @contextmanager
 def pour(config: Config, path: str, **asked: str | None) -> Iterator[tuple[int, Iterator[bytes]]]:
     """What the agent pours out, and how many bytes that is; ends the command where it breaks off before them."""
-    with _response(config, "POST", path, asked) as response:
+    with _response(config, "POST", path, _object(asked)) as response:
         yield int(response.headers["content-length"]), response.iter_bytes()
 
 
 @contextmanager
-def _response(
-    config: Config, method: str, path: str, asked: Mapping[str, str | int | bool | None]
-) -> Iterator[httpx.Response]:
+def _response(config: Config, method: str, path: str, content: str) -> Iterator[httpx.Response]:
     place = unix.beside(config.store.path)
-    content = json.dumps({name: value for name, value in asked.items() if value is not None})
     with _explained(place), unix.address(place) as socket:
         transport = httpx.HTTPTransport(uds=socket)
         with (

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from rich.table import Table
 
 from agent.cli.common import PROBLEMS, USAGE, fail
+from agent.cli.files import fresh, words
 from agent.shown import cell, grid, printable
 
 #: What plays a wave from its standard input, the best first.
@@ -103,16 +104,8 @@ def target(to: str) -> Iterator[BinaryIO]:
             fail(USAGE, "a wave is not for a terminal: --to FILE, or a pipe behind --to -")
         yield sys.stdout.buffer
         return
-    try:
-        handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except (OSError, ValueError) as error:
-        fail(USAGE, f"{printable(to)} cannot be made: {_words(error)}")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-    except BaseException:
-        os.unlink(to)
-        raise
+    with fresh(to) as file:
+        yield file
 
 
 def write(file: BinaryIO, to: str, wave: Iterable[bytes]) -> None:
@@ -128,7 +121,7 @@ def write(file: BinaryIO, to: str, wave: Iterable[bytes]) -> None:
             # What waits in the buffer would be tried again at the exit, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
         name = "standard output" if to == "-" else printable(to)
-        fail(PROBLEMS, f"{name} cannot be written: {_words(error)}")
+        fail(PROBLEMS, f"{name} cannot be written: {words(error)}")
 
 
 def watched(wave: Iterator[bytes], size: int, *, quiet: bool) -> Iterator[bytes]:
@@ -160,7 +153,3 @@ def ended_by_signals() -> Iterator[None]:
 
 def _end(number: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
-
-
-def _words(error: OSError | ValueError) -> str:
-    return (isinstance(error, OSError) and error.strerror) or "it is no path"

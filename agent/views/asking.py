@@ -3,7 +3,7 @@
 import asyncio
 import json
 import pwd
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request, Response
@@ -16,6 +16,8 @@ from agent.ports import StoreError
 MOST_BYTES = 1 << 16
 #: How long a client may take to send what it asks.
 BODY_S = 10.0
+#: The same of a table: 100,000 rows are 15 MB.
+MOST_UPLOADED, UPLOAD_S = 1 << 26, 60.0
 #: Instants past it have no RFC 3339 form.
 LAST_MS = 253_402_300_799_999
 
@@ -67,15 +69,41 @@ async def read(request: Request, model: type[T]) -> tuple[T, str]:
     Raises:
         Refusal: it is too long, too slow, or not what ``model`` takes.
     """
-    content = b""
+    content = b"".join([chunk async for chunk in _body(request, MOST_BYTES, BODY_S)])
+    return await _asked(request, model, content)
+
+
+async def read_lines(request: Request, model: type[T]) -> tuple[T, str, list[bytes]]:
+    """What is asked on the first line, by whom, and the lines behind it, unchecked.
+
+    Raises:
+        Refusal: they are too long, too slow, or the first is not what ``model`` takes.
+    """
+    lines: list[bytes] = []
+    rest = b""
+    # Cut as it comes: of a whole table it would hold up the event loop.
+    async for chunk in _body(request, MOST_UPLOADED, UPLOAD_S):
+        *whole, rest = (rest + chunk).split(b"\n")
+        lines += whole
+    first, *lines = [*lines, rest]
+    asked, by = await _asked(request, model, first)
+    return asked, by, [line for line in lines if line]
+
+
+async def _body(request: Request, most: int, seconds: float) -> AsyncIterator[bytes]:
+    size = 0
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(seconds):
             async for chunk in request.stream():
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    raise Refusal(413, f"a request has at most {MOST_BYTES} bytes")
+                size += len(chunk)
+                if size > most:
+                    raise Refusal(413, f"a request has at most {most} bytes")
+                yield chunk
     except TimeoutError:
-        raise Refusal(408, f"a request must be there whole within {BODY_S:.0f} s") from None
+        raise Refusal(408, f"a request must be there whole within {seconds:.0f} s") from None
+
+
+async def _asked(request: Request, model: type[T], content: bytes) -> tuple[T, str]:
     try:
         asked = model.model_validate_json(content or b"{}")
     except ValidationError as error:
@@ -102,6 +130,23 @@ async def _lines(first: Answer | None, rest: AsyncIterator[Answer]) -> AsyncIter
     try:
         async for answer in rest:
             yield line(answer)
+    except (Refusal, StoreError) as error:
+        yield line(refused(error))
+
+
+async def pages(answers: AsyncIterator[Sequence[Answer]]) -> Response:
+    """Many answers, a page of them at a time."""
+    first = await anext(answers, None)
+    return StreamingResponse(_pages(first, answers), media_type="application/x-ndjson")
+
+
+async def _pages(first: Sequence[Answer] | None, rest: AsyncIterator[Sequence[Answer]]) -> AsyncIterator[str]:
+    if first is None:
+        return
+    yield "".join(map(line, first))
+    try:
+        async for page in rest:
+            yield "".join(map(line, page))
     except (Refusal, StoreError) as error:
         yield line(refused(error))
 

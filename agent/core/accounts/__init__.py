@@ -1,11 +1,12 @@
 """Which lines and numbers are whose, and when: what an import says, what it changes, and how it is corrected."""
 
 from agent.core.accounts.changes import Change, Conflict, Mistake, What, compare, correct, settled
-from agent.core.accounts.rows import COLUMNS, Entry, Unfit, instant, line_name, own_number, read, reference
+from agent.core.accounts.rows import COLUMNS, ZONE, Entry, Unfit, instant, line_name, own_number, read, reference
 from agent.core.accounts.spans import Span, holds, spans
 
 __all__ = [
     "COLUMNS",
+    "ZONE",
     "Change",
     "Conflict",
     "Entry",

@@ -12,6 +12,8 @@ from agent.core.records import NumberClass
 
 #: In the order of an export; a row has a line or a number.
 COLUMNS = ("account", "line", "number", "from", "until", "itemised", "history_consent")
+#: Where a day on a contract or a bill begins (IANA).
+ZONE = "Europe/London"
 
 _REFERENCE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/-]{0,31}")
 _LINE = re.compile(r"[!-~]{1,80}")

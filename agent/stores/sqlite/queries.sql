@@ -877,6 +877,9 @@ ORDER BY from_at DESC, id DESC LIMIT 1 OFFSET :limit;
 -- name: count_service
 SELECT count(*) FROM services;
 
+-- name: find_service
+SELECT * FROM services WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
 -- name: of_service
 SELECT * FROM services WHERE account = :of ORDER BY from_at;
 

@@ -1,0 +1,340 @@
+"""Carries out what people ask of accounts: who looked at one, and why, is stored durably before anything is shown."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import tzinfo
+from itertools import islice, takewhile
+from typing import TypeVar
+
+import structlog
+
+from agent.auditing import Auditing
+from agent.control import Keeping
+from agent.core.accounts import (
+    COLUMNS,
+    Change,
+    Entry,
+    Mistake,
+    Unfit,
+    What,
+    compare,
+    correct,
+    holds,
+    instant,
+    line_name,
+    own_number,
+    read,
+    settled,
+    spans,
+)
+from agent.core.history import History
+from agent.core.instants import rfc3339
+from agent.core.numbering import Plan
+from agent.core.records import Account, AuditUse, Call, Record, Service, document
+from agent.ports import Reader
+from agent.views.asking import Answer, Refusal
+
+log = structlog.get_logger()
+
+#: Rows that are read, or told, at once.
+PAGE = 200
+#: Changes that are stored at once: an emergency waits for one transaction at the most.
+BATCH = 64
+#: After so many rows the thread that compares them rests, so that the event loop has the interpreter meanwhile.
+_STRIDE, _REST_S = 100, 0.0005
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """`agent.views.accounts.AccountControls` of one running agent.
+
+    ``reader`` opens the store for reading, ``zone`` is where the customers' days begin.
+    """
+
+    keeping: Keeping
+    auditing: Auditing
+    reader: Callable[[], AbstractContextManager[Reader]]
+    plan: Plan
+    zone: tzinfo
+    clock: Callable[[], int]
+    new_id: Callable[[], str]
+    #: One change after another: each is held against what is stored.
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    # -- import and correction ------------------------------------------------------------------------------------
+
+    async def imported(self, lines: Sequence[bytes], by: str, *, dry_run: bool) -> AsyncIterator[Sequence[Answer]]:
+        """See `agent.views.accounts.AccountControls`."""
+        async with self._changing:
+            mistakes, changes = await asyncio.to_thread(self._compared, lines, by)
+            if mistakes:
+                for some in _paged(iter(mistakes)):
+                    yield [{"row": each.row, "mistake": each.what} for each in some]
+                yield [{"rows": len(lines), "mistakes": len(mistakes)}]
+                return
+            if not dry_run and changes:
+                await self.auditing.note(by=by, use=AuditUse.IMPORTED, reason=f"an import of {len(lines)} rows")
+            counted = {str(what): 0 for what in What}
+            for batch in _batches(changes):
+                if not dry_run:
+                    await self.keeping.keep([record for change in batch for record in change.records])
+                for change in batch:
+                    counted[change.what] += 1
+                yield [_told(change) for change in batch]
+        if not dry_run:
+            log.info("accounts_imported", rows=len(lines), **counted)
+        yield [{"rows": len(lines), **counted, "unchanged": len(lines) - len(changes)}]
+
+    def _compared(self, lines: Sequence[bytes], by: str) -> tuple[list[Mistake], list[Change]]:
+        mistakes: list[Mistake] = []
+        changes: list[Change] = []
+        with self.reader() as reader:
+            accounts = {
+                account.account: account
+                for account in _rested(reader.read(Account.KIND))
+                if isinstance(account, Account)
+            }
+            services = (each for each in _rested(reader.read(Service.KIND)) if isinstance(each, Service))
+            entries = self._entries(_rested(lines), mistakes)
+            found = compare(entries, accounts, services, by=by, at=self.clock(), new_id=self.new_id)
+            for each in _rested(found):
+                if isinstance(each, Mistake):
+                    mistakes.append(each)
+                else:
+                    changes.append(each)
+        return sorted(mistakes, key=lambda mistake: mistake.row), changes
+
+    def _entries(self, lines: Iterable[bytes], mistakes: list[Mistake]) -> Iterator[Entry]:
+        for line in lines:
+            row, cells = _row(line)
+            try:
+                yield read(row, cells, self.plan, self.zone)
+            except Unfit as error:
+                mistakes.append(Mistake(row=row, what=str(error)))
+
+    async def corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> Answer:
+        """See `agent.views.accounts.AccountControls`."""
+        async with self._changing:
+            records = await asyncio.to_thread(self._corrected, id, cells, reason, by)
+            right = records[1]
+            await self.auditing.note(by=by, use=AuditUse.RECTIFIED, subject=right.account, reason=reason)
+            await self.keeping.keep(records)
+        log.info("service_corrected", service=id, place=right.id)
+        return document(right)
+
+    def _corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> tuple[Service, Service, Account]:
+        with self.reader() as reader:
+            wrong = next((each for each in reader.find(Service, id) if each.id == id), None)
+            if wrong is None:
+                raise Refusal(404, "no service has this id")
+            try:
+                right = self._righted(wrong, cells)
+                others = reader.services(line=right.line, number=right.number)
+                kept, right = correct(wrong, right, others, by=by, at=self.clock(), why=reason)
+            except Unfit as error:
+                raise Refusal(422, str(error)) from None
+            except ValueError as error:
+                raise Refusal(409, str(error)) from None
+            account = _exactly(reader, wrong.account)
+            services = [each for each in reader.of(Service, wrong.account) if each.id != id]
+        return kept, right, settled(account, [*services, right])
+
+    def _righted(self, wrong: Service, cells: dict[str, str]) -> Service:
+        right = replace(wrong, id=self.new_id())
+        for name, text in cells.items():
+            if name in ("line", "number") and getattr(wrong, name) is None:
+                raise Unfit(f"this service is no {name}")
+            if name == "line":
+                right = replace(right, line=line_name(text))
+            elif name == "number":
+                right = replace(right, number=own_number(text, self.plan))
+            elif name == "from":
+                right = replace(right, from_at=instant(name, text, self.zone))
+            else:
+                right = replace(right, until_at=None if text == "none" else instant(name, text, self.zone))
+        return right
+
+    # -- looking up -----------------------------------------------------------------------------------------------
+
+    async def found(self, what: str, at: int | None, reason: str, by: str) -> Sequence[Answer]:
+        """See `agent.views.accounts.AccountControls`."""
+        found = await asyncio.to_thread(self._found, what.strip(), self.clock() if at is None else at)
+        for answer in found:
+            subject = answer["account"]["account"]
+            await self.auditing.note(by=by, use=AuditUse.LOOKED_UP, subject=subject, reason=reason)
+        if not found:
+            await self.auditing.note(by=by, use=AuditUse.LOOKED_UP, reason=reason)
+            raise Refusal(404, "no account has this reference, line or number then")
+        return found
+
+    def _found(self, what: str, at: int) -> list[Answer]:
+        with self.reader() as reader:
+            services = reader.services(line=what)
+            with suppress(Unfit):  # It can be a reference or a line all the same.
+                services += reader.services(number=own_number(what, self.plan))
+            held = [each.account for each in services if holds(each, at)]
+            references = dict.fromkeys([*(each.account for each in reader.of(Account, what)), *held])
+            return [
+                {
+                    "account": document(account),
+                    "services": [document(each) for each in reader.of(Service, account.account) if holds(each, at)],
+                }
+                for reference in references
+                for account in reader.of(Account, reference)
+            ]
+
+    async def shown(self, account: str, reason: str, by: str) -> Answer:
+        """See `agent.views.accounts.AccountControls`."""
+
+        def looked() -> Answer:
+            with self.reader() as reader:
+                return {
+                    "account": document(_exactly(reader, account)),
+                    "services": [document(each) for each in reader.of(Service, account)],
+                }
+
+        answer = await asyncio.to_thread(looked)
+        await self.auditing.note(by=by, use=AuditUse.SHOWN, subject=account, reason=reason)
+        return answer
+
+    async def listed(self, reason: str, by: str) -> AsyncIterator[Sequence[Answer]]:
+        """See `agent.views.accounts.AccountControls`."""
+        await self.auditing.note(by=by, use=AuditUse.LISTED, reason=reason)
+        async for page in _pages(self._documents(Account.KIND)):
+            yield page
+
+    def _documents(self, kind: str) -> Iterator[Answer]:
+        with self.reader() as reader:
+            yield from map(document, reader.read(kind))
+
+    async def exported(self, reason: str, by: str) -> AsyncIterator[Sequence[Answer]]:
+        """See `agent.views.accounts.AccountControls`."""
+        await self.auditing.note(by=by, use=AuditUse.EXPORTED, reason=reason)
+        async for page in _pages(self._rows()):
+            yield page
+
+    def _rows(self) -> Iterator[Answer]:
+        with self.reader() as reader:
+            accounts = {each.account: each for each in reader.read(Account.KIND) if isinstance(each, Account)}
+            for service in reader.read(Service.KIND):
+                if not isinstance(service, Service) or service.corrected_at is not None:
+                    continue
+                account = accounts.get(service.account)
+                values = (
+                    service.account,
+                    service.line,
+                    service.number,
+                    rfc3339(service.from_at),
+                    None if service.until_at is None else rfc3339(service.until_at),
+                    account is None or account.itemised,
+                    account is not None and account.history_consent,
+                )
+                yield dict(zip(COLUMNS, values, strict=True))
+
+    # -- history --------------------------------------------------------------------------------------------------
+
+    async def history(
+        self, account: str, begin: int, end: int, reason: str, by: str
+    ) -> AsyncIterator[Sequence[Answer]]:
+        """See `agent.views.accounts.AccountControls`."""
+        if end <= begin:
+            raise Refusal(422, "until is not after from")
+        await asyncio.to_thread(self._known, account)
+        await self.auditing.note(by=by, use=AuditUse.HISTORY, subject=account, reason=reason)
+        async for page in _pages(self._history(account, begin, end)):
+            yield page
+
+    def _known(self, account: str) -> None:
+        with self.reader() as reader:
+            _exactly(reader, account)
+
+    def _history(self, account: str, begin: int, end: int) -> Iterator[Answer]:
+        with self.reader() as reader:
+            history = History(_exactly(reader, account), self.plan)
+            yield {
+                "account": account,
+                "itemised": history.account.itemised,
+                "from": rfc3339(begin),
+                "until": rfc3339(end),
+            }
+            for span in spans(reader.of(Service, account), begin, end):
+                for item in history.items(_calls(reader, span.line, span.begin, span.end or end)):
+                    yield {"call": asdict(item) | {"at": rfc3339(item.at)}}
+            for each in history.sums():
+                yield {"sum": asdict(each)}
+
+
+def _calls(reader: Reader, line: str, begin: int, end: int) -> Iterator[Call]:
+    """Calls of ``line`` that began from ``begin`` until before ``end``, oldest first, as they are asked for."""
+    found: Iterable[Record] = reader.read(Call.KIND, since=begin, line=line)
+    calls = (call for call in found if isinstance(call, Call))
+    return takewhile(lambda call: call.started_at < end, calls)
+
+
+def _exactly(reader: Reader, account: str) -> Account:
+    found = reader.of(Account, account)
+    if not found:
+        raise Refusal(404, "no account has this reference")
+    return found[0]
+
+
+def _row(line: bytes) -> tuple[int, dict[str, str]]:
+    try:
+        row, cells = json.loads(line)
+        texts = [*cells, *cells.values()]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise Refusal(422, "a row is the JSON of a number and of the columns' texts") from None
+    if not isinstance(row, int) or not all(isinstance(text, str) for text in texts):
+        raise Refusal(422, "a row is the JSON of a number and of the columns' texts")
+    return row, cells
+
+
+def _told(change: Change) -> Answer:
+    service = change.service
+    return {
+        "row": change.row,
+        "change": change.what,
+        "account": change.account,
+        "line": None if service is None else service.line,
+        "number": None if service is None else service.number,
+        "from": None if service is None else rfc3339(service.from_at),
+        "until": None if service is None or service.until_at is None else rfc3339(service.until_at),
+    }
+
+
+def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    batch: list[Change] = []
+    records = 0
+    for change in changes:
+        batch.append(change)
+        records += len(change.records)
+        if records >= BATCH:
+            yield batch
+            batch, records = [], 0
+    if batch:
+        yield batch
+
+
+def _rested(items: Iterable[T]) -> Iterator[T]:
+    """``items``, with a rest after some: only in a thread of its own."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _STRIDE == 0:
+            time.sleep(_REST_S)
+
+
+def _paged(rows: Iterator[T]) -> Iterator[list[T]]:
+    while page := list(islice(rows, PAGE)):
+        yield page
+
+
+async def _pages(rows: Iterator[Answer]) -> AsyncIterator[list[Answer]]:
+    """Pages of ``rows``, each read off the event loop."""
+    while page := await asyncio.to_thread(lambda: list(islice(rows, PAGE))):
+        yield page

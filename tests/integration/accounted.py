@@ -1,0 +1,124 @@
+"""An agent of which only accounts matter: a real store, audit and control socket, no Asterisk."""
+
+import asyncio
+import json
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import httpx
+from structlog.testing import capture_logs
+
+from agent import app
+from agent.accounts import Accounts
+from agent.auditing import Auditing
+from agent.control import Keeping
+from agent.core.accounts import ZONE
+from agent.core.audit import Trail
+from agent.core.engine import Engine
+from agent.core.normalise import Linker
+from agent.core.numbering import Plan
+from agent.core.policy import Policy
+from agent.core.records import Record, document
+from agent.pipeline import Pipeline
+from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.views import accounts, control, unix
+from agent.views.api import Http
+from tests.integration.commands import told
+from tests.scenarios.made import AT
+
+#: What the agent's clock says (ms).
+NOW = AT + 60_000
+
+
+@dataclass(slots=True)
+class Accounted:
+    """The agent, and ways to ask it."""
+
+    folder: Path
+    pipeline: Pipeline
+    keeping: Keeping
+    store: SqliteStore
+    #: What it has logged.
+    log: list[Any]
+
+    async def keep(self, *records: Record) -> None:
+        await self.keeping.keep(records)
+
+    async def calls(self, *records: Record) -> None:
+        """Store records of the ordinary lane."""
+        await self.store.commit(records, durable=True)
+
+    def stored(self, kind: str) -> list[dict[str, Any]]:
+        with SqliteReader(self.folder / "agent.sqlite") as reader:
+            return [json.loads(json.dumps(document(record))) for record in reader.read(kind)]
+
+    def audited(self) -> list[tuple[str, str | None, str]]:
+        found = sorted(self.stored("audit"), key=lambda each: int(each["seq"]))
+        return [(each["use"], each["subject"], each["reason"]) for each in found]
+
+    async def asked(self, path: str, content: Any = None) -> httpx.Response:
+        body = content if isinstance(content, bytes) else json.dumps(content or {}).encode()
+        transport = httpx.AsyncHTTPTransport(uds=str(unix.beside(self.folder / "agent.sqlite")))
+        async with httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=60) as client:
+            return await client.post(path, content=body)
+
+    async def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(told, *arguments, cwd=self.folder, **environ)
+
+    async def json(self, *arguments: str) -> list[Any]:
+        done = await self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    async def imported(self, text: str, *options: str, name: str = "accounts.csv") -> subprocess.CompletedProcess[str]:
+        """Import a file that holds ``text``."""
+        (self.folder / name).write_text(text)
+        return await self.run("account", "import", name, *options)
+
+
+@asynccontextmanager
+async def accounted(folder: Path) -> AsyncIterator[Accounted]:
+    """An agent with its store and configuration in ``folder``."""
+    folder.mkdir(exist_ok=True)
+    (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
+    path = folder / "agent.sqlite"
+    store = await SqliteStore.open(path)
+    key = app.link_key(path)
+    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(key), new_id=app.new_id), store)
+    keeping = Keeping(pipeline)
+    trail = Trail(key=key, new_id=app.new_id, new_salt=lambda: secrets.token_hex(16))
+    auditing = Auditing(
+        trail=trail, keep=keeping.keep, put=pipeline.put, reader=lambda: SqliteReader(path), clock=lambda: NOW
+    )
+    served = Accounts(
+        keeping=keeping,
+        auditing=auditing,
+        reader=lambda: SqliteReader(path),
+        plan=Plan(),
+        zone=ZoneInfo(ZONE),
+        clock=lambda: NOW,
+        new_id=app.new_id,
+    )
+    routes = control.application(cast(control.Controls, None), partial(accounts.add, controls=served))
+    listening = unix.listen(unix.beside(path))
+    tasks = [
+        asyncio.create_task(pipeline.run()),
+        asyncio.create_task(Http(routes, listening, protocol=unix.PeerProtocol).run()),
+    ]
+    try:
+        with capture_logs() as log:
+            yield Accounted(folder=folder, pipeline=pipeline, keeping=keeping, store=store, log=log)
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        unix.remove(unix.beside(path))
+        await store.close()
