@@ -12,6 +12,7 @@ from agent.cli.audit import audit
 from agent.cli.common import ConfigPath, Json, group
 from agent.cli.emergency import emergency
 from agent.cli.escrow import escrow
+from agent.cli.history import history
 from agent.cli.keys import keys
 from agent.cli.recording import recording
 from agent.cli.sites import sites
@@ -31,6 +32,7 @@ cli.command()(running.run)
 cli.command()(running.check)
 cli.command()(stored.replay)
 cli.command(name="list")(stored.list_)
+cli.command()(history)
 cli.command()(running.migrate)
 cli.command()(running.reload)
 cli.command()(inventory.inventory)

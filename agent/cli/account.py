@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
 from json import dumps
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -64,13 +63,6 @@ def _change(answer: dict[str, Any]) -> str:
     until = "" if answer["until"] is None else f" until {_day(answer['until'])}"
     since = "" if answer["from"] is None else f" from {_day(answer['from'])}"
     return f"row {answer['row']}: {answer['change']}: {answer['account']}, {thing}{since}{until}"
-
-
-class TableFormat(StrEnum):
-    """How a table is written."""
-
-    CSV = "csv"
-    JSON = "json"
 
 
 @account.command()
