@@ -8,7 +8,7 @@ import signal
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from agent import __version__, alerts, calls, control, voicemail
+from agent import __version__, alerts, calls, control, promises, voicemail
 from agent.accounts import Accounts
 from agent.assurance import Assurance, assurance
 from agent.auditing import Auditing
@@ -122,12 +122,13 @@ def _key_file(path: Path) -> Path:
 
 
 class Agent:
-    """One agent beside one Asterisk."""
+    """One agent beside one Asterisk; ``verifying`` is the command that verifies the promises (none: nobody does)."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, verifying: Sequence[str] = ()) -> None:
         self._config = config
         self._keys = Keys(config)
         self._fields = self._keys.fields(now_ms)
+        self._verifying = verifying
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -172,6 +173,7 @@ class Agent:
             requests.restore(records)
             folders = Folders(recording, config)
             reading = calls.source(config, pipeline, clock=now_ms)
+            verified = promises.Verified()
             metrics = Metrics(
                 lambda: snapshot(
                     source,
@@ -181,6 +183,7 @@ class Agent:
                     recorder_state(recording, folders),
                     None if config.voicemail.spool_dir is None else config.voicemail.every_h * 3600.0,
                     calls.state(reading),
+                    promises.state(verified) if self._verifying else None,
                 )
             )
             past = await asyncio.to_thread(purges, self._reader)
@@ -207,6 +210,7 @@ class Agent:
                 **recording.parts,
                 **self._voicemail(pipeline),
                 **({} if reading is None else {"calls": reading.run}),
+                **self._verified(verified),
                 "recording_folders": folders.run,
                 "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
                 "retention": purger.run,
@@ -384,6 +388,11 @@ class Agent:
             new_id=new_id,
         )
 
+    def _verified(self, verified: promises.Verified) -> dict[str, Part]:
+        """What verifies the promises, where it is known by which command."""
+        command = self._verifying
+        return {"promises": lambda: promises.run(command, verified, now_ms)} if command else {}
+
     def _recordings(
         self, pipeline: Pipeline, keeping: control.Keeping, recording: Recorder, holding: Holding
     ) -> Recordings:
@@ -538,9 +547,9 @@ class _Ear:
         """A capture has one session only."""
 
 
-async def run(config: Config) -> None:
-    """Run an agent until SIGTERM or SIGINT; raises what `Agent.run` raises."""
-    agent = Agent(config)
+async def run(config: Config, verifying: Sequence[str] = ()) -> None:
+    """Run an agent until SIGTERM or SIGINT; ``verifying`` is as `Agent`'s. Raises what `Agent.run` raises."""
+    agent = Agent(config, verifying)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)

@@ -24,7 +24,15 @@ from agent.sources.ami import AmiSource, State
 from agent.stores.monitor import Monitor
 from agent.stores.vault import Vault
 from agent.views.door import Door
-from agent.views.metrics import CallsState, JournalState, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics import (
+    CallsState,
+    JournalState,
+    PathState,
+    PromisesState,
+    RecorderState,
+    SessionState,
+    Snapshot,
+)
 
 _LOOK_EVERY_S = 15.0
 _MEGABYTE = 1 << 20
@@ -103,6 +111,7 @@ def snapshot(
     recorder: RecorderState | None = None,
     purged_every_s: float | None = None,
     calls_read: CallsState | None = None,
+    promises: PromisesState | None = None,
 ) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
@@ -142,6 +151,7 @@ def snapshot(
         recorder=recorder,
         purged_every_s=purged_every_s,
         calls=calls_read,
+        promises=promises,
     )
 
 

@@ -14,6 +14,7 @@ from agent.cli.emergency import emergency
 from agent.cli.escrow import escrow
 from agent.cli.history import history
 from agent.cli.keys import keys
+from agent.cli.promises import promises
 from agent.cli.recording import recording
 from agent.cli.sites import sites
 from agent.cli.subject import subject
@@ -42,6 +43,7 @@ cli.add_typer(account)
 cli.add_typer(emergency)
 keys.add_typer(escrow)
 cli.add_typer(keys)
+cli.add_typer(promises)
 cli.add_typer(recording)
 cli.add_typer(sites)
 cli.add_typer(subject)

@@ -49,15 +49,22 @@ def group(name: str | None = None, *, help: str | None = None) -> typer.Typer:
 def settings(
     context: typer.Context, path: Path | None, *, secrets_required: bool = True, keys_required: bool = True
 ) -> Config:
-    """The configuration; --config may stand before the command (its context's object) as well as after it."""
+    """The configuration of `config_file`."""
+    try:
+        return load(
+            config_file(context, path), os.environ, secrets_required=secrets_required, keys_required=keys_required
+        )
+    except ConfigError as error:
+        fail(USAGE, str(error))
+
+
+def config_file(context: typer.Context, path: Path | None) -> Path | None:
+    """The configuration's file; --config may stand before the command (its context's object) as well as after it."""
     if path is None:
         path = context.find_root().obj
     if path is None:
         path = next((place for place in _CONFIG_PLACES if place.exists()), None)
-    try:
-        return load(path, os.environ, secrets_required=secrets_required, keys_required=keys_required)
-    except ConfigError as error:
-        fail(USAGE, str(error))
+    return path
 
 
 @contextmanager

@@ -8,9 +8,21 @@ from typing import Annotated
 import structlog
 import typer
 
-from agent import app, log
+from agent import app, log, promises
 from agent.cli.asking import ask
-from agent.cli.common import ASTERISK, PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, line, settings
+from agent.cli.common import (
+    ASTERISK,
+    PROBLEMS,
+    STORE,
+    USAGE,
+    ConfigPath,
+    Json,
+    config_file,
+    console,
+    fail,
+    line,
+    settings,
+)
 from agent.config import ConfigError
 from agent.duties.check import Severity, json_lines, print_findings
 from agent.ports import StoreError
@@ -25,7 +37,7 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
     configured = settings(context, config, keys_required=False)
     log.configure(configured.log.level, configured.log.format)
     try:
-        asyncio.run(app.run(configured))
+        asyncio.run(app.run(configured, promises.command(config_file(context, config))))
     except ConfigError as error:
         fail(USAGE, str(error))
     except (LoginRefused, NotAmi, TlsRefused) as error:

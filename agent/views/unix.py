@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 #: Bytes of a path in a socket's address (unix(7)), without the NUL.
 _LONGEST = 107
+_ANSWER_S = 10.0
 #: struct ucred of unix(7): process, user and group.
 _UCRED = struct.Struct("iII")
 
@@ -68,6 +69,16 @@ def listen(path: Path) -> socket.socket:
             listening.close()
             raise
         return listening
+
+
+def peer(path: Path) -> int | None:
+    """The process that listens at ``path``; None where none does, or it is another user's."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking, suppress(OSError), address(path) as name:
+        asking.settimeout(_ANSWER_S)
+        asking.connect(name)
+        pid, _, _ = _UCRED.unpack(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        return int(pid)
+    return None
 
 
 def remove(path: Path) -> None:

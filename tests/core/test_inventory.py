@@ -146,6 +146,12 @@ def test_each_form_tells_the_whole_notice() -> None:
     assert max(map(len, text(document).splitlines())) <= 100
 
 
+def test_the_inventory_says_what_is_encrypted() -> None:
+    (call,) = (each for each in as_json(activities(TERMS), "Example")["activities"] if each["name"] == "call")
+    assert {field["name"] for field in call["fields"] if field["encrypted"]} >= {"number", "forwarded"}
+    assert re.search(r"\| number \|[^\n]*\| yes \|", markdown(as_document(activities(TERMS), "Example")))
+
+
 def test_the_inventory_says_where_nobody_may_read() -> None:
     written = markdown(as_document(activities(TERMS), "Example"))
     assert re.search(r"\| links \|[^|]*\| nobody", written)

@@ -6,7 +6,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.core.lanes import Lane
 from agent.core.records import Emergency, Outcome, Record, SeenBy
-from agent.views.metrics import CallsState, JournalState, Metrics, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics import (
+    CallsState,
+    JournalState,
+    Metrics,
+    PathState,
+    PromisesState,
+    RecorderState,
+    SessionState,
+    Snapshot,
+)
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -99,6 +108,7 @@ SNAPSHOT = Snapshot(
     recorder=RECORDER,
     purged_every_s=86_400,
     calls=CallsState(read_at=70_000, waiting_bytes=411, unreadable=2, plumbing=3, usable=True),
+    promises=PromisesState(at=80_000, kept={"P05": True, "P18": False}),
 )
 
 

@@ -11,10 +11,14 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from agent.core.personal import PERSONAL
 from agent.core.records import INSTANTS, RECORDS, Record
 from tests.integration.test_sqlite_schema import TABLES
 
 SCHEMA = files("agent.stores.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
+
+#: Words to which others are added without a migration; what is none of them is refused as it is read.
+OPEN = frozenset((("audit", "use"),))
 
 #: name: (type, may it be NULL, what it may hold; none: anything)
 Columns = dict[str, tuple[str, bool, tuple[str, ...]]]
@@ -23,7 +27,14 @@ Columns = dict[str, tuple[str, bool, tuple[str, ...]]]
 def wanted(record: type[Record]) -> Columns:
     """The columns that a record class asks for."""
     hints = get_type_hints(record)
-    return {item.name: _wanted(item.name, hints[item.name]) for item in fields(record)}
+    indexed = {field.name for field in PERSONAL[record] if field.indexed}
+    found: Columns = {}
+    for item in fields(record):
+        kind, optional, words = _wanted(item.name, hints[item.name])
+        found[item.name] = kind, optional, () if (record.KIND, item.name) in OPEN else words
+        if item.name in indexed:
+            found[f"{item.name}_index"] = "TEXT", True, ()
+    return found
 
 
 def _wanted(name: str, hint: Any) -> tuple[str, bool, tuple[str, ...]]:

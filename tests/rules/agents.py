@@ -42,7 +42,16 @@ from agent.core.records import (
 )
 from agent.core.tapes import Why
 from agent.duties.assurance import Address, Reach, TrunkState
-from agent.views.metrics import CallsState, JournalState, Metrics, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics import (
+    CallsState,
+    JournalState,
+    Metrics,
+    PathState,
+    PromisesState,
+    RecorderState,
+    SessionState,
+    Snapshot,
+)
 
 BEGIN = 1_795_000_000_000
 TRUNKS = ("carrier-a", "carrier-b")
@@ -116,6 +125,7 @@ class MadeUpAgent:
                 plumbing=trouble,
                 usable=not self.ill,
             ),
+            promises=PromisesState(at=now_ms() - LONG_AGO_MS * int(self.ill), kept={"P05": True, "P18": not self.ill}),
         )
 
     def _recorder(self) -> RecorderState:

@@ -13,6 +13,7 @@ from agent.core.records import RECORDS, FieldRule, Record, Role, retentions, rul
 SECURITY: tuple[str, ...] = (
     "Nothing is stored, queued or logged before it is cut down to the fields below.",
     "Store, keyring, recordings and sockets are the agent's own user's alone (files 0600, folders 0700).",
+    "Fields marked so are encrypted (AES-256-GCM) under two keys, an owner's and a month's, where there is a site key.",
     "Each recording is encrypted under a key of its own (AES-256-GCM), which is destroyed with it.",
     "Whoever uses a recording, or the fuller view of an emergency, is written down first, with the reason.",
     "Each record is deleted when its term is over, and overwritten.",
@@ -54,7 +55,12 @@ def as_json(found: tuple[Activity, ...], controller: str) -> dict[str, Any]:
                 "readers": list(each.readers),
                 "terms": [{"of": of, "term": term, "after": after} for of, term, after in each.terms],
                 "fields": [
-                    {"name": rule.name, "purpose": rule.purpose, "readers": _sorted(rule.readers)}
+                    {
+                        "name": rule.name,
+                        "purpose": rule.purpose,
+                        "readers": _sorted(rule.readers),
+                        "encrypted": rule.locked,
+                    }
                     for rule in each.fields
                 ],
             }
@@ -82,7 +88,7 @@ def as_document(found: tuple[Activity, ...], controller: str) -> Document:
                 ]
             )
             if each.fields:
-                yield Grid(("field", "purpose", "readers"), [_row(rule, each) for rule in each.fields])
+                yield Grid(("field", "purpose", "readers", "encrypted"), [_row(rule, each) for rule in each.fields])
 
     return Document(title="Inventory of what the telephony agent keeps", parts=tuple(parts()))
 
@@ -91,9 +97,10 @@ def _kept(activity: Activity, of: str, term: str, after: str) -> str:
     return f"Kept: {term} after {after}" + (f" ({of})" if len(activity.terms) > 1 else "")
 
 
-def _row(rule: FieldRule, activity: Activity) -> tuple[str, str, str]:
+def _row(rule: FieldRule, activity: Activity) -> tuple[str, str, str, str]:
     readers = tuple(_sorted(rule.readers))
-    return rule.name, rule.purpose, "as above" if readers == activity.readers else ", ".join(readers) or _NOBODY
+    who = "as above" if readers == activity.readers else ", ".join(readers) or _NOBODY
+    return rule.name, rule.purpose, who, "yes" if rule.locked else ""
 
 
 def _of_record(record: type[Record], terms: Terms) -> Activity:

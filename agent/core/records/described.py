@@ -3,16 +3,17 @@
 from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
 
-from agent.core.records.terms import Readers
+from agent.core.records.terms import Locked, Readers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRule:
-    """One stored field: its name, its purpose, who may read it."""
+    """One stored field: its name, its purpose, who may read it, and whether it is encrypted."""
 
     name: str
     purpose: str
     readers: Readers
+    locked: bool = False
 
 
 def rules(record: type[Any]) -> tuple[FieldRule, ...]:
@@ -36,4 +37,4 @@ def _rule(record: type[Any], name: str, said: tuple[Any, ...]) -> FieldRule:
             f"{record.__name__} does not say who may read it: READERS: ClassVar[Readers] = frozenset((Role.…,))"
             " behind its BASIS (agent/core/records/terms.py)"
         )
-    return FieldRule(name=name, purpose=purpose, readers=readers)
+    return FieldRule(name=name, purpose=purpose, readers=readers, locked=any(isinstance(each, Locked) for each in said))

@@ -13,11 +13,29 @@ from agent.views.metrics.calls import Calls
 from agent.views.metrics.history import History, reading
 from agent.views.metrics.operations import Operations
 from agent.views.metrics.paths import Paths
+from agent.views.metrics.promises import promises
 from agent.views.metrics.recordings import Recordings, recorder
-from agent.views.metrics.snapshot import CallsState, JournalState, PathState, RecorderState, SessionState, Snapshot
+from agent.views.metrics.snapshot import (
+    CallsState,
+    JournalState,
+    PathState,
+    PromisesState,
+    RecorderState,
+    SessionState,
+    Snapshot,
+)
 from agent.views.metrics.voicemail import Voicemail
 
-__all__ = ["CallsState", "JournalState", "Metrics", "PathState", "RecorderState", "SessionState", "Snapshot"]
+__all__ = [
+    "CallsState",
+    "JournalState",
+    "Metrics",
+    "PathState",
+    "PromisesState",
+    "RecorderState",
+    "SessionState",
+    "Snapshot",
+]
 
 # A second series for every counter, of which Prometheus makes nothing.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -113,3 +131,5 @@ class Metrics:
             yield from self._voicemail.series(now.purged_every_s)
         if now.calls is not None:
             yield from reading(now.calls)
+        if now.promises is not None:
+            yield from promises(now.promises)

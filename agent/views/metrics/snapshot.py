@@ -101,12 +101,21 @@ class CallsState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromisesState:
+    """The promises that were ``kept`` or not at the last verification, by id; ``at`` (ms) None: none in this run."""
+
+    at: int | None
+    kept: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The whole of it.
 
     ``registered`` counts open spans by vendor, ``certain`` by certainty ("none": no table of sites),
     ``recordings_running`` captures by trigger; ``refusals`` has every channel of notice, and how often it took none.
-    Voicemail is purged ``purged_every_s``, None where it is not; ``calls`` is None where none are read.
+    Voicemail is purged ``purged_every_s``, None where it is not; ``calls`` is None where none are read, ``promises``
+    where nobody verifies them.
     """
 
     version: str
@@ -129,3 +138,4 @@ class Snapshot:
     recorder: RecorderState | None = None
     purged_every_s: float | None = None
     calls: CallsState | None = None
+    promises: PromisesState | None = None

@@ -1,0 +1,131 @@
+"""What a probe finds of a promise, and what there is for it to look at."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from agent.core.records import ContentClass, RetentionClass
+from agent.duties.voicemail import Terms as VoicemailTerms
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+Value = str | int | None
+
+
+_LOCKED = re.compile(r"1\.[0-9a-f]{16}\.[0-9a-f]{16}\.[0-9A-Za-z_-]+")
+
+
+class State(StrEnum):
+    """Whether a promise is kept; ``not built``: nothing here makes it true, or what does is switched off."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    NOT_BUILT = "not built"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a probe found; ``evidence`` is one line of what was looked at and how much, with nothing of a person."""
+
+    id: str
+    state: State
+    evidence: str
+
+
+class Survey(Protocol):
+    """The store as it lies on the disk, nothing opened; every call raises StoreError where it cannot be read."""
+
+    def columns(self) -> Mapping[str, Sequence[str]]:
+        """Every table and view with its columns."""
+
+    def declared(self) -> Mapping[str, Sequence[str]]:
+        """What `columns` of a new store of this version are."""
+
+    def table(self, kind: str) -> str:
+        """The table of a kind of record."""
+
+    def count(self, kind: str) -> int:
+        """How many rows of a kind there are."""
+
+    def raw(self, kind: str, *names: str) -> Iterator[tuple[Value, ...]]:
+        """These columns of every row of a kind, in the order of the ids, fetched as they are asked for."""
+
+    def older(self, kind: str, name: str, before: int, **equal: str | int) -> tuple[int, str | None]:
+        """How many rows of a kind have an instant ``name`` before ``before`` (ms), and the oldest of these.
+
+        ``equal``: of those only whose columns have these values.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the configuration promises: days by class of records, and of sound."""
+
+    days: Mapping[RetentionClass, int]
+    content_days: Mapping[ContentClass, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where things lie; None where it is not configured. ``socket`` is the agent's control socket.
+
+    ``secrets`` are the files that hold a secret each; ``in_memory`` tells of a folder whether it reaches no disk.
+    """
+
+    store: Path
+    keyring: Path
+    socket: Path
+    sealed: Path | None = None
+    monitor: Path | None = None
+    spool: Path | None = None
+    calls: Path | None = None
+    secrets: tuple[Path, ...] = ()
+    in_memory: Callable[[Path], bool] = lambda _: False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """All that the probes look at, at the instant ``at`` (ms). Each opens the store with ``survey`` for itself.
+
+    ``pid`` is the running agent's, None where none runs; ``page`` the address of its HTTP, "" where it serves none.
+    ``probe_late_after_s`` is 0 where no dead-man probe is sent; ``remote``: HTTP may be reached from elsewhere.
+    """
+
+    at: int
+    survey: Callable[[], AbstractContextManager[Survey]]
+    places: Places
+    terms: Terms
+    voicemail: VoicemailTerms
+    voicemail_every_h: int
+    probe_late_after_s: float
+    pid: int | None = None
+    page: str = ""
+    remote: bool = False
+
+
+def judged(id: str, faults: Iterable[str], looked: str) -> Result:
+    """Broken where there are ``faults``, else ok; ``looked`` is what was looked at."""
+    found = [fault for fault in faults if fault]
+    if found:
+        return Result(id=id, state=State.BROKEN, evidence=f"{'; '.join(found)} ({looked})")
+    return Result(id=id, state=State.OK, evidence=looked)
+
+
+def not_built(id: str, why: str) -> Result:
+    """Nothing makes it true here."""
+    return Result(id=id, state=State.NOT_BUILT, evidence=why)
+
+
+def is_locked(text: str) -> bool:
+    """Whether a text is one of the store's locked values (README, Decisions), and so tells nothing."""
+    return _LOCKED.fullmatch(text) is not None
+
+
+def some(number: int, what: str) -> str:
+    """``what`` with its number, "" for none: a fault as `judged` takes it."""
+    return f"{number} {what}" if number else ""

@@ -1,0 +1,646 @@
+"""Each probe of the promise sees it kept, and sees each way in which it is broken."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from agent.core.instants import rfc3339
+from agent.core.records import (
+    RECORDS,
+    Account,
+    Alarm,
+    Blind,
+    Cause,
+    Deletion,
+    Delivery,
+    Entry,
+    Ground,
+    News,
+    Notice,
+    NumberClass,
+    Outcome,
+    Probe,
+    Purge,
+    Service,
+    Severity,
+    Total,
+    Verdict,
+)
+from agent.core.records import Path as Way
+from agent.duties.promises import PROBES, PROMISES, State, verify
+from agent.duties.promises.contents import MARKERS
+from agent.duties.promises.recordings import luhn
+from agent.duties.promises.terms import ENDS
+from agent.duties.promises.unbuilt import MISSING
+from tests.integration.promised import DAY_MS, RECORDING, Promised, hold, leg, recorded, span
+from tests.integration.voicemails import leave
+from tests.scenarios.made import AT, emergency
+
+
+@pytest.fixture
+def promised(tmp_path: Path) -> Promised:
+    return Promised(tmp_path)
+
+
+# All of it
+
+
+def test_each_sentence_has_a_probe_or_says_that_it_is_not_built(promised: Promised) -> None:
+    assert list(PROMISES) == [f"P{number:02d}" for number in range(1, 22)]
+    assert PROBES.keys() | MISSING.keys() == PROMISES.keys()
+    assert not PROBES.keys() & MISSING.keys()
+    found = list(verify(promised.scene()))
+    assert [result.id for result in found] == list(PROMISES)
+    for result in found:
+        if result.id in MISSING:
+            assert result.state is State.NOT_BUILT
+
+
+def test_what_cannot_be_looked_at_is_not_called_kept(promised: Promised) -> None:
+    promised.store.write_bytes(b"no database" * 1000)
+    found = {result.id: result for result in verify(promised.scene())}
+    for id in ("P05", "P06", "P10", "P11", "P12", "P14", "P20"):
+        assert found[id].state is State.BROKEN
+        assert "could not be looked at" in found[id].evidence
+
+
+# P03, P04: calls
+
+
+def test_p03_calls_that_can_be_billed_as_they_are(promised: Promised) -> None:
+    scene = promised.scene(calls=promised.folder / "calls.csv")
+    free = {"itemised": False, "billable_s": 0}
+    promised.keep(leg(), leg(id="c2", number_class=NumberClass.EMERGENCY, **free))
+    assert "2 legs" in promised.kept("P03", scene)
+    assert promised.found("P03").state is State.NOT_BUILT
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "word"),
+    [
+        ("billable_s", 10, "more seconds billed"),
+        ("billable_s", -1, "more seconds billed"),
+        ("number_class", "emergency", "emergency"),
+        ("direction", "incoming", "went not out"),
+    ],
+)
+def test_p03_a_leg_that_cannot_be_billed_breaks_it(promised: Promised, column: str, value: object, word: str) -> None:
+    promised.keep(leg())
+    promised.spoil(f"UPDATE calls SET {column} = ?", value)
+    promised.broken("P03", word, scene=promised.scene(calls=promised.folder / "calls.csv"))
+
+
+@pytest.mark.parametrize("name", ["calls.csv", "calls.csv.taken"])
+def test_p03_calls_that_wait_for_too_long_break_it(promised: Promised, name: str) -> None:
+    scene, file = promised.scene(calls=promised.folder / "calls.csv"), promised.folder / name
+    file.write_bytes(b"x" * 77)
+    os.utime(file, (AT / 1000 - 60,) * 2)
+    assert "77 bytes" in promised.kept("P03", scene)
+    os.utime(file, (AT / 1000 - 3600,) * 2)
+    promised.broken("P03", "77 bytes", "60 min", scene=scene)
+
+
+def test_p04_what_is_free_on_no_bill(promised: Promised) -> None:
+    scene = promised.scene(calls=promised.folder / "calls.csv")
+    promised.keep(leg(), leg(id="c2", number_class=NumberClass.HELPLINE, itemised=False))
+    assert "2 legs" in promised.kept("P04", scene)
+    for free in ("helpline", "freephone", "emergency", "internal"):
+        promised.spoil("UPDATE calls SET itemised = 1, number_class = ? WHERE id = 'c2'", free)
+        promised.broken("P04", "1 freephone, helpline", scene=scene)
+
+
+# P05: emergencies
+
+PROBE = Probe(id="p", at=AT - 5_000)
+WAY = Way(id="w", context="phones", number="999", verdict=Verdict.OURS, route="x", since_at=AT - DAY_MS)
+ALARM = Alarm(id="al", cause=Cause.EMERGENCY, subject="e", severity=Severity.CRITICAL, raised_at=AT - 120_000)
+NOTICE = Notice(
+    id="n",
+    alarm="al",
+    cause=Cause.EMERGENCY,
+    channel="desk",
+    news=News.RAISED,
+    state=Delivery.SENT,
+    raised_at=AT - 120_000,
+    try_at=AT - 120_000,
+)
+
+
+def test_p05_a_way_that_is_alive(promised: Promised) -> None:
+    promised.keep(PROBE, WAY, ALARM, NOTICE, emergency(outcome=Outcome.ANSWERED))
+    evidence = promised.kept("P05", replace(promised.scene(), pid=os.getpid()))
+    assert "last probe 5 s ago" in evidence
+    assert "1 ours" in evidence
+    assert "1 emergencies" in evidence
+    # somebody who took it on was told, whatever the channels say
+    promised.keep(replace(NOTICE, state=Delivery.PENDING), replace(ALARM, acknowledged_at=AT - 100_000))
+    promised.kept("P05", replace(promised.scene(), pid=os.getpid()))
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "word"),
+    [
+        (replace(PROBE, at=AT - 120_000), "no probe has come"),
+        (replace(WAY, verdict=Verdict.BROKEN), "1 ways of an emergency number are broken"),
+        (replace(WAY, gone_at=AT), "has not shown"),
+        (replace(NOTICE, state=Delivery.PENDING), "1 emergencies nobody was told of"),
+        (replace(NOTICE, state=Delivery.DROPPED), "1 emergencies nobody was told of"),
+        (Blind(id="b", session="express", cause="lost", from_at=AT - 60_000), "does not listen"),
+    ],
+)
+def test_p05_whatever_stands_in_its_way_breaks_it(
+    promised: Promised, spoiled: Probe | Way | Notice | Blind, word: str
+) -> None:
+    promised.keep(PROBE, WAY, ALARM, NOTICE)
+    promised.keep(spoiled)
+    promised.broken("P05", word, scene=replace(promised.scene(), pid=os.getpid()))
+
+
+def test_p05_without_an_agent_it_is_broken_and_without_probes_unproved(promised: Promised) -> None:
+    promised.keep(PROBE, WAY)
+    promised.broken("P05", "no agent is running")
+    unproved = replace(promised.scene(), pid=os.getpid(), probe_late_after_s=0)
+    assert promised.found("P05", unproved).state is State.NOT_BUILT
+
+
+# P06, P20: terms
+
+
+def test_every_kind_says_from_when_its_term_counts() -> None:
+    for record in RECORDS:
+        assert record in ENDS, f"agent/duties/promises/terms.py does not say when a {record.KIND} ends"
+        assert ENDS[record] in record.__annotations__
+
+
+def test_p20_what_is_young_or_open_is_kept(promised: Promised) -> None:
+    old = AT - 4000 * DAY_MS
+    promised.keep(
+        span(first_seen=old), leg(), emergency(outcome=Outcome.ANSWERED), *recorded(), replace(ALARM, raised_at=old)
+    )
+    assert "kinds" in promised.kept("P20")
+    assert "1 legs" in promised.kept("P06")
+
+
+def test_p20_each_class_past_its_term_breaks_it(promised: Promised) -> None:
+    promised.keep(span(ended_at=AT - 367 * DAY_MS))
+    promised.broken("P20", "1 registration of class registration", rfc3339(AT - 367 * DAY_MS)[:10])
+    promised.keep(span(ended_at=AT - 365 * DAY_MS))
+    promised.kept("P20")
+    # a fuller view has minutes
+    promised.keep(span(ended_at=AT))
+    promised.spoil("INSERT INTO details VALUES ('d', 'e', NULL, NULL, NULL, ?)", rfc3339(AT - 1_000_000))
+    promised.broken("P20", "1 detail of class detail")
+
+
+def test_p20_sound_past_its_term_breaks_it(promised: Promised) -> None:
+    promised.keep(*recorded(stored_at=AT - 92 * DAY_MS))
+    promised.broken("P20", "1 recordings of class user")
+
+
+def test_p20_lines_of_a_timeline_go_with_their_emergency(promised: Promised) -> None:
+    call = replace(emergency(outcome=Outcome.ANSWERED), ended_at=AT)
+    line = Entry(id="l", emergency=call.id, seq=1, at=AT - 400 * DAY_MS, what="dialled", chain="x")
+    promised.keep(call, line)
+    promised.kept("P20")
+    promised.spoil("DELETE FROM emergencies")
+    promised.broken("P20", "1 entry of class emergency")
+
+
+@pytest.mark.parametrize(("itemised", "days", "word"), [(True, 367, "class call"), (False, 32, "class unbilled")])
+def test_p06_calls_past_their_term_break_it(promised: Promised, itemised: bool, days: int, word: str) -> None:
+    promised.keep(leg(itemised=itemised, started_at=AT - (days - 2) * DAY_MS))
+    promised.kept("P06")
+    promised.keep(leg(itemised=itemised, started_at=AT - days * DAY_MS))
+    promised.broken("P06", word)
+    promised.broken("P20", word)
+
+
+def purged_run(**values: Any) -> Deletion:
+    """What the purge did to spans: 3 that had ended a day before they had to go."""
+    made = Deletion(
+        id="00000000000000b1",
+        at=AT - 1000,
+        of="registration",
+        retention="registration",
+        ground=Ground.EXPIRED,
+        count=3,
+        oldest_at=AT - 400 * DAY_MS,
+        newest_at=AT - 366 * DAY_MS,
+    )
+    return replace(made, **values)
+
+
+def test_p20_what_is_held_may_stay(promised: Promised) -> None:
+    promised.keep(span(ended_at=AT - 400 * DAY_MS), span(id="a2", ended_at=AT - 401 * DAY_MS))
+    promised.broken("P20", "2 registration of class")
+    promised.keep(purged_run(ground=Ground.HELD, count=1))
+    promised.broken("P20", "1 registration of class")
+    promised.keep(purged_run(ground=Ground.HELD, count=2))
+    promised.kept("P20")
+    # counted anew each day: one of last week says nothing of today
+    promised.keep(purged_run(ground=Ground.HELD, count=2, at=AT - 7 * DAY_MS))
+    promised.broken("P20", "2 registration of class")
+
+
+def test_p20_sound_that_is_held_may_stay(promised: Promised) -> None:
+    promised.keep(*recorded(stored_at=AT - 92 * DAY_MS), hold(lines=("202",)))
+    promised.broken("P20", "1 recordings of class user")
+    promised.keep(hold(kinds=("calls",)))
+    promised.broken("P20", "1 recordings of class user")
+    promised.keep(hold())
+    promised.kept("P20")
+    promised.keep(hold(lifted_at=AT))
+    promised.broken("P20", "1 recordings of class user")
+
+
+def test_p20_what_went_too_soon_breaks_it(promised: Promised) -> None:
+    promised.keep(purged_run())
+    assert "3 purged" in promised.kept("P20")
+    promised.keep(purged_run(newest_at=AT - 364 * DAY_MS))
+    promised.broken("P20", "1 runs of the purge took what was not past its term")
+    # who asks for erasure has it sooner
+    promised.keep(purged_run(newest_at=AT - 364 * DAY_MS, ground=Ground.ERASURE))
+    promised.kept("P20")
+
+
+def test_p20_what_stays_with_another_goes_with_it(promised: Promised) -> None:
+    account = Account(id="ac", account="A1", opened_at=0, closed_at=None)
+    service = Service(id="s", account="A1", line="201", from_at=0, until_at=AT - 3000 * DAY_MS)
+    optin, recording, content = recorded(stored_at=AT)
+    promised.keep(account, service, optin, replace(recording, stopped_at=AT - 500 * DAY_MS), content)
+    promised.kept("P20")
+    promised.spoil("DELETE FROM accounts")
+    promised.broken("P20", "1 service of class consent")
+    promised.spoil("DELETE FROM services")
+    promised.spoil("UPDATE contents SET state = 'deleted'")
+    promised.broken("P20", "1 recording of class recording")
+
+
+def test_p06_a_total_that_tells_a_number_breaks_it(promised: Promised) -> None:
+    total = Total(
+        id="t",
+        line="201",
+        month_at=AT - 800 * DAY_MS,
+        number_class=NumberClass.GEOGRAPHIC,
+        area="0113",
+        calls=2,
+        billable_s=9,
+    )
+    promised.keep(total, hold())
+    assert "1 totals of those before, 1 legal holds" in promised.kept("P06")
+    promised.spoil("UPDATE totals SET area = '01134960000'")
+    promised.broken("P06", "1 totals tell more of a number")
+    promised.keep(replace(total, month_at=AT - 2300 * DAY_MS))
+    promised.broken("P06", "1 totals of class vat")
+
+
+# P10: registrations
+
+
+def test_p10_address_and_type_of_device(promised: Promised) -> None:
+    promised.keep(span(), span(id="a2", ip=None, transport=None, vendor="unknown", model="", firmware=""))
+    assert "2 spans" in promised.kept("P10")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "word"),
+    [
+        ("ip", "192.0.2.7:5060", "address"),
+        ("transport", "sip:201@192.0.2.7", "transport"),
+        ("vendor", "Yealink SIP-T46U 108.85.0.20", "make"),
+        ("model", "T46U 805ec0123456", "model"),
+        ("model", "T46U 80:5e:c0:12:34:56", "model"),
+        ("firmware", "108.85.0.20", "firmware"),
+    ],
+)
+def test_p10_anything_else_of_a_register_breaks_it(promised: Promised, column: str, value: str, word: str) -> None:
+    promised.keep(span())
+    promised.spoil(f"UPDATE registrations SET {column} = ?", value)
+    promised.broken("P10", f"1 spans whose {word}")
+    assert value not in promised.found("P10").evidence
+
+
+def test_p10_a_column_more_breaks_it(promised: Promised) -> None:
+    promised.spoil("ALTER TABLE registrations ADD COLUMN call_id TEXT")
+    promised.broken("P10", "1 columns besides")
+
+
+# P11, P12: recordings
+
+
+@pytest.fixture
+def sealed(promised: Promised) -> Path:
+    folder = promised.folder / "sealed"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def aged(path: Path, content: bytes, seconds: float = 7200) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o600)
+    os.utime(path, (AT / 1000 - seconds,) * 2)
+    return path
+
+
+def test_p11_a_recording_that_was_asked_for(promised: Promised, sealed: Path) -> None:
+    promised.keep(*recorded())
+    aged(sealed / f"{RECORDING}.sealed", b"sealed")
+    aged(sealed / "00000000000000ff.sealed", b"its record is on the way", 1)
+    capture = aged(promised.folder / "monitor" / f"{RECORDING}.wav", b"RIFF", 60)
+    scene = promised.scene(sealed=sealed, monitor=capture.parent, in_memory=lambda _: True)
+    assert "1 recordings kept, 1 opt-ins" in promised.kept("P11", scene)
+    # sound on the disk, and sound that nobody has sealed
+    promised.broken("P11", "1 captures lie on a disk", scene=promised.scene(sealed=sealed, monitor=capture.parent))
+    aged(capture, b"RIFF")
+    promised.broken("P11", "1 captures have lain readable", scene=scene)
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("DELETE FROM optins", "1 recordings are kept that no opt-in"),
+        ("UPDATE recordings SET optin = NULL", "1 recordings are kept that no opt-in"),
+        ("UPDATE recordings SET opted_in = 0", "1 recordings are kept that no opt-in"),
+        ("DELETE FROM recordings", "1 recordings are kept that no opt-in"),
+        ("DELETE FROM contents", "1 files are kept that no record tells of"),
+        ("UPDATE contents SET state = 'deleted'", "1 files are kept that no record tells of"),
+        ("UPDATE recordings SET opted_in = 0, state = 'recording'", "1 captures run that nobody asked for"),
+    ],
+)
+def test_p11_a_recording_that_nobody_asked_for_breaks_it(promised: Promised, sealed: Path, sql: str, word: str) -> None:
+    promised.keep(*recorded())
+    aged(sealed / f"{RECORDING}.sealed", b"sealed")
+    promised.spoil(sql)
+    promised.broken("P11", word, scene=promised.scene(sealed=sealed))
+
+
+def test_p11_sound_that_is_lost_or_can_be_read_breaks_it(promised: Promised, sealed: Path) -> None:
+    promised.keep(*recorded())
+    promised.broken("P11", "1 recordings on record have no sealed file", scene=promised.scene(sealed=sealed))
+    aged(sealed / f"{RECORDING}.sealed", b"RIFF....WAVE")
+    promised.broken("P11", "1 recordings lie readable", scene=promised.scene(sealed=sealed))
+
+
+def test_p12_nothing_of_a_pause_and_no_card(promised: Promised) -> None:
+    promised.keep(*recorded(), ALARM, emergency(), replace(ALARM, id="a2", what="called 4929421234567 at 20:44"))
+    assert "1 recordings with pauses" in promised.kept("P12")
+
+
+def test_p12_sound_of_a_pause_breaks_it(promised: Promised) -> None:
+    promised.keep(*recorded(duration_ms=10_000))
+    promised.broken("P12", "1 recordings are longer")
+    promised.keep(*recorded(duration_ms=8_900))
+    promised.kept("P12")
+
+
+@pytest.mark.parametrize(
+    "text", ["4111111111111111", "card 4111 1111 1111 1111 of", "5500-0000-0000-0004", "(340000000000009)"]
+)
+def test_p12_a_card_number_in_any_text_breaks_it(promised: Promised, text: str) -> None:
+    promised.keep(ALARM)
+    for column in ("what", "comment", "closed_by"):
+        promised.spoil(f"UPDATE alarms SET what = '', comment = NULL, closed_by = NULL, {column} = ?", text)
+        promised.broken("P12", "1 texts hold a number")
+        assert text not in promised.found("P12").evidence
+
+
+def test_p12_a_column_for_digits_breaks_it(promised: Promised) -> None:
+    promised.spoil("ALTER TABLE calls ADD COLUMN dtmf TEXT")
+    promised.broken("P12", "1 columns are named for digits")
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [("4111111111111111", True), ("4111111111111112", False), ("79927398713", False), ("4111 1111 1111 1111", True)],
+)
+def test_the_check_digit(text: str, passes: bool) -> None:
+    assert luhn(text) is passes
+
+
+# P13, P14: contents
+
+
+def test_p13_no_content_at_rest(promised: Promised) -> None:
+    promised.keep(span(), leg(), ALARM, *recorded())
+    assert f"{len(MARKERS)} markers" in promised.kept("P13")
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_p13_what_only_sip_holds_breaks_it(promised: Promised, marker: bytes) -> None:
+    promised.keep(ALARM)
+    promised.spoil("UPDATE alarms SET what = ?", f"{'x' * 2000}{marker.decode()}")
+    promised.broken("P13", "what only SIP messages hold")
+
+
+@pytest.mark.parametrize("name", ["agent.sqlite-wal", "agent.sqlite.keys", "agent.sqlite.alive"])
+def test_p13_it_is_found_beside_the_store_and_where_two_pieces_meet(promised: Promised, name: str) -> None:
+    path = promised.folder / name
+    for place in ((1 << 20) - 3, (1 << 20) - 1, 1 << 20, 3 << 20):
+        path.write_bytes(b"\0" * place + b"<sip:")
+        promised.broken("P13", "<sip:")
+    path.write_bytes(b"\0" * (1 << 20) + b"<sip")
+    promised.kept("P13")
+
+
+def test_p13_the_log_of_the_running_agent_too(promised: Promised, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=file)
+    try:
+        scene = replace(promised.scene(), pid=child.pid)
+        promised.kept("P13", scene)
+        log.write_bytes(b'{"event": "MESSAGE sip:201"}')
+        promised.broken("P13", "MESSAGE sip:", scene=scene)
+    finally:
+        child.communicate(b"\n", timeout=60)
+
+
+def test_p14_the_tables_that_are_declared(promised: Promised) -> None:
+    assert "tables with" in promised.kept("P14")
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("CREATE TABLE bodies (body TEXT)", "1 tables or views are nobody's"),
+        ("CREATE VIEW who AS SELECT line FROM calls", "1 tables or views are nobody's"),
+        ("ALTER TABLE calls ADD COLUMN content TEXT", "1 columns are nobody's"),
+    ],
+)
+def test_p14_a_place_for_more_breaks_it(promised: Promised, sql: str, word: str) -> None:
+    promised.spoil(sql)
+    promised.broken("P14", word)
+
+
+# P15: voicemail
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    folder = tmp_path / "voicemail"
+    leave(folder / "default" / "201" / "Old", 0, days=3)
+    return folder
+
+
+def purged(ago_ms: int, *, done: bool = True) -> Purge:
+    return Purge(id=f"p{ago_ms}", at=AT - ago_ms, done_at=AT - ago_ms + 1 if done else None, mailboxes=1, kept=1)
+
+
+def test_p15_voicemail_that_goes(promised: Promised, spool: Path) -> None:
+    promised.keep(purged(DAY_MS // 2))
+    evidence = promised.kept("P15", promised.scene(spool=spool))
+    assert "1 mailboxes with 1 messages" in evidence
+    assert "last purge 12 h ago" in evidence
+    assert promised.found("P15").state is State.NOT_BUILT
+
+
+def test_p15_a_message_that_stays_breaks_it(promised: Promised, spool: Path) -> None:
+    promised.keep(purged(0))
+    leave(spool / "default" / "201" / "Old", 1, days=15)
+    promised.kept("P15", promised.scene(spool=spool))
+    leave(spool / "default" / "201" / "Old", 1, days=17)
+    promised.broken("P15", "1 messages are past their time", scene=promised.scene(spool=spool))
+
+
+def test_p15_no_purge_breaks_it(promised: Promised, spool: Path) -> None:
+    scene = promised.scene(spool=spool)
+    promised.broken("P15", "no purge has come to its end", scene=scene)
+    promised.keep(purged(1, done=False))
+    promised.broken("P15", "no purge has come to its end", scene=scene)
+    promised.keep(purged(3 * DAY_MS))
+    promised.broken("P15", "72 h ago", scene=scene)
+
+
+def test_p15_a_spool_that_is_not_there_breaks_it(promised: Promised) -> None:
+    promised.keep(purged(0))
+    promised.broken("P15", scene=promised.scene(spool=promised.folder / "none"))
+
+
+# P18: security
+
+
+def test_p18_for_its_owner_alone(promised: Promised, sealed: Path) -> None:
+    secret = aged(promised.folder / "secret", b"s")
+    aged(sealed / f"{RECORDING}.sealed", b"x")
+    evidence = promised.kept("P18", promised.scene(secrets=(secret,), sealed=sealed))
+    assert "2 folders, 0 encrypted values and no agent runs" in evidence
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o602])
+def test_p18_a_file_that_others_may_use_breaks_it(promised: Promised, sealed: Path, mode: int) -> None:
+    files = {
+        "lock": promised.folder / "agent.sqlite.lock",
+        "keys": aged(promised.folder / "agent.sqlite.keys", b"k"),
+        "secret": aged(promised.folder / "secret", b"s"),
+        "sealed": aged(sealed / f"{RECORDING}.sealed", b"x"),
+        "store": promised.store,  # Last: SQLite gives its journals the same mode.
+    }
+    scene = promised.scene(secrets=(files["secret"],), sealed=sealed)
+    promised.kept("P18", scene)
+    for file in files.values():
+        file.chmod(mode)
+        promised.broken("P18", "1 files can be used by others", scene=scene)
+        file.chmod(0o600)
+
+
+def test_p18_a_folder_that_others_may_enter_breaks_it(promised: Promised, sealed: Path) -> None:
+    scene = promised.scene(sealed=sealed)
+    for folder in (promised.folder, sealed):
+        folder.chmod(0o750)
+        promised.broken("P18", "1 folders can be entered", scene=scene)
+        folder.chmod(0o700)
+
+
+def test_p18_personal_values_in_clear_break_it(promised: Promised) -> None:
+    locked = f"1.{'a' * 16}.{'b' * 16}.Zm9vYmFy"
+    promised.keep(leg())
+    promised.spoil("UPDATE calls SET number = ?, forwarded = ?", locked, locked)
+    assert "2 encrypted values" in promised.kept("P18")
+    promised.spoil("UPDATE calls SET number = '01134960000'")
+    promised.broken("P18", "1 personal values lie in clear")
+    assert "0113496" not in promised.found("P18").evidence
+    # an emergency waits for no key: what could not be locked at once is locked soon
+    promised.spoil("UPDATE calls SET started_at = ?", rfc3339(AT - 60_000))
+    promised.kept("P18")
+
+
+@pytest.fixture
+def listens(promised: Promised) -> Iterator[Callable[[str], int]]:
+    """A process, ours, that listens at an address."""
+    with closing(socket.socket(socket.AF_INET6)) as six, closing(socket.socket()) as four:
+
+        def listen(host: str) -> int:
+            listening = six if ":" in host else four
+            listening.bind((host, 0))
+            listening.listen()
+            return os.getpid()
+
+        yield listen
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_p18_a_listener_that_others_can_reach_breaks_it(
+    promised: Promised, listens: Callable[[str], int], host: str
+) -> None:
+    scene = replace(promised.scene(), pid=listens(host))
+    promised.broken("P18", "listeners can be reached", scene=scene)
+    promised.kept("P18", replace(scene, remote=True))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_p18_one_on_loopback_does_not(promised: Promised, listens: Callable[[str], int], host: str) -> None:
+    evidence = promised.kept("P18", replace(promised.scene(), pid=listens(host)))
+    assert "listeners of the running agent" in evidence
+
+
+# P21: pages
+
+
+@pytest.fixture
+def page() -> Iterator[Callable[[dict[str, str]], str]]:
+    """A server that answers with these headers."""
+    headers: dict[str, str] = {}
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/metrics" else 404)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    Thread(target=server.serve_forever, daemon=True).start()
+
+    def answers(with_headers: dict[str, str]) -> str:
+        headers.update(with_headers)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield answers
+    server.shutdown()
+    server.server_close()
+
+
+def test_p21_a_cookie_breaks_it_and_without_a_page_there_is_nothing_to_prove(
+    promised: Promised, page: Callable[[dict[str, str]], str]
+) -> None:
+    assert promised.found("P21").state is State.NOT_BUILT
+    scene = replace(promised.scene(), page=page({"Content-Type": "text/plain"}))
+    result = promised.found("P21", scene)
+    assert result.state is State.NOT_BUILT
+    assert "4 of 4" in result.evidence
+    page({"Set-Cookie": "who=me"})
+    promised.broken("P21", "4 cookies", scene=scene)
