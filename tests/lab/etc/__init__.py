@@ -6,7 +6,7 @@ PHONES = tuple(str(number) for number in (*range(201, 210), 301, 302))
 _PHONE = """[{name}]
 type=endpoint
 context={context}
-disallow=all
+{texts}disallow=all
 allow=alaw,ulaw
 auth={name}
 aors={name}
@@ -34,6 +34,7 @@ minimum_expiration=1
 _TRUNK = """[{name}]
 type=endpoint
 context=incoming
+message_context=texts-incoming
 disallow=all
 allow=alaw,ulaw
 aors={name}
@@ -75,6 +76,9 @@ _MORE = {
     "209": "identify_by=auth_username,username\ntrust_id_inbound=yes\n",
 }
 
+#: Their texts land in the context of their calls, as they do by default.
+_NO_TEXTS = frozenset(("208", "301", "302"))
+
 
 def password(phone: str) -> str:
     """The SIP password of a phone of the lab."""
@@ -87,6 +91,7 @@ def phone_sections() -> str:
         _PHONE.format(
             name=name,
             context="unmodified" if name.startswith("3") else "phones",
+            texts="" if name in _NO_TEXTS else "message_context=texts\n",
             password=password(name),
             more=_MORE.get(name, ""),
         )
