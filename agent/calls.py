@@ -1,43 +1,56 @@
-"""From the configuration to the calls that Asterisk writes down, and from there into the store."""
+"""From the configuration to the calls and texts that Asterisk writes down, and from there into the store."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
 from agent.config import Config
 from agent.core import call
+from agent.core.instants import rfc3339
 from agent.core.lanes import Lane
 from agent.core.numbering import Plan
-from agent.core.records import Call, Key, Record, key_of
+from agent.core.records import Call, Cause, Key, Record, Severity, Text, TextOutcome, key_of
+from agent.core.text import Texts
 from agent.pipeline import Pipeline
 from agent.sources.cdr import CallSource
 from agent.sources.cdr_file import CallFile
 from agent.stores.vault import shred
 from agent.views.metrics import CallsState
 
-#: With more than this waiting in its lane no calls are read, long before any would be shed.
+#: With more than this waiting in its lane nothing is read, long before any would be shed.
 ROOM = 20_000
 
 
 class Intake:
-    """Puts calls on their way and waits for their commit, which is durable; an observer of the pipeline."""
+    """Puts calls and texts on their way and waits for their commit, which is durable; an observer of the pipeline."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, clock: Callable[[], int]) -> None:
         self._pipeline = pipeline
+        self._clock = clock
         self._missing: set[Key] = set()
         self._moved = asyncio.Event()
         pipeline.observers.append(self)
 
-    async def keep(self, calls: Sequence[Call]) -> None:
-        """Return when ``calls`` are in the store; for as long as it takes nothing, they wait, and nothing more is read.
+    async def keep(self, records: Sequence[Call | Text]) -> None:
+        """Return when ``records`` are in the store; for as long as it takes nothing, they wait, and no more is read.
 
-        Whatever else waits in the ordinary lane goes before them.
+        Whatever else waits in the ordinary lane goes before them. A text to the emergency services raises an alarm,
+        which does not wait for that.
         """
+        for record in records:
+            if isinstance(record, Text) and record.outcome is TextOutcome.REFUSED:
+                self._alarm(record)
         while self._pipeline.lanes.depth(Lane.ORDINARY) > ROOM:
             await self._next()
-        self._missing = {key_of(record) for record in calls}
-        self._pipeline.put(calls)
+        self._missing = {key_of(record) for record in records}
+        self._pipeline.put(records)
         while self._missing:
             await self._next()
+
+    def _alarm(self, text: Text) -> None:
+        what = f"sent {rfc3339(text.at)}, and refused: it reached nobody; ring the line, or go there"
+        subject = f"line {text.line or 'not known'}"
+        alarm = self._pipeline.engine.condition(Cause.TEXT, subject, what, Severity.CRITICAL, self._clock())
+        self._pipeline.put(alarm)
 
     async def _next(self) -> None:
         self._moved.clear()
@@ -59,13 +72,15 @@ def source(config: Config, pipeline: Pipeline, *, clock: Callable[[], int]) -> C
     wanted = config.calls
     if wanted.cdr_file is None:
         return None
+    numbers, link = plan(config), pipeline.engine.link
     calls = call.Calls(
-        plan=plan(config),
+        plan=numbers,
         trunks=frozenset(wanted.trunks),
-        link=pipeline.engine.link,
+        link=link,
         recorded=pipeline.engine.recorded,
     )
-    return CallSource(CallFile(wanted.cdr_file, shred), calls, Intake(pipeline).keep, clock)
+    texts = Texts(plan=numbers, link=link)
+    return CallSource(CallFile(wanted.cdr_file, shred), calls, texts, Intake(pipeline, clock).keep, clock)
 
 
 def state(reading: CallSource | None) -> CallsState | None:

@@ -10,7 +10,7 @@ import structlog
 
 from agent.core.engine import Engine, Output
 from agent.core.lanes import Lane, Lanes, lane_of
-from agent.core.records import Call, Emergency, Key, Record, Recording, key_of
+from agent.core.records import Call, Emergency, Key, Record, Recording, Text, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Message
 from agent.ports import Store, StoreError
@@ -216,7 +216,7 @@ class Pipeline:
         started = time.perf_counter()
         try:
             # Of a call there is nothing left but its record, once that counts as stored.
-            durable = lane is not Lane.ORDINARY or any(isinstance(record, Call) for record in records)
+            durable = lane is not Lane.ORDINARY or any(isinstance(record, Call | Text) for record in records)
             await self._store.commit(records, durable=durable)
         except StoreError as error:
             self._refused(error, records)

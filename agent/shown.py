@@ -28,6 +28,7 @@ COLUMNS: dict[str, list[str]] = {
     "content": "id line kept_as state stored_at duration_ms size_bytes deleted_at deleted_by reason".split(),
     "access": "at by recording use reason".split(),
     "call": "line direction number_class forwarded_class outcome started_at duration_s billable_s recorded".split(),
+    "text": "line direction number_class at size outcome".split(),
     "account": "account itemised history_consent opened_at closed_at".split(),
     "service": "id account line number from_at until_at corrected_at corrected_by correction".split(),
     "audit": "at by use subject reason".split(),

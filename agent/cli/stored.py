@@ -33,6 +33,7 @@ class Listed(StrEnum):
     ACCESSES = "accesses"
     PURGES = "purges"
     CALLS = "calls"
+    TEXTS = "texts"
     DELETIONS = "deletions"
     TOTALS = "totals"
 
@@ -52,6 +53,7 @@ _KIND = {
     Listed.ACCESSES: "access",
     Listed.PURGES: "purge",
     Listed.CALLS: "call",
+    Listed.TEXTS: "text",
     Listed.DELETIONS: "deletion",
     Listed.TOTALS: "total",
 }

@@ -17,11 +17,12 @@ from agent.core.records import (
     Record,
     Recording,
     Registration,
+    Text,
 )
 
 #: The kinds of record that each word of a hold keeps. A timeline stays as long as its emergency does.
 COVERED: Mapping[Kept, tuple[type[Record], ...]] = {
-    Kept.CALLS: (Call,),
+    Kept.CALLS: (Call, Text),
     Kept.REGISTRATIONS: (Registration,),
     Kept.EMERGENCIES: (Emergency, Detail, Alarm, Look),
     Kept.RECORDINGS: (Recording, OptIn, Content, Access),

@@ -32,6 +32,7 @@ from agent.core.records import (
     Request,
     SegmentRoot,
     Service,
+    Text,
     Total,
     key_of,
 )
@@ -71,6 +72,7 @@ LANE_OF: dict[type[Record], Lane] = {
     Registration: Lane.ORDINARY,
     Failure: Lane.ORDINARY,
     Call: Lane.ORDINARY,
+    Text: Lane.ORDINARY,
 }
 
 #: Rows in one ordinary transaction at the most: an emergency waits for one of them (README, Decisions).
@@ -90,8 +92,8 @@ class Lanes:
 
     A record that waits is replaced by its own later state, so the emergency and recording lanes are bounded
     by the calls that are up. The ordinary lane takes ``ordinary_limit`` records; past that a *new* one is shed
-    and counted in ``shed``, oldest kept: a registration's next refresh brings it back. A call is never shed: it is read
-    only when there is room (`agent.calls`).
+    and counted in ``shed``, oldest kept: a registration's next refresh brings it back. A call or text is never shed: it
+    is read only when there is room (`agent.calls`).
     """
 
     ordinary_limit: int = 200_000
@@ -105,7 +107,7 @@ class Lanes:
         lane = lane_of(record)
         waiting = self._waiting[lane]
         full = lane is Lane.ORDINARY and len(waiting) >= self.ordinary_limit
-        if full and key_of(record) not in waiting and not isinstance(record, Call):
+        if full and key_of(record) not in waiting and not isinstance(record, Call | Text):
             self.shed[record.KIND] += 1
             return
         waiting[key_of(record)] = record

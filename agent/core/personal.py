@@ -8,7 +8,7 @@ instants its term counts, the first that it has: as its rows are deleted by. Its
 from dataclasses import dataclass, fields
 from typing import get_type_hints
 
-from agent.core.records import RECORDS, Call, Locked, Record, RetentionClass
+from agent.core.records import RECORDS, Call, Locked, Record, RetentionClass, Text
 
 #: Whose key locks a field of a record that is of no line.
 NO_OWNER = "nobody"
@@ -51,4 +51,4 @@ def aged_by(record: Record) -> int | None:
 
 def class_of(record: Record) -> RetentionClass:
     """The retention class of this record; see `agent.core.records.retentions`."""
-    return RetentionClass.UNBILLED if isinstance(record, Call) and not record.itemised else record.RETENTION
+    return RetentionClass.UNBILLED if isinstance(record, Call | Text) and not record.itemised else record.RETENTION

@@ -27,6 +27,7 @@ _ABOUT = {
     Cause.VOICEMAIL: "Voicemail",
     Cause.HOLD: "A legal hold",
     Cause.REQUEST: "A customer's request about his data",
+    Cause.TEXT: "A text to the emergency services",
 }
 
 

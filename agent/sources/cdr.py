@@ -1,4 +1,4 @@
-"""The calls that Asterisk wrote down: read no faster than they are stored, and destroyed once they are."""
+"""The calls and texts that Asterisk wrote down: read no faster than they are stored, and destroyed once they are."""
 
 import asyncio
 import os
@@ -7,35 +7,40 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import structlog
 
 from agent.core.call import Calls, Legs
-from agent.core.cdr import Cdr, Lines, parse
-from agent.core.records import Call
+from agent.core.cdr import Cdr, parse
+from agent.core.lines import Lines
+from agent.core.records import Call, Text
+from agent.core.text import Sent, Texts
+from agent.core.text import parse as parse_text
 from agent.sources.cdr_file import CallFile, CallFileError
 
 log = structlog.get_logger()
 
 #: Asterisk tells nobody of a new line.
 EVERY_S = 2.0
-#: Calls in one go to the store: as many as go into one ordinary transaction.
+#: Calls and texts in one go to the store: as many as go into one ordinary transaction.
 BATCH = 64
 _PIECE = 64 * 1024
 
 
 class CallSource:
-    """Reads the calls no faster than ``keep`` takes them: it returns when they are stored durably."""
+    """Reads calls and texts no faster than ``keep`` takes them: it returns when they are stored durably."""
 
     def __init__(
         self,
         file: CallFile,
         calls: Calls,
-        keep: Callable[[Sequence[Call]], Awaitable[None]],
+        texts: Texts,
+        keep: Callable[[Sequence[Call | Text]], Awaitable[None]],
         clock: Callable[[], int],
     ) -> None:
         self.file = file
         self._calls = calls
+        self._texts = texts
         self._keep = keep
         self._clock = clock
         self._legs = Legs()
-        #: Since the start: lines that are no CDR of ours, and legs in which the PBX talked to itself.
+        #: Since the start: lines that are no CDR or text of ours, and legs in which the PBX talked to itself.
         self.unreadable = 0
         self.plumbing = 0
         #: When all that there was had been stored, in ms; None before the first time.
@@ -75,11 +80,11 @@ class CallSource:
             if unreadable and not readable:
                 raise CallFileError(f"{self.file.taken} holds no line that cdr_custom.conf.example has Asterisk write")
             kept = 0
-            for cdrs in () if gone else _batches(descriptor):
-                calls = list(self._calls.records(cdrs, self._legs))
-                kept += len(calls)
-                if calls:
-                    await self._keep(calls)
+            for batch in () if gone else _batches(descriptor):
+                records = list(self._records(batch))
+                kept += len(records)
+                if records:
+                    await self._keep(records)
                 await asyncio.sleep(0)
             await asyncio.to_thread(self.file.remove)
         finally:
@@ -89,16 +94,21 @@ class CallSource:
         self.plumbing += readable - kept
         return True
 
+    def _records(self, batch: list[Cdr | Sent]) -> Iterator[Call | Text]:
+        yield from self._calls.records((each for each in batch if isinstance(each, Cdr)), self._legs)
+        yield from self._texts.records(each for each in batch if isinstance(each, Sent))
+
     def _first_look(self, descriptor: int) -> tuple[int, int]:
         """Note what the legs tell of each other; how many lines can be read, and how many not."""
         lines, readable, bad = Lines(), 0, 0
         for line in _lines(descriptor, lines):
-            cdr = parse(line)
-            if cdr is None:
+            read = _read(line)
+            if read is None:
                 bad += 1
                 continue
             readable += 1
-            self._calls.note(cdr, self._legs)
+            if isinstance(read, Cdr):
+                self._calls.note(read, self._legs)
         return readable, bad + lines.stray
 
     def _waiting(self) -> int:
@@ -113,6 +123,10 @@ class CallSource:
         self.fault = fault
 
 
+def _read(line: bytes) -> Cdr | Sent | None:
+    return parse(line) or parse_text(line)
+
+
 def _lines(descriptor: int, lines: Lines) -> Iterator[bytes]:
     offset = 0
     while piece := os.pread(descriptor, _PIECE, offset):
@@ -121,11 +135,11 @@ def _lines(descriptor: int, lines: Lines) -> Iterator[bytes]:
     yield from lines.rest()
 
 
-def _batches(descriptor: int) -> Iterator[list[Cdr]]:
-    batch: list[Cdr] = []
+def _batches(descriptor: int) -> Iterator[list[Cdr | Sent]]:
+    batch: list[Cdr | Sent] = []
     for line in _lines(descriptor, Lines()):
-        if (cdr := parse(line)) is not None:
-            batch.append(cdr)
+        if (read := _read(line)) is not None:
+            batch.append(read)
             if len(batch) >= BATCH:
                 yield batch
                 batch = []

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import fields, replace
 from enum import StrEnum
 from functools import cache
@@ -63,6 +63,9 @@ from agent.core.records import (
     SegmentRoot,
     Service,
     Severity,
+    Text,
+    TextOutcome,
+    TextSize,
     Total,
     Trigger,
     Use,
@@ -236,6 +239,22 @@ def call(name: str, at: int = AT, **changes: Any) -> Call:
             duration_s=9,
             billable_s=7,
             outcome=CallOutcome.ANSWERED,
+            itemised=True,
+        ),
+        **changes,
+    )
+
+
+def text(name: str, at: int = AT, **changes: Any) -> Text:
+    return replace(
+        Text(
+            id=name,
+            line="201",
+            direction=Direction.OUTGOING,
+            number_class=NumberClass.MOBILE,
+            at=at,
+            size=TextSize.SHORT,
+            outcome=TextOutcome.SENT,
             itemised=True,
         ),
         **changes,
@@ -523,7 +542,7 @@ async def purged(
     retention: RetentionClass | None = None,
 ) -> int:
     """What ended before is found and removed; how many went."""
-    retention = RetentionClass.CALL if kind == "call" and retention is None else retention
+    retention = RetentionClass.CALL if kind in ("call", "text") and retention is None else retention
     with backend.reader() as reader:
         due = reader.due(kind, before, limit, retention=retention)
     return await store.remove(kind, [each.id for each in due])
@@ -547,6 +566,7 @@ ENDED: list[Record] = [
     Access(id="closed", at=AT, by="sam", recording="r", use=Use.PLAYED, reason="the customer asked"),
     Purge(id="closed", at=AT, done_at=AT + HOUR),
     call("closed"),
+    text("closed"),
     account("closed", closed_at=AT),
     service("ended", until_at=AT),
     deletion("closed"),
@@ -640,15 +660,19 @@ async def test_a_service_that_was_wrong_goes_by_when_it_was_corrected(store: Sql
     assert await purged(store, backend, "service", AT + 1) == 1
 
 
-async def test_calls_that_cost_nothing_go_by_a_term_of_their_own(store: SqliteStore, backend: Backend) -> None:
-    await store.commit([call("billed"), call("missed", itemised=False), call("young", AT + 5)], durable=True)
-    assert await purged(store, backend, "call", AT + 1, retention=RetentionClass.UNBILLED) == 1
+@pytest.mark.parametrize("made", [call, text])
+async def test_what_cost_nothing_goes_by_a_term_of_its_own(
+    store: SqliteStore, backend: Backend, made: Callable[..., Call | Text]
+) -> None:
+    await store.commit([made("billed"), made("missed", itemised=False), made("young", AT + 5)], durable=True)
+    kind = made.__name__
+    assert await purged(store, backend, kind, AT + 1, retention=RetentionClass.UNBILLED) == 1
     with backend.reader() as reader:
-        assert ids(reader.read("call")) == ["billed", "young"]
-    assert await purged(store, backend, "call", AT, retention=RetentionClass.CALL) == 0
-    assert await purged(store, backend, "call", AT + 1, retention=RetentionClass.CALL) == 1
+        assert ids(reader.read(kind)) == ["billed", "young"]
+    assert await purged(store, backend, kind, AT, retention=RetentionClass.CALL) == 0
+    assert await purged(store, backend, kind, AT + 1, retention=RetentionClass.CALL) == 1
     with backend.reader() as reader:
-        assert ids(reader.read("call")) == ["young"]
+        assert ids(reader.read(kind)) == ["young"]
 
 
 async def test_a_purge_that_was_interrupted_goes_by_its_begin(store: SqliteStore, backend: Backend) -> None:
@@ -747,6 +771,16 @@ async def test_calls_that_are_cut_leave_what_they_came_to(store: SqliteStore, ba
         ("2027-01-01T00:00:00.000Z", "201", "0113"): (1, 160),
     }
     assert len({each.id for each in totals}) == 4
+
+
+async def test_texts_that_are_cut_are_counted_beside_the_calls(store: SqliteStore, backend: Backend) -> None:
+    mobile: dict[str, Any] = {"number_class": NumberClass.MOBILE, "area": "07"}
+    await store.commit([call("a", billable_s=10, **mobile), text("a", **mobile), text("b", **mobile)], durable=True)
+    assert await store.remove("text", ["a", "b"], cut=True) == 2
+    assert await store.remove("call", ["a"], cut=True) == 1
+    with backend.reader() as reader:
+        (total,) = [record for record in reader.read("total") if isinstance(record, Total)]
+    assert (total.calls, total.billable_s, total.texts) == (1, 10, 2)
 
 
 async def test_an_unknown_kind_is_named(store: SqliteStore, backend: Backend) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.cdr import FIELDS, LONGEST, TEMPLATE, Lines, parse
+from agent.core.cdr import FIELDS, TEMPLATE, parse
+from agent.core.lines import LONGEST, Lines
 from tests.scenarios.cdrs import cdr
 
 HOSTILE = st.text(

@@ -50,6 +50,9 @@ from agent.core.records import (
     SegmentRoot,
     Service,
     Severity,
+    Text,
+    TextOutcome,
+    TextSize,
     Total,
     Trigger,
     Use,
@@ -109,6 +112,15 @@ SAMPLES: dict[type[Record], Record] = {
     Account: Account(id="", account="A1", opened_at=0),
     Request: Request(id="", account="A1", asks=Asks.ACCESS, received_at=0, opened_by="sam", due_at=0),
     Service: Service(id="", account="A1", line="201", from_at=0),
+    Text: Text(
+        id="",
+        line="201",
+        direction=Direction.OUTGOING,
+        number_class=NumberClass.MOBILE,
+        at=0,
+        size=TextSize.SHORT,
+        outcome=TextOutcome.SENT,
+    ),
     Deletion: Deletion(id="", at=0, of="call", retention="call", ground=Ground.CUT, count=1, oldest_at=0, newest_at=0),
     Total: Total(id="", line="201", month_at=0, number_class=NumberClass.MOBILE, area="07", calls=1, billable_s=1),
     Hold: Hold(
@@ -160,7 +172,7 @@ class LanesMachine(RuleBasedStateMachine):
         one = record(kind, number)
         self.lanes.put(one)
         full = sum(LANE_OF[type(other)] is Lane.ORDINARY for other in self.waiting.values()) >= LIMIT
-        if LANE_OF[kind] is Lane.ORDINARY and kind is not Call and full and one.id not in self.waiting:
+        if LANE_OF[kind] is Lane.ORDINARY and kind not in (Call, Text) and full and one.id not in self.waiting:
             self.shed[kind.KIND] += 1
         else:
             self.waiting[one.id] = one
@@ -192,7 +204,7 @@ class LanesMachine(RuleBasedStateMachine):
         assert set(self.shed) <= {Registration.KIND, Failure.KIND}
         for lane in Lane:
             assert self.lanes.depth(lane) == sum(LANE_OF[type(one)] is lane for one in self.waiting.values())
-        calls = sum(isinstance(one, Call) for one in self.waiting.values())
+        calls = sum(isinstance(one, Call | Text) for one in self.waiting.values())
         assert self.lanes.depth(Lane.ORDINARY) <= LIMIT + BATCH + calls
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -17,14 +18,15 @@ from agent.core.lanes import Lane
 from agent.core.normalise import Linker
 from agent.core.numbering import Plan
 from agent.core.policy import Policy
-from agent.core.records import Call
+from agent.core.records import Alarm, Call, Cause, NumberClass, Severity, Text
+from agent.core.text import Texts
 from agent.pipeline import Pipeline
 from agent.sources.cdr import BATCH, CallSource
 from agent.sources.cdr_file import CallFile, CallFileError
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import shred
 from tests.integration.commands import ROOT
-from tests.scenarios.cdrs import cdr
+from tests.scenarios.cdrs import cdr, text
 from tests.scenarios.made import emergency
 
 MANY = 2 * BATCH + 5
@@ -52,6 +54,10 @@ asyncio.run(run())
 """
 
 
+def clock() -> int:
+    return 1_000
+
+
 class Reading:
     """A reader of one file of calls, the whole way into a real store."""
 
@@ -64,11 +70,12 @@ class Reading:
 
     async def __aenter__(self) -> "Reading":
         self.store = await SqliteStore.open(self.store_path)
-        engine = Engine(policy=Policy(), link=Linker(b"key"), new_id=lambda: "id")
+        engine = Engine(policy=Policy(), link=Linker(b"key"), new_id=lambda: token_hex(8))
         self.pipeline = Pipeline(engine, self.store)
         calls = Calls(plan=Plan(), trunks=self._trunks, link=engine.link)
         file = CallFile(self.file, shred, looks=0)
-        self.source = CallSource(file, calls, Intake(self.pipeline).keep, lambda: 1_000)
+        texts = Texts(plan=Plan(), link=engine.link)
+        self.source = CallSource(file, calls, texts, Intake(self.pipeline, clock).keep, clock)
         self._running = asyncio.create_task(self.pipeline.run())
         return self
 
@@ -81,6 +88,10 @@ class Reading:
     def stored(self) -> list[Call]:
         with SqliteReader(self.store_path) as reader:
             return [record for record in reader.read("call") if isinstance(record, Call)]
+
+    def texts(self) -> list[Text]:
+        with SqliteReader(self.store_path) as reader:
+            return [record for record in reader.read("text") if isinstance(record, Text)]
 
     def left(self) -> list[str]:
         return [path.name for path in (self.file, self.taken) if os.path.lexists(path)]
@@ -257,3 +268,33 @@ async def test_legs_of_one_call_are_read_together_while_they_come(tmp_path: Path
             os.close(descriptor)
     # Never for ever.
     assert sizes == [False, False, False, True]
+
+
+async def test_texts_are_kept_beside_calls_each_once(reading: Reading) -> None:
+    both = b"".join(cdr(number) + text(number) for number in range(MANY))
+    for _ in range(2):
+        # As after a kill between the commit and the removal: the same file again.
+        reading.file.write_bytes(both)
+        assert await reading.source.once()
+    assert (len(reading.stored()), len(reading.texts())) == (MANY, MANY)
+    assert (reading.source.unreadable, reading.source.plumbing) == (0, 0)
+    assert reading.left() == []
+
+
+async def test_a_text_to_the_emergency_services_is_alarmed_before_anything_else_of_its_file(reading: Reading) -> None:
+    order: list[str] = []
+    reading.pipeline.observers.append(lambda _lane, records, _seconds: order.extend(each.KIND for each in records))
+    refused = [text(number, number="999", outcome="refused") for number in (MANY, MANY + 1)]
+    other = text(MANY + 2, number="112", outcome="refused", line="202")
+    reading.file.write_bytes(b"".join((*refused, other)) + some(3))
+    assert await reading.source.once()
+    with SqliteReader(reading.store_path) as reader:
+        alarms = [record for record in reader.read("alarm") if isinstance(record, Alarm)]
+    assert {(alarm.cause, alarm.subject, alarm.severity) for alarm in alarms} == {
+        (Cause.TEXT, "line 201", Severity.CRITICAL),
+        (Cause.TEXT, "line 202", Severity.CRITICAL),
+    }
+    assert len(alarms) == 2
+    assert "ring the line" in alarms[0].what
+    assert order[0] == "alarm"
+    assert {record.number_class for record in reading.texts()} == {NumberClass.EMERGENCY}

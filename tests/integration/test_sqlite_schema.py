@@ -40,6 +40,7 @@ TABLES = {
     "access": "accesses",
     "purge": "purges",
     "call": "calls",
+    "text": "texts",
     "account": "accounts",
     "service": "services",
     "audit": "audits",

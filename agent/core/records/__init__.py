@@ -32,6 +32,7 @@ from agent.core.records.recordings import (
 from agent.core.records.registrations import Certainty, Failure, IpSource, Registration
 from agent.core.records.requests import Asks, Request, RequestOutcome, Waits
 from agent.core.records.terms import NOBODY, Locked, RetentionClass, Role
+from agent.core.records.texts import Text, TextOutcome, TextSize
 from agent.core.records.totals import Total
 from agent.core.records.voicemail import Purge
 
@@ -92,6 +93,9 @@ __all__ = [
     "SegmentRoot",
     "Service",
     "Severity",
+    "Text",
+    "TextOutcome",
+    "TextSize",
     "Total",
     "Trigger",
     "Use",
@@ -121,6 +125,7 @@ Record = (
     | Access
     | Purge
     | Call
+    | Text
     | Account
     | Service
     | Audit
@@ -148,6 +153,7 @@ RECORDS: tuple[type[Record], ...] = (
     Access,
     Purge,
     Call,
+    Text,
     Account,
     Service,
     Audit,
@@ -169,8 +175,8 @@ Key = tuple[str, str]
 
 
 def retentions(record: type[Record]) -> tuple[RetentionClass, ...]:
-    """The classes of a kind of record: of calls those that may stand on a bill, and the rest (`Call.itemised`)."""
-    return (RetentionClass.CALL, RetentionClass.UNBILLED) if record is Call else (record.RETENTION,)
+    """The classes of a kind of record: of calls and texts of those that may stand on a bill, and of the rest."""
+    return (RetentionClass.CALL, RetentionClass.UNBILLED) if record in (Call, Text) else (record.RETENTION,)
 
 
 def key_of(record: Record) -> Key:

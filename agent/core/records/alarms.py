@@ -22,6 +22,7 @@ class Cause(StrEnum):
     VOICEMAIL = "voicemail"
     HOLD = "hold"
     REQUEST = "request"
+    TEXT = "text"
 
 
 class Severity(StrEnum):

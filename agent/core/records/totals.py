@@ -1,4 +1,4 @@
-"""What remains of itemised calls when their numbers go."""
+"""What remains of itemised calls and texts when their numbers go."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -9,7 +9,7 @@ from agent.core.records.terms import Readers, RetentionClass, Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """What the calls of one line in one month to one class and area of numbers came to; no number in it (P06, P20)."""
+    """What calls and texts of one line in one month to one class and area of numbers came to; no number (P06, P20)."""
 
     KIND: ClassVar[str] = "total"
     RETENTION: ClassVar[RetentionClass] = RetentionClass.VAT
@@ -21,5 +21,6 @@ class Total:
     month_at: Annotated[int, "the month that was billed, its first instant (UTC)"]
     number_class: Annotated[NumberClass, "what was supplied"]
     area: Annotated[str | None, "what was supplied: the rate goes by it"]
-    calls: Annotated[int, "how many"]
-    billable_s: Annotated[int, "how much"]
+    calls: Annotated[int, "how many calls"]
+    billable_s: Annotated[int, "how much of them"]
+    texts: Annotated[int, "how many texts"] = 0

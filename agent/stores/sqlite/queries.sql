@@ -793,6 +793,62 @@ FROM calls WHERE id IN (SELECT value FROM json_each(:ids))
 GROUP BY 1
 ON CONFLICT (id) DO UPDATE SET calls = calls + excluded.calls, billable_s = billable_s + excluded.billable_s;
 
+-- texts
+
+-- name: upsert_text
+INSERT INTO texts (
+    id, line, direction, number_class, number, number_index, at, size, outcome, itemised, area
+) VALUES (
+    :id, :line, :direction, :number_class, :number, :number_index, :at, :size, :outcome, :itemised, :area
+) ON CONFLICT (id) DO UPDATE SET
+    line = excluded.line, direction = excluded.direction, number_class = excluded.number_class,
+    number = excluded.number, number_index = excluded.number_index, at = excluded.at,
+    size = excluded.size, outcome = excluded.outcome, itemised = excluded.itemised, area = excluded.area;
+
+-- name: due_text_of_class
+SELECT at, id, line, at FROM texts
+WHERE itemised = (:retention = 'call')
+    AND at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_text
+DELETE FROM texts WHERE id = :id;
+
+-- name: read_text
+SELECT at, * FROM texts
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_text
+SELECT at, id FROM texts
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: read_text_of_line
+SELECT at, * FROM texts
+WHERE line = :line AND at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_text_of_line
+SELECT at, id FROM texts
+WHERE line = :line AND at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_text
+SELECT count(*) FROM texts;
+
+-- name: cut_text
+INSERT INTO totals (id, line, month_at, number_class, area, calls, billable_s, texts)
+SELECT
+    substr(at, 1, 7) || ' ' || number_class || ' ' || coalesce(area, '') || ' ' || coalesce(line, ''),
+    line, substr(at, 1, 7) || '-01T00:00:00.000Z', number_class, area, 0, 0, count(*)
+FROM texts WHERE id IN (SELECT value FROM json_each(:ids))
+GROUP BY 1
+ON CONFLICT (id) DO UPDATE SET texts = texts + excluded.texts;
+
 -- accounts
 
 -- name: upsert_account
@@ -1008,12 +1064,13 @@ SELECT count(*) FROM deletions;
 
 -- name: upsert_total
 INSERT INTO totals (
-    id, line, month_at, number_class, area, calls, billable_s
+    id, line, month_at, number_class, area, calls, billable_s, texts
 ) VALUES (
-    :id, :line, :month_at, :number_class, :area, :calls, :billable_s
+    :id, :line, :month_at, :number_class, :area, :calls, :billable_s, :texts
 ) ON CONFLICT (id) DO UPDATE SET
     line = excluded.line, month_at = excluded.month_at, number_class = excluded.number_class,
-    area = excluded.area, calls = excluded.calls, billable_s = excluded.billable_s;
+    area = excluded.area, calls = excluded.calls, billable_s = excluded.billable_s,
+    texts = excluded.texts;
 
 -- name: due_total
 SELECT strftime('%Y-%m-%dT%H:%M:%fZ', month_at, '+1 month'), id, line, month_at FROM totals

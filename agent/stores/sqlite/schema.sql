@@ -140,7 +140,7 @@ CREATE TABLE alarms (
     id              TEXT NOT NULL PRIMARY KEY,
     cause           TEXT NOT NULL CHECK (cause IN (
         'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
-        'hold', 'request'
+        'hold', 'request', 'text'
     )),
     subject         TEXT NOT NULL,
     what            TEXT NOT NULL,
@@ -167,7 +167,7 @@ CREATE TABLE notices (
     alarm        TEXT NOT NULL,
     cause        TEXT NOT NULL CHECK (cause IN (
         'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
-        'hold', 'request'
+        'hold', 'request', 'text'
     )),
     channel      TEXT NOT NULL,
     news         TEXT NOT NULL CHECK (news IN ('raised', 'worsened', 'escalated', 'cleared', 'closed')),
@@ -314,6 +314,27 @@ CREATE INDEX calls_line ON calls (line, started_at);
 CREATE INDEX calls_number ON calls (number_index, started_at) WHERE number_index IS NOT NULL;
 CREATE INDEX calls_kept ON calls (itemised, started_at);
 
+CREATE TABLE texts (
+    id           TEXT NOT NULL PRIMARY KEY,
+    line         TEXT,
+    direction    TEXT NOT NULL CHECK (direction IN ('incoming', 'outgoing', 'internal')),
+    number_class TEXT NOT NULL CHECK (number_class IN (
+        'geographic', 'mobile', 'freephone', 'helpline', 'international', 'premium', 'internal', 'emergency', 'unknown'
+    )),
+    number       TEXT,
+    number_index TEXT,
+    at           TEXT NOT NULL,
+    size         TEXT NOT NULL CHECK (size IN ('short', 'medium', 'long')),
+    outcome      TEXT NOT NULL CHECK (outcome IN ('sent', 'failed', 'refused')),
+    itemised     INTEGER NOT NULL CHECK (itemised IN (0, 1)),
+    area         TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX texts_begin ON texts (at);
+CREATE INDEX texts_line ON texts (line, at);
+CREATE INDEX texts_number ON texts (number_index, at) WHERE number_index IS NOT NULL;
+CREATE INDEX texts_kept ON texts (itemised, at);
+
 CREATE TABLE accounts (
     id              TEXT NOT NULL PRIMARY KEY,
     account         TEXT NOT NULL,
@@ -417,7 +438,8 @@ CREATE TABLE totals (
     )),
     area         TEXT,
     calls        INTEGER NOT NULL,
-    billable_s   INTEGER NOT NULL
+    billable_s   INTEGER NOT NULL,
+    texts        INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX totals_begin ON totals (month_at);

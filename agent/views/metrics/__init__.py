@@ -6,7 +6,21 @@ from prometheus_client import CollectorRegistry, disable_created_metrics, genera
 from prometheus_client.core import Metric
 
 from agent.core.lanes import Lane
-from agent.core.records import Access, Alarm, Call, Cause, Content, Emergency, Entry, Notice, Path, Probe, Purge, Record
+from agent.core.records import (
+    Access,
+    Alarm,
+    Call,
+    Cause,
+    Content,
+    Emergency,
+    Entry,
+    Notice,
+    Path,
+    Probe,
+    Purge,
+    Record,
+    Text,
+)
 from agent.views.metrics import scrape
 from agent.views.metrics.alerts import Alerts
 from agent.views.metrics.calls import Calls
@@ -98,7 +112,7 @@ class Metrics:
                     self._recordings.access(record)
                 case Purge():
                     self._voicemail.fold(record)
-                case Call():
+                case Call() | Text():
                     self._history.fold(record)
         for record in records:
             if isinstance(record, Entry):

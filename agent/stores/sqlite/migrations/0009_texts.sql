@@ -1,0 +1,84 @@
+-- Texts, what remains of them when they go, and the alarm of one that was meant for the emergency services.
+
+CREATE TABLE texts (
+    id           TEXT NOT NULL PRIMARY KEY,
+    line         TEXT,
+    direction    TEXT NOT NULL CHECK (direction IN ('incoming', 'outgoing', 'internal')),
+    number_class TEXT NOT NULL CHECK (number_class IN (
+        'geographic', 'mobile', 'freephone', 'helpline', 'international', 'premium', 'internal', 'emergency', 'unknown'
+    )),
+    number       TEXT,
+    number_index TEXT,
+    at           TEXT NOT NULL,
+    size         TEXT NOT NULL CHECK (size IN ('short', 'medium', 'long')),
+    outcome      TEXT NOT NULL CHECK (outcome IN ('sent', 'failed', 'refused')),
+    itemised     INTEGER NOT NULL CHECK (itemised IN (0, 1)),
+    area         TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX texts_begin ON texts (at);
+CREATE INDEX texts_line ON texts (line, at);
+CREATE INDEX texts_number ON texts (number_index, at) WHERE number_index IS NOT NULL;
+CREATE INDEX texts_kept ON texts (itemised, at);
+
+ALTER TABLE totals ADD COLUMN texts INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE alarms RENAME TO former_alarms;
+
+CREATE TABLE alarms (
+    id              TEXT NOT NULL PRIMARY KEY,
+    cause           TEXT NOT NULL CHECK (cause IN (
+        'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
+        'hold', 'request', 'text'
+    )),
+    subject         TEXT NOT NULL,
+    what            TEXT NOT NULL,
+    severity        TEXT NOT NULL CHECK (severity IN ('critical', 'warning')),
+    test            INTEGER NOT NULL CHECK (test IN (0, 1)),
+    level           INTEGER NOT NULL,
+    raised_at       TEXT NOT NULL,
+    acknowledged_at TEXT,
+    acknowledged_by TEXT,
+    escalated_at    TEXT,
+    cleared_at      TEXT,
+    closed_at       TEXT,
+    closed_by       TEXT,
+    comment         TEXT
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO alarms SELECT * FROM former_alarms;
+DROP TABLE former_alarms;
+
+CREATE INDEX alarms_begin ON alarms (raised_at);
+CREATE INDEX alarms_subject ON alarms (subject, raised_at);
+CREATE INDEX alarms_open ON alarms (id) WHERE closed_at IS NULL;
+CREATE INDEX alarms_ended ON alarms (closed_at) WHERE closed_at IS NOT NULL;
+
+ALTER TABLE notices RENAME TO former_notices;
+
+CREATE TABLE notices (
+    id           TEXT NOT NULL PRIMARY KEY,
+    alarm        TEXT NOT NULL,
+    cause        TEXT NOT NULL CHECK (cause IN (
+        'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
+        'hold', 'request', 'text'
+    )),
+    channel      TEXT NOT NULL,
+    news         TEXT NOT NULL CHECK (news IN ('raised', 'worsened', 'escalated', 'cleared', 'closed')),
+    state        TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'delivered', 'dropped')),
+    raised_at    TEXT NOT NULL,
+    try_at       TEXT NOT NULL,
+    attempts     INTEGER NOT NULL,
+    error        TEXT,
+    sent_at      TEXT,
+    delivered_at TEXT,
+    done_at      TEXT
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO notices SELECT * FROM former_notices;
+DROP TABLE former_notices;
+
+CREATE INDEX notices_begin ON notices (raised_at);
+CREATE INDEX notices_alarm ON notices (alarm, raised_at);
+CREATE INDEX notices_open ON notices (id) WHERE done_at IS NULL;
+CREATE INDEX notices_ended ON notices (done_at) WHERE done_at IS NOT NULL;
