@@ -52,7 +52,7 @@ class Pbx:
     def _value(self, name: str) -> str:
         for line, context in self.contexts.items():
             if name.startswith(f"EVAL(${{PJSIP_ENDPOINT({line},context)}}"):
-                return f"{context}|||||"
+                return f"{context}||||||"
         return {
             "EMERGENCY_TRUNKS": "carrier",
             "EMERGENCY_CLI_carrier": "+441134960999",

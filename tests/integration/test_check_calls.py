@@ -16,7 +16,10 @@ from tests.integration.test_check_findings import healthy, section
 
 EXAMPLE = Path(__file__).parents[2] / "dialplan" / "cdr_custom.conf.example"
 FILE = "/var/log/asterisk/cdr-custom/telephony-agent.csv"
+MODULES = {"cdr_custom": True, "func_env": True}
 TRUNKS = ("trunk-a", "emergency-trunk-a")
+RINGS = Endpoint(technology="PJSIP", name="201", context="phones")
+TRUNK = Endpoint(technology="PJSIP", name="trunk-a", context="incoming", phone=False, message_context="texts-in")
 
 
 def configured(file: CallFile | None = None, **changes: Any) -> Evidence:
@@ -24,10 +27,10 @@ def configured(file: CallFile | None = None, **changes: Any) -> Evidence:
     mappings = section("mappings", **{"telephony-agent.csv": TEMPLATE})
     cdr = section("general", enable="yes", unanswered="no", congestion="yes", batch="no")
     endpoints = (
-        Endpoint(technology="PJSIP", name="201", context="phones"),
-        Endpoint(technology="PJSIP", name="trunk-a", context="incoming", phone=False),
+        Endpoint(technology="PJSIP", name="201", context="phones", message_context="texts"),
+        TRUNK,
     )
-    seen = healthy(host=host, modules={"cdr_custom": True}, mappings=mappings, cdr=cdr, endpoints=endpoints)
+    seen = healthy(host=host, modules=MODULES, mappings=mappings, cdr=cdr, endpoints=endpoints)
     return replace(seen, **changes)
 
 
@@ -49,7 +52,7 @@ def test_nothing_is_wrong_where_all_is_as_the_example_has_it(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "id", "severity", "words"),
     [
-        ({"modules": {"cdr_custom": False}}, "calls.module", Severity.PROBLEM, "is not loaded"),
+        ({"modules": {"cdr_custom": False, "func_env": True}}, "calls.module", Severity.PROBLEM, "is not loaded"),
         ({"modules": None}, "calls.module", Severity.UNKNOWN, "could not be seen"),
         ({"mappings": section("mappings")}, "calls.mapping", Severity.PROBLEM, "has no mapping telephony-agent.csv"),
         (
@@ -67,6 +70,8 @@ def test_nothing_is_wrong_where_all_is_as_the_example_has_it(tmp_path: Path) -> 
         ({"file": CallFile(path=FILE)}, "calls.trunks", Severity.PROBLEM, "no calls are read"),
         ({"file": CallFile(path=FILE, trunks=("other",))}, "calls.trunks", Severity.WARNING, "calls through trunk-a"),
         ({"endpoints": None}, "calls.trunks", Severity.UNKNOWN, "could not be seen"),
+        ({"modules": {"cdr_custom": True}}, "texts.module", Severity.PROBLEM, "in no record"),
+        ({"endpoints": (RINGS, TRUNK)}, "texts.contexts", Severity.WARNING, "in no record: PJSIP/201"),
     ],
 )
 def test_what_is_wrong(changes: dict[str, Any], id: str, severity: Severity, words: str) -> None:

@@ -344,7 +344,11 @@ WRONG: list[tuple[dict[str, Any], str, Severity, str, str]] = [
     ({"way": way("UserEvent", "Goto", "Dial")}, "emergency.way", PROBLEM, "tries the next trunk", "#include"),
     ({"way": way("Dial", "Goto")}, "emergency.way", PROBLEM, "tells nobody", "#include"),
     (
-        {"contexts": dict.fromkeys((*CONTEXTS, *RECORDING_CONTEXTS, "emergency-capacity", "emergency-callback"), True)},
+        {
+            "contexts": dict.fromkeys(
+                (*CONTEXTS, *RECORDING_CONTEXTS, "emergency-capacity", "emergency-callback", "text"), True
+            )
+        },
         "emergency.part.emergency-rehearsal",
         WARNING,
         "nothing can be rehearsed",

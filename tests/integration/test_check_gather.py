@@ -39,7 +39,7 @@ ANSWERS = {
 }
 #: What Getvar tells, by the beginning of what is asked for; EVAL as it stands in the code, and no other setting.
 VALUES = {
-    "EVAL(${PJSIP_ENDPOINT(201,context)}|": "phones|true|on|off|30|201@default",
+    "EVAL(${PJSIP_ENDPOINT(201,context)}|": "phones|true|on|off|30|texts|201@default",
     "SIPPEER(401,context)": "phones",
     "EMERGENCY_TRUNKS": "trunk-a",
     "PJSIP_ENDPOINT(trunk-a,aors)": "trunk-a",
@@ -107,6 +107,7 @@ async def test_what_is_kept_holds_no_personal_value_and_no_password() -> None:
         ("SIP", "401", "phones"),
     ]
     assert (evidence.endpoints[0].rtp_timeout_s, evidence.endpoints[0].mailboxes) == (30, ("201@default",))
+    assert evidence.endpoints[0].message_context == "texts"
     assert evidence.trunks is not None
     assert [(trunk.name, trunk.exists, trunk.contacts) for trunk in evidence.trunks] == [
         ("trunk-a", True, (Reachability.UNREACHABLE,))

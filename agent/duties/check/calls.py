@@ -1,4 +1,4 @@
-"""Whether calls are written down as the agent reads them, and whether it may take them away."""
+"""Whether calls and texts are written down as the agent reads them, and whether it may take them away."""
 
 import os
 import stat
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.core.cdr import TEMPLATE
-from agent.duties.check.evidence import CallFile, Evidence
+from agent.duties.check.evidence import CallFile, Endpoint, Evidence
 from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 from agent.duties.check.folders import user
+from agent.duties.check.numbers import named
 
-MODULES = ("cdr_custom",)
+MODULES = ("cdr_custom", "func_env")
 _SEE = "give the agent's user write=system,reporting, or run this on the PBX with --asterisk-etc"
 _EXAMPLE = "copy the line of dialplan/cdr_custom.conf.example, then: module reload cdr_custom.so"
 
@@ -30,6 +31,8 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield _mapping(evidence, seen)
     yield from _settings(evidence)
     yield _trunks(evidence, seen)
+    if evidence.contexts is not None and evidence.contexts.get("text"):
+        yield from _texts(evidence)
 
 
 def _fault(path: Path) -> str:
@@ -59,7 +62,7 @@ def _file(seen: CallFile) -> Finding:
 
 
 def _module(evidence: Evidence) -> Finding:
-    (module,) = MODULES
+    module, _ = MODULES
     if evidence.modules is None:
         return unknown("calls.module", f"whether {module}.so is loaded", _SEE)
     if not evidence.modules.get(module):
@@ -111,3 +114,23 @@ def _trunks(evidence: Evidence, seen: CallFile) -> Finding:
         text = f"calls through {', '.join(left)} count as internal: no phone, and not among the trunks"
         return warning(id, text, "in agent.toml, under [calls]: name it in trunks, if it leads out of the PBX")
     return ok(id, "every endpoint that is no phone is among the trunks")
+
+
+def _texts(evidence: Evidence) -> Iterator[Finding]:
+    """Where text.conf is there: whether it can write texts down, and whether texts come to it."""
+    _, module = MODULES
+    if evidence.modules is not None and not evidence.modules.get(module):
+        text = f"{module}.so is not loaded: texts are handed on, and are in no record"
+        yield problem("texts.module", text, f"in modules.conf: load={module}.so")
+    if evidence.endpoints is None:
+        return
+    left = [each for each in evidence.endpoints if _rings(each)]
+    if left:
+        text = f"texts land in the context of calls, where they ring and are in no record: {named(left)}"
+        yield warning("texts.contexts", text, "in pjsip.conf, under the endpoint: message_context=<a context of texts>")
+    else:
+        yield ok("texts.contexts", "texts land in contexts of their own")
+
+
+def _rings(endpoint: Endpoint) -> bool:
+    return endpoint.technology == "PJSIP" and endpoint.context is not None and not endpoint.message_context

@@ -15,6 +15,7 @@ PARTS = {
     "emergency-capacity": "a full trunk refuses a 999 instead of giving up an ordinary call",
     "emergency-callback": "the emergency services' call back does not find the phone",
     "emergency-rehearsal": "nothing can be rehearsed",
+    "text": "a text to 999 is lost without a word to its sender",
 }
 MODULES = ("app_stack", "app_userevent", "app_dial", "func_cut", "func_strings", "func_channel", "func_callerid")
 #: What else it runs on: what there is not without it.

@@ -54,6 +54,7 @@ class Account:
 class Endpoint:
     """A phone or trunk; ``context`` None: not seen. A ``phone`` authenticates itself (PJSIP) or is dynamic.
 
+    ``message_context`` is where its texts land, "" where that is its ``context``.
     ``auths`` are the names of its auth sections, ``mailboxes`` what it is told of; both PJSIP's alone.
     """
 
@@ -65,6 +66,7 @@ class Endpoint:
     on_feature: str = ""
     off_feature: str = ""
     rtp_timeout_s: int = 0
+    message_context: str = ""
     auths: tuple[str, ...] = ()
     mailboxes: tuple[str, ...] = ()
 

@@ -17,7 +17,7 @@ MODULES = ("func_pjsip_endpoint", "func_pjsip_aor", "func_pjsip_contact")
 #: A name that can stand in an argument of a dialplan function as it is.
 _PLAIN = re.compile(r"[0-9A-Za-z._@+-]{1,80}")
 _FIELDS = (
-    *("context", "one_touch_recording", "record_on_feature", "record_off_feature", "rtp_timeout"),
+    *("context", "one_touch_recording", "record_on_feature", "record_off_feature", "rtp_timeout", "message_context"),
     "mailboxes",  # the last: it alone may hold any character
 )
 
@@ -98,7 +98,7 @@ async def _pjsip(asker: Asker, entry: Message) -> Endpoint:
         expression = "|".join(f"${{PJSIP_ENDPOINT({name},{field})}}" for field in _FIELDS)
         told = (await value(asker, f"EVAL({expression})")).split("|", len(_FIELDS) - 1)
         fields = told if len(told) == len(_FIELDS) else fields
-    context, one_touch, on_feature, off_feature, rtp_timeout, mailboxes = fields
+    context, one_touch, on_feature, off_feature, rtp_timeout, message_context, mailboxes = fields
     return Endpoint(
         technology="PJSIP",
         name=name,
@@ -108,6 +108,7 @@ async def _pjsip(asker: Asker, entry: Message) -> Endpoint:
         on_feature=on_feature,
         off_feature=off_feature,
         rtp_timeout_s=int(rtp_timeout) if rtp_timeout.isascii() and rtp_timeout.isdigit() else 0,
+        message_context=message_context,
         auths=_names(entry.get("Auths")),
         mailboxes=_names(mailboxes),
     )
