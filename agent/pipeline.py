@@ -10,7 +10,7 @@ import structlog
 
 from agent.core.engine import Engine, Output
 from agent.core.lanes import Lane, Lanes, lane_of
-from agent.core.records import Call, Emergency, Key, Record, Recording, Text, key_of
+from agent.core.records import Call, Emergency, Hold, Key, Record, Recording, Text, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Message
 from agent.ports import Store, StoreError
@@ -242,6 +242,8 @@ class Pipeline:
 
     def _told(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:
         for record in records:
+            if isinstance(record, Hold):
+                continue  # It may have to stay secret that there is one.
             write = log.info if isinstance(record, Emergency | Recording) else log.debug
             write("kept", kind=record.KIND, id=record.id)
         for observer in self.observers:

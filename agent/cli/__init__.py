@@ -13,8 +13,10 @@ from agent.cli.common import ConfigPath, Json, group
 from agent.cli.emergency import emergency
 from agent.cli.escrow import escrow
 from agent.cli.history import history
+from agent.cli.hold import hold
 from agent.cli.keys import keys
 from agent.cli.promises import promises
+from agent.cli.purge import purge
 from agent.cli.recording import recording
 from agent.cli.sites import sites
 from agent.cli.subject import subject
@@ -38,9 +40,11 @@ cli.command()(running.migrate)
 cli.command()(running.reload)
 cli.command()(inventory.inventory)
 cli.command(name="notice")(inventory.customer_notice)
+cli.command()(purge)
 cli.add_typer(audit)
 cli.add_typer(account)
 cli.add_typer(emergency)
+cli.add_typer(hold)
 keys.add_typer(escrow)
 cli.add_typer(keys)
 cli.add_typer(promises)

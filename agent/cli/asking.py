@@ -12,6 +12,9 @@ from agent.cli.common import ASTERISK, NO_AGENT, NONE_SUCH, PROBLEMS, STORE, USA
 from agent.config import Config
 from agent.views import unix
 
+#: One value of what is asked; None is left out.
+Asked = str | int | list[str] | None
+
 #: How long the agent may take for one answer, or for one line of it.
 ANSWER_S = 60.0
 
@@ -28,7 +31,7 @@ _CODES = {
 }
 
 
-def ask(config: Config, path: str, **asked: str | int | None) -> dict[str, Any]:
+def ask(config: Config, path: str, **asked: Asked) -> dict[str, Any]:
     """The agent's one answer."""
     answer = next(stream(config, "POST", path, **asked), None)
     if answer is None:
@@ -36,7 +39,7 @@ def ask(config: Config, path: str, **asked: str | int | None) -> dict[str, Any]:
     return answer
 
 
-def stream(config: Config, method: str, path: str, **asked: str | int | bool | None) -> Iterator[dict[str, Any]]:
+def stream(config: Config, method: str, path: str, **asked: Asked) -> Iterator[dict[str, Any]]:
     """The agent's answers, one after another as they come."""
     with _response(config, method, path, _object(asked)) as response:
         yield from _answers(response)
@@ -59,7 +62,7 @@ def _answers(response: httpx.Response) -> Iterator[dict[str, Any]]:
         yield answer
 
 
-def _object(asked: Mapping[str, str | int | bool | None]) -> str:
+def _object(asked: Mapping[str, Asked]) -> str:
     return json.dumps({name: value for name, value in asked.items() if value is not None})
 
 

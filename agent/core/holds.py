@@ -88,10 +88,10 @@ class Holds:
         return (hold for hold in self.standing.values() if hold.review_at <= at)
 
     def reviewed(self, id: str, by: str, review_at: int, at: int) -> Hold:
-        """The hold, as ``by`` has found that it is needed on, to be reviewed again at ``review_at``.
+        """The hold whose id begins with ``id``, which ``by`` has found to be needed on; the next review is due.
 
         Raises:
-            LookupError: none that stands has this id.
+            LookupError: none that stands has such an id, or several have.
             ValueError: the review is not ahead, or further than a year.
         """
         hold = self._standing(id)
@@ -99,17 +99,20 @@ class Holds:
         return replace(hold, reviewed_at=at, reviewed_by=by, review_at=review_at)
 
     def lifted(self, id: str, by: str, why: str, at: int) -> Hold:
-        """The hold, as ``by`` has lifted it.
+        """The hold whose id begins with ``id``, as ``by`` has lifted it.
 
         Raises:
-            LookupError: none that stands has this id.
+            LookupError: none that stands has such an id, or several have.
         """
         return replace(self._standing(id), lifted_at=at, lifted_by=by, lifted_why=why)
 
     def _standing(self, id: str) -> Hold:
-        if id not in self.standing:
-            raise LookupError("no hold that stands has this id")
-        return self.standing[id]
+        found = [hold for hold in self.standing.values() if hold.id.startswith(id)]
+        if len(found) > 1:
+            raise LookupError("several holds have an id that begins so: write more of it")
+        if not found:
+            raise LookupError("no hold that stands has an id that begins so")
+        return found[0]
 
 
 def placed(order: Order, id: str, by: str, at: int) -> Hold:

@@ -19,7 +19,7 @@ _MOST_LINES = 1000
 
 class HoldControls(Protocol):
     """What the running agent does on request; each raises `agent.views.asking.Refusal`, or StoreError where it could
-    not be stored. ``by`` is who asks; ``id`` is a whole id; instants are ms since 1970.
+    not be stored. ``by`` is who asks; ``id`` is the beginning of an id; instants are ms since 1970.
     """
 
     async def place(self, order: Order, by: str) -> Hold:

@@ -1,8 +1,8 @@
 """A purge over a store of a test's, with the holds and at the time that the test says."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
-from itertools import count
 from pathlib import Path
 
 from agent.config import Config
@@ -44,7 +44,6 @@ def purger(
     tell: Callable[[Sequence[Deletion]], None] = lambda _: None,
 ) -> Purger:
     """One with the default terms."""
-    numbers = count(1)
     return Purger(
         store=store,
         reader=lambda: SqliteReader(path),
@@ -52,6 +51,6 @@ def purger(
         holds=standing,
         gate=asyncio.Lock(),
         clock=now if callable(now) else lambda: now,
-        new_id=lambda: f"{next(numbers):016x}",
+        new_id=lambda: os.urandom(8).hex(),
         tell=tell,
     )

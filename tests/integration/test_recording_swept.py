@@ -318,6 +318,18 @@ async def test_each_class_goes_when_its_own_time_is_over(tmp_path: Path, monitor
         assert run.keys.keyring().counts().recordings == 0
 
 
+async def test_what_is_held_stays_and_is_in_nobodys_way(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path, held=["207"]) as run:
+        held = [content(f"{number:016x}", 9, stored_at=AT, line="207") for number in range(120)]
+        run.pipeline.put([*held, content("fe" * 8, 9, stored_at=AT + 1)])
+        await until(lambda: len(run.read(Content)) == 121)
+        run.clock["now"] = AT + 91 * DAY_MS
+        assert await stock(run).expire() == 1
+        assert await stock(run).expire() == 0
+        assert {each.line for each in run.read(Content) if each.state == "kept"} == {"207"}
+        assert not run.stands("expiry")
+
+
 async def test_more_than_a_batch_expires_at_once(tmp_path: Path, monitor: Path) -> None:
     async with taped(tmp_path) as run:
         run.pipeline.put([content(f"{number:016x}", 9, stored_at=AT) for number in range(250)])

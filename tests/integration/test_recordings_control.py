@@ -175,6 +175,16 @@ async def test_deleting_destroys_the_content_and_says_who_did_and_why(agent: Run
     assert agent.stored("content")[0] == gone
 
 
+async def test_what_is_held_is_not_deleted_by_hand_either(tmp_path: Path) -> None:
+    async with running(tmp_path / "agent", held=["201"]) as agent:
+        await agent.recorded(ONE)
+        answer = await agent.asked("/recordings/delete", {"id": ONE, "why": "customer", "reason": "asked"})
+        assert answer.status_code == 409
+        assert "for a legal reason" in answer.json()["error"]
+        assert agent.stored("content")[0]["state"] == "kept"
+        assert ONE in agent.vault.held
+
+
 class Slow:
     """A vault whose destroying waits until it is let go on, or fails."""
 

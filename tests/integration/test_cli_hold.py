@@ -1,0 +1,228 @@
+"""Legal holds and the purge for people: what is said, what is refused, what stays secret."""
+
+import getpass
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from agent import app
+from agent.config import Config
+from agent.core.instants import from_rfc3339, rfc3339
+from agent.core.records import Alarm, Hold
+from agent.duties import retention
+from agent.duties.retention import Purger
+from agent.holds import Holding, Purging
+from agent.stores.sqlite import SqliteReader
+from agent.views import holds as views
+from tests.integration.commands import one_sentence, told
+from tests.integration.purging import DAY_MS
+from tests.integration.registered import Registered, registered
+from tests.integration.test_purge import call, left, span
+
+LOGIN = getpass.getuser()
+WHY = ("--reason", "asked by the court")
+ORDER = ("--authority", "County Court at Leeds", "--reference", "CANARY-7", "--reviewer", "sam", "--review", "30d")
+PLACE = ("hold", "place", "--line", "201", *ORDER)
+
+
+class Held:
+    """An agent of which the holds and the purge matter."""
+
+    def __init__(self) -> None:
+        self.holding: Holding
+        self.agent: Registered
+
+    def routes(self, routes: FastAPI, agent: Registered) -> None:
+        def reader() -> SqliteReader:
+            return SqliteReader(agent.store)
+
+        self.agent = agent
+        self.holding = Holding(
+            pipeline=agent.pipeline,
+            keeping=agent.keeping,
+            auditing=agent.auditing,
+            reader=reader,
+            clock=agent.tick,
+            new_id=app.new_id,
+        )
+        with reader() as left:
+            self.holding.restore(left.open(Hold))
+        purger = Purger(
+            store=agent.pipeline._store,
+            reader=reader,
+            days=Config().retention.days,
+            holds=lambda: self.holding.holds,
+            gate=self.holding.gate,
+            clock=agent.tick,
+            new_id=app.new_id,
+            tell=agent.pipeline.put,
+        )
+        views.add(routes, self.holding, Purging(purger))
+
+    def alarms(self) -> list[tuple[str, str, bool]]:
+        alarms = self.agent.pipeline.engine.alarms.alarms.values()
+        return [(each.subject, each.severity, each.cleared_at is None) for each in alarms if isinstance(each, Alarm)]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "PAUSE_S", 0)
+
+
+@pytest.fixture
+async def held(tmp_path: Path) -> AsyncIterator[Held]:
+    held = Held()
+    async with registered(tmp_path / "agent", held.routes) as agent:
+        # the commands have the clock of the machine
+        agent.now = app.now_ms()
+        yield held
+
+
+async def test_a_hold_is_placed_listed_reviewed_and_lifted(held: Held) -> None:
+    run = held.agent
+    (placed,) = await run.json(*PLACE, "--line", "202", "--kind", "calls", "--from", "2026-01-01", "--by", "Kim")
+    assert (placed["lines"], placed["kinds"]) == (["201", "202"], ["calls"])
+    assert (placed["from_at"], placed["until_at"]) == ("2026-01-01T00:00:00.000Z", None)
+    assert placed["placed_by"] == f"Kim ({LOGIN})"
+    assert await run.json("hold", "list", *WHY) == [placed]
+    (shown,) = await run.json("hold", "show", placed["id"][:6], *WHY)
+    assert shown == placed
+    table = await run.run("hold", "show", placed["id"], *WHY)
+    assert "County Court at Leeds" in table.stdout
+    (reviewed,) = await run.json("hold", "review", placed["id"][:6], "--next", "60d")
+    assert reviewed["reviewed_by"] == LOGIN
+    assert from_rfc3339(reviewed["review_at"]) > from_rfc3339(placed["review_at"])
+    (lifted,) = await run.json("hold", "lift", placed["id"], "--why", "settled")
+    assert lifted["lifted_why"] == "settled"
+    assert await run.json("hold", "list", *WHY) == []
+    assert await run.json("hold", "list", "--lifted", *WHY) == [lifted]
+    assert [(each["use"], each["subject"]) for each in run.stored("audit")] == [
+        ("held", placed["id"]),
+        ("listed", "hold"),
+        ("listed", "hold"),
+        ("listed", "hold"),
+        ("held", placed["id"]),
+        ("lifted", placed["id"]),
+        ("listed", "hold"),
+        ("listed", "hold"),
+    ]
+
+
+async def test_a_hold_is_in_no_other_output_and_in_no_log(held: Held) -> None:
+    run = held.agent
+    (placed,) = await run.json(*PLACE)
+    held.holding.look()
+    for command in (("list", "deletions"), ("list", "alarms"), ("audit", "list", *WHY), ("purge", "--dry-run")):
+        done = await run.run(*command, "--json")
+        assert done.returncode == 0, done.stderr
+        assert "CANARY" not in done.stdout
+        assert "Leeds" not in done.stdout
+    refused = await run.run("list", "holds")
+    assert refused.returncode == 2
+    assert "CANARY" not in str(run.log)
+    assert placed["id"] not in str(run.log)
+
+
+async def test_a_hold_is_in_force_after_a_restart(tmp_path: Path) -> None:
+    first, second = Held(), Held()
+    async with registered(tmp_path / "agent", first.routes) as agent:
+        agent.now = app.now_ms()
+        await agent.json(*PLACE)
+    async with registered(tmp_path / "agent", second.routes):
+        assert second.holding.holds.keeps("call", "201", 0, 0)
+
+
+async def test_what_is_held_is_kept_by_the_purge_until_the_hold_is_lifted(held: Held) -> None:
+    run = held.agent
+    old = run.now - 400 * DAY_MS
+    await run.pipeline._store.commit([call("a", old), call("b", old, line="202"), span("s", old)], durable=True)
+    (placed,) = await run.json(*PLACE, "--kind", "calls")
+    rows = {(row["kind"], row["class"]): row for row in await run.json("purge", "--dry-run")}
+    calls = rows["call", "call"]
+    assert (calls["ground"], calls["goes"], calls["held"], calls["oldest"]) == ("cut", 1, 1, rfc3339(old))
+    assert (rows["registration", "registration"]["goes"], rows["emergency", "emergency"]["goes"]) == (1, 0)
+    *went, emptied = await run.json("purge")
+    assert [(each["of"], each["ground"], each["count"]) for each in went] == [
+        ("registration", "expired", 1),
+        ("call", "cut", 1),
+        ("call", "held", 1),
+    ]
+    assert emptied == {"emptied": True}
+    assert left(run.store, "call") == ["a"]
+    await run.json("hold", "lift", placed["id"], "--why", "settled")
+    done = await run.run("purge")
+    assert "cut" in done.stdout
+    assert left(run.store, "call") == []
+
+
+async def test_past_its_review_date_a_hold_is_an_alarm_until_it_is_reviewed_and_is_in_force_all_the_while(
+    held: Held,
+) -> None:
+    run = held.agent
+    (placed,) = await run.json(*PLACE)
+    id = placed["id"]
+    held.holding.look()
+    assert held.alarms() == []
+    run.now += 31 * DAY_MS
+    held.holding.look()
+    assert held.alarms() == [(id, "warning", True)]
+    assert held.holding.holds.keeps("call", "201", 0, 0)
+    run.now += 8 * DAY_MS
+    held.holding.look()
+    assert held.alarms() == [(id, "critical", True)]
+    assert held.holding.holds.keeps("call", "201", 0, 0)
+    await run.json("hold", "review", id, "--next", "60d")
+    assert held.alarms() == [(id, "critical", False)]
+    run.now += 70 * DAY_MS
+    held.holding.look()
+    assert held.alarms()[-1] == (id, "critical", True)
+    await run.json("hold", "lift", id, "--why", "settled")
+    assert not any(raised for _, _, raised in held.alarms())
+
+
+BAD = {
+    "no such line": (*PLACE[:2], "--line", "two words", *ORDER),
+    "a line break": (*PLACE, "--authority", "a\nb\x07"),
+    "no authority": (*PLACE, "--authority", "  "),
+    "a review that was": (*PLACE, "--review", "2020-01-01"),
+    "a review that is far": (*PLACE, "--review", "400d"),
+    "no date": (*PLACE, "--review", "soon"),
+    "an end before the begin": (*PLACE, "--from", "2026-02-01", "--until", "2026-01-01"),
+    "none such to lift": ("hold", "lift", "ab", "--why", "x"),
+    "none such to review": ("hold", "review", "ab", "--next", "9d"),
+    "none such to show": ("hold", "show", "ab", *WHY),
+    "no id": ("hold", "lift", "' OR 1", "--why", "x"),
+    "no reason": ("hold", "list", "--reason", ""),
+    "a long reason": ("hold", "list", "--reason", "x" * 10_000),
+}
+
+
+@pytest.mark.parametrize("command", BAD.values(), ids=BAD)
+async def test_what_is_wrong_is_told_in_one_sentence_and_changes_nothing(held: Held, command: Sequence[str]) -> None:
+    done = await held.agent.run(*command)
+    assert done.returncode in (1, 2, 6)
+    one_sentence(done, done.returncode)
+    assert held.agent.stored("hold") == []
+    assert held.holding.holds.standing == {}
+
+
+@pytest.mark.parametrize("command", [PLACE, ("hold", "list", *WHY), ("purge",)], ids=lambda command: command[-1])
+def test_without_an_agent_nothing_is_done(tmp_path: Path, command: Sequence[str]) -> None:
+    (tmp_path / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
+    one_sentence(told(*command, cwd=tmp_path), 7)
+
+
+def test_a_dry_run_needs_no_agent_but_a_store(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
+    one_sentence(told("purge", "--dry-run", cwd=tmp_path), 3)
+
+
+async def test_the_holds_of_a_store_are_whole(held: Held) -> None:
+    (placed,) = await held.agent.json(*PLACE)
+    with SqliteReader(held.agent.store) as reader:
+        (stored,) = reader.open(Hold)
+    assert stored.id == placed["id"]
+    assert json.loads(json.dumps(stored.lines)) == ["201"]
