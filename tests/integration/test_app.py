@@ -55,7 +55,7 @@ async def test_an_emergency_is_kept_while_every_edge_is_broken(tmp_path: Path, m
         raise RuntimeError("an edge that breaks")
 
     monkeypatch.setattr(api.Http, "run", broken)
-    monkeypatch.setattr(retention, "run", broken)
+    monkeypatch.setattr(retention.Purger, "run", broken)
     monkeypatch.setattr(Metrics, "__call__", lambda *_: 1 / 0)
     async with FakeAsterisk() as fake:
         agent = app.Agent(_config(tmp_path, fake.port))
