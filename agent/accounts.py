@@ -125,14 +125,12 @@ class Accounts:
             right = records[1]
             await self.auditing.note(by=by, use=AuditUse.RECTIFIED, subject=right.account, reason=reason)
             await self.keeping.keep(records)
-        log.info("service_corrected", service=id, place=right.id)
+        log.info("service_corrected", service=records[0].id, place=right.id)
         return document(right)
 
     def _corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> tuple[Service, Service, Account]:
         with self.reader() as reader:
-            wrong = next((each for each in reader.find(Service, id) if each.id == id), None)
-            if wrong is None:
-                raise Refusal(404, "no service has this id")
+            wrong = _only(reader.find(Service, id))
             try:
                 right = self._righted(wrong, cells)
                 others = reader.services(line=right.line, number=right.number)
@@ -142,7 +140,7 @@ class Accounts:
             except ValueError as error:
                 raise Refusal(409, str(error)) from None
             account = _exactly(reader, wrong.account)
-            services = [each for each in reader.of(Service, wrong.account) if each.id != id]
+            services = [each for each in reader.of(Service, wrong.account) if each.id != wrong.id]
         return kept, right, settled(account, [*services, right])
 
     def _righted(self, wrong: Service, cells: dict[str, str]) -> Service:
@@ -281,6 +279,14 @@ def _exactly(reader: Reader, account: str) -> Account:
     found = reader.of(Account, account)
     if not found:
         raise Refusal(404, "no account has this reference")
+    return found[0]
+
+
+def _only(found: list[Service]) -> Service:
+    if not found:
+        raise Refusal(404, "no service has an id that begins so")
+    if len(found) > 1:
+        raise Refusal(404, "the ids of several services begin so: write more of it")
     return found[0]
 
 

@@ -42,7 +42,9 @@ class AccountControls(Protocol):
         """Every service that was not corrected, with what its account says."""
 
     async def corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> Answer:
-        """Put a service right: its ``line``, ``number``, ``from`` or ``until``; what stands in its place."""
+        """What stands in place of the service whose id begins with ``id``: another ``line``, ``number``, ``from`` or
+        ``until``.
+        """
 
     def history(self, account: str, begin: int, end: int, reason: str, by: str) -> AsyncIterator[Sequence[Answer]]:
         """What may be shown of the account's calls that began from ``begin`` until before ``end``.
