@@ -38,6 +38,7 @@ from agent.core.records import (
     RetentionClass,
     SegmentRoot,
     Service,
+    Text,
     Total,
     retentions,
 )
@@ -62,6 +63,7 @@ ENDS: dict[type[Record], str] = {
     Access: "at",
     Purge: "at",
     Call: "started_at",
+    Text: "at",
     Account: "closed_at",
     Service: "until_at",
     Audit: "at",
@@ -113,7 +115,7 @@ def p20(scene: Scene) -> Result:
 def p06(scene: Scene) -> Result:
     """The same of calls, which the regulations on communications data are about (PECR 6, 7), and of VAT totals."""
     with scene.survey() as survey:
-        over = [each for each in _over(scene, survey) if each.kind in (Call.KIND, Total.KIND)]
+        over = [each for each in _over(scene, survey) if each.kind in (Call.KIND, Text.KIND, Total.KIND)]
         legs, totals = survey.count(Call.KIND), survey.count(Total.KIND)
         held = sum(lifted is None for (lifted,) in survey.raw(Hold.KIND, "lifted_at"))
         long = sum(_AREA.fullmatch(str(area or "")) is None for (area,) in survey.raw(Total.KIND, "area"))
