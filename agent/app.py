@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -32,6 +32,7 @@ from agent.core.records import Alarm, Entry, Key, Notice, Record, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
+from agent.disclosures import Disclosures, restored
 from agent.duties import callbacks
 from agent.duties import check as checking
 from agent.duties.alerting import Alerting
@@ -47,11 +48,14 @@ from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, Not
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
 from agent.status import Folders, path_state, purges, readiness, recorder_state, snapshot
+from agent.stores.bundles import Bundles
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
+from agent.stores.vault.signing import Signer
 from agent.views import accounts as account_views
 from agent.views import api, unix
 from agent.views import audit as audit_views
+from agent.views import disclosures as disclosure_views
 from agent.views import holds as hold_views
 from agent.views import recordings as recording_views
 from agent.views import requests as request_views
@@ -194,12 +198,14 @@ class Agent:
             pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
+            disclosing = self._disclosures(keeping, auditing)
             asked = [
                 partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording, holding)),
                 partial(audit_views.add, controls=auditing),
                 partial(hold_views.add, controls=holding, purging=Purging(purger)),
                 partial(request_views.add, controls=requests),
                 partial(account_views.add, controls=self._accounts(keeping, auditing)),
+                partial(disclosure_views.add, controls=disclosing),
             ]
             parts: dict[str, Part] = {
                 "source": source.run,
@@ -218,6 +224,7 @@ class Agent:
                 "http": lambda: self._http(pipeline, source, metrics),
                 "auditing": auditing.run,
                 "requests": requests.run,
+                "disclosures": disclosing.run,
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
                 "reloads": lambda: control.reloads(controls, self._reload),
             }
@@ -314,6 +321,20 @@ class Agent:
             put=pipeline.put,
             reader=self._reader,
             clock=now_ms,
+        )
+
+    def _disclosures(self, keeping: control.Keeping, auditing: Auditing) -> Disclosures:
+        """What people ask of disclosures; the register is read when it is first written to."""
+        config = self._config
+        return Disclosures(
+            register=cache(lambda: restored(Signer(config.keyring).sign, self._reader)),
+            auditing=auditing,
+            bundles=Bundles(config.store.path.with_name(config.store.path.name + ".disclosures")),
+            keep=keeping.keep,
+            reader=self._reader,
+            clock=now_ms,
+            new_id=new_id,
+            new_salt=lambda: secrets.token_hex(32),
         )
 
     def _accounts(self, keeping: control.Keeping, auditing: Auditing) -> Accounts:

@@ -10,6 +10,7 @@ from agent.cli import inventory, running, stored
 from agent.cli.account import account
 from agent.cli.audit import audit
 from agent.cli.common import ConfigPath, Json, group
+from agent.cli.disclose import disclose
 from agent.cli.emergency import emergency
 from agent.cli.escrow import escrow
 from agent.cli.history import history
@@ -18,6 +19,7 @@ from agent.cli.keys import keys
 from agent.cli.promises import promises
 from agent.cli.purge import purge
 from agent.cli.recording import recording
+from agent.cli.register import register
 from agent.cli.sites import sites
 from agent.cli.subject import subject
 from agent.cli.voicemail import voicemail
@@ -43,12 +45,14 @@ cli.command(name="notice")(inventory.customer_notice)
 cli.command()(purge)
 cli.add_typer(audit)
 cli.add_typer(account)
+cli.add_typer(disclose)
 cli.add_typer(emergency)
 cli.add_typer(hold)
 keys.add_typer(escrow)
 cli.add_typer(keys)
 cli.add_typer(promises)
 cli.add_typer(recording)
+cli.add_typer(register)
 cli.add_typer(sites)
 cli.add_typer(subject)
 cli.add_typer(voicemail)

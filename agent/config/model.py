@@ -66,6 +66,8 @@ class Credentials:
 
 _Name = Annotated[str, matching(r"[!-~]{1,80}")]
 _File = Annotated[Path, BeforeValidator(file_path)]
+#: A term that nobody will see the end of.
+FOR_GOOD_DAYS = 36_525
 _Days = Annotated[int, Ge(1), Le(3653)]
 _Many = Field(strict=False)  # TOML has arrays, no tuples
 
@@ -595,7 +597,12 @@ class Retention(Section):
     ] = 60
 
     def days(self, kind: RetentionClass) -> int:
-        """How many days a record of this class is kept after its end; a fuller view's end has its minutes in it."""
+        """How many days a record of this class is kept after its end; a fuller view's end has its minutes in it.
+
+        What proves the register of disclosures whole stays: with any of it gone, nothing could be proved.
+        """
+        if kind is RetentionClass.REGISTER:
+            return FOR_GOOD_DAYS
         days: int = 0 if kind is RetentionClass.DETAIL else getattr(self, f"{kind}_days")
         return days
 

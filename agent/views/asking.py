@@ -170,11 +170,20 @@ def _explained(model: type[BaseModel], error: ValidationError) -> str:
     return f"{name} {missing}{model.model_fields[name].description}"
 
 
+def login(request: Request) -> str:
+    """The login that whoever asks came in by, through sudo and su as well (`agent.views.unix`); empty if unknown."""
+    number = -1 if request.client is None else request.client.port
+    return "" if number < 0 else _name_of(number)
+
+
 def _who(request: Request, by: str | None) -> str:
     """Who asks: the login that the kernel vouches for (`agent.views.unix`), behind the name that a person gives."""
-    uid = int(request.client.host) if request.client is not None else -1
+    name = _name_of(int(request.client.host) if request.client is not None else -1)
+    return f"{by} ({name})" if by else name
+
+
+def _name_of(uid: int) -> str:
     try:
-        login = pwd.getpwuid(uid).pw_name[:_LOGIN]
+        return pwd.getpwuid(uid).pw_name[:_LOGIN]
     except KeyError:
-        login = f"uid {uid}"
-    return f"{by} ({login})" if by else login
+        return f"uid {uid}"

@@ -17,17 +17,34 @@ _LONGEST = 107
 _ANSWER_S = 10.0
 #: struct ucred of unix(7): process, user and group.
 _UCRED = struct.Struct("iII")
+#: What stands for no login: (uid_t)-1.
+_NO_LOGIN = 0xFFFF_FFFF
 
 
 class PeerProtocol(H11Protocol):
-    """HTTP where the user id of the process at the other end stands in place of the client's address."""
+    """HTTP where the user id of the process at the other end stands in place of the client's address.
+
+    In place of its port stands the user id that the process came in by (`login_of`).
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connects."""
         super().connection_made(transport)
         peer = transport.get_extra_info("socket")
-        _, user, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-        self.client = (str(user), 0)
+        process, user, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        self.client = (str(user), login_of(process))
+
+
+def login_of(process: int) -> int:
+    """The user id with which somebody logged in to what became this process, whatever they are now; -1 if unknown.
+
+    The kernel keeps it over sudo and su (``/proc/<pid>/loginuid``, set by pam_loginuid); without PAM there is none.
+    """
+    try:
+        user = int(Path(f"/proc/{process}/loginuid").read_bytes())
+    except (OSError, ValueError):
+        return -1
+    return -1 if user == _NO_LOGIN else user
 
 
 def beside(store: Path) -> Path:

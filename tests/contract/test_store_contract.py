@@ -29,12 +29,14 @@ from agent.core.records import (
     CallOutcome,
     Calls,
     Cause,
+    Consent,
     Content,
     ContentClass,
     ContentState,
     Deletion,
     Detail,
     Direction,
+    Disclosure,
     Emergency,
     Entry,
     Failure,
@@ -42,6 +44,7 @@ from agent.core.records import (
     Hold,
     How,
     IpSource,
+    Leaf,
     Look,
     News,
     Notice,
@@ -312,7 +315,7 @@ def _records(record: type[Record]) -> st.SearchStrategy[Record]:
 
 
 #: What is written once has no later state; `test_the_audit_…` below are about it.
-WRITTEN_ONCE = (Audit, SegmentRoot)
+WRITTEN_ONCE = (Audit, SegmentRoot, Disclosure, Leaf)
 any_record = st.one_of([_records(record) for record in RECORDS if record not in WRITTEN_ONCE])
 
 
@@ -572,6 +575,17 @@ ENDED: list[Record] = [
     deletion("closed"),
     hold("closed", lifted_at=AT, lifted_by="sam", lifted_why="settled"),
     request("ended", closed_at=AT),
+    Consent(
+        id="closed",
+        account="A1001",
+        lines="201",
+        party="p",
+        kinds=("call",),
+        purpose="asked",
+        by="sam",
+        given_at=AT - HOUR,
+        expires_at=AT,
+    ),
 ]
 OPEN: list[Record] = [
     registration("open", AT - 9 * HOUR),

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,9 +23,12 @@ from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Record, document
+from agent.disclosures import Disclosures, restored
 from agent.pipeline import Pipeline
+from agent.stores.bundles import Bundles
 from agent.stores.sqlite import SqliteReader, SqliteStore
-from agent.views import audit, control, unix
+from agent.stores.vault.signing import Signer
+from agent.views import audit, control, disclosures, unix
 from agent.views.api import Http
 from tests.integration.commands import told
 from tests.scenarios.made import AT
@@ -39,6 +42,7 @@ class Registered:
     pipeline: Pipeline
     keeping: Keeping
     auditing: Auditing
+    disclosures: Disclosures
     #: What it has logged.
     log: list[Any]
     #: What its clock says (ms).
@@ -107,8 +111,24 @@ async def registered(
         reader=lambda: SqliteReader(path),
         clock=lambda: agent.tick(),
     )
-    agent = Registered(folder=folder, pipeline=pipeline, keeping=keeping, auditing=auditing, log=[])
-    routes = control.application(cast(control.Controls, None), partial(audit.add, controls=auditing))
+    disclosing = Disclosures(
+        register=cache(lambda: restored(Signer(folder / "agent.sqlite.keys").sign, lambda: SqliteReader(path))),
+        auditing=auditing,
+        bundles=Bundles(folder / "agent.sqlite.disclosures"),
+        keep=keeping.keep,
+        reader=lambda: SqliteReader(path),
+        clock=lambda: agent.tick(),
+        new_id=app.new_id,
+        new_salt=lambda: secrets.token_hex(32),
+    )
+    agent = Registered(
+        folder=folder, pipeline=pipeline, keeping=keeping, auditing=auditing, disclosures=disclosing, log=[]
+    )
+    routes = control.application(
+        cast(control.Controls, None),
+        partial(audit.add, controls=auditing),
+        partial(disclosures.add, controls=disclosing),
+    )
     more(routes, agent)
     listening = unix.listen(unix.beside(path))
     tasks = [

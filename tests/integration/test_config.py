@@ -202,7 +202,7 @@ def test_the_policy_is_what_the_core_takes() -> None:
     assert Config().policy() == Policy()
 
 
-@pytest.mark.parametrize("kind", sorted(set(RetentionClass) - {RetentionClass.DETAIL}))
+@pytest.mark.parametrize("kind", sorted(set(RetentionClass) - {RetentionClass.DETAIL, RetentionClass.REGISTER}))
 def test_every_retention_class_has_days(kind: RetentionClass) -> None:
     config = load(None, {f"TELEPHONY_AGENT_RETENTION__{kind.upper()}_DAYS": "77"}, secrets_required=False)
     assert config.retention.days(kind) == 77

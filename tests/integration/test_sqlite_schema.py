@@ -49,6 +49,9 @@ TABLES = {
     "total": "totals",
     "hold": "holds",
     "request": "requests",
+    "consent": "consents",
+    "disclosure": "disclosures",
+    "leaf": "leaves",
 }
 
 

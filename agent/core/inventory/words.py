@@ -49,9 +49,9 @@ TOLD: dict[RetentionClass, Told] = {
         subjects=_USERS,
     ),
     RetentionClass.CONSENT: Told(
-        title="What you agreed to",
-        what="which line agreed to what, when, how, and until when",
-        why="to show that we had your agreement",
+        title="What you agreed to, and what we told others",
+        what="which line agreed to what, when, how and until when; who was told what, by your consent or by law",
+        why="to show that we had your agreement, or had to tell",
         after="your agreement ended",
         subjects=_USERS,
     ),
@@ -67,6 +67,13 @@ TOLD: dict[RetentionClass, Told] = {
         what="one check sum a month, with nobody in it",
         why="to show that nothing of that record was changed or removed",
         after="the end of the month",
+        subjects="",
+    ),
+    RetentionClass.REGISTER: Told(
+        title="Proof that our register of disclosures was not changed",
+        what="one check sum for each entry, with nobody in it",
+        why="to show that no entry of the register was put in, changed or removed",
+        after="the entry",
         subjects="",
     ),
     RetentionClass.CALL: Told(

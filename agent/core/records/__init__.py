@@ -11,6 +11,7 @@ from agent.core.records.audit import Audit, AuditUse, SegmentRoot
 from agent.core.records.calls import Call, CallOutcome, Direction, NumberClass
 from agent.core.records.deletions import Deletion, Ground
 from agent.core.records.described import FieldRule, rules
+from agent.core.records.disclosures import Consent, Disclosure, Leaf, Step
 from agent.core.records.emergencies import Detail, Emergency, Entry, Look, Outcome, SeenBy
 from agent.core.records.holds import Hold, Kept
 from agent.core.records.recordings import (
@@ -39,6 +40,7 @@ from agent.core.records.voicemail import Purge
 __all__ = [
     "CONTENT_CLASS",
     "INSTANTS",
+    "NOBODY",
     "RECORDS",
     "Access",
     "Account",
@@ -52,6 +54,7 @@ __all__ = [
     "Calls",
     "Cause",
     "Certainty",
+    "Consent",
     "Content",
     "ContentClass",
     "ContentState",
@@ -59,6 +62,7 @@ __all__ = [
     "Delivery",
     "Detail",
     "Direction",
+    "Disclosure",
     "Emergency",
     "Entry",
     "Failure",
@@ -69,6 +73,7 @@ __all__ = [
     "IpSource",
     "Kept",
     "Key",
+    "Leaf",
     "Locked",
     "Look",
     "News",
@@ -93,6 +98,7 @@ __all__ = [
     "SegmentRoot",
     "Service",
     "Severity",
+    "Step",
     "Text",
     "TextOutcome",
     "TextSize",
@@ -134,6 +140,9 @@ Record = (
     | Total
     | Hold
     | Request
+    | Consent
+    | Disclosure
+    | Leaf
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -162,6 +171,9 @@ RECORDS: tuple[type[Record], ...] = (
     Total,
     Hold,
     Request,
+    Consent,
+    Disclosure,
+    Leaf,
 )
 
 _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, NOBODY, Readers, RetentionClass, Role
+from agent.core.records.terms import ID, NOBODY, Locked, Readers, RetentionClass, Role
 
 
 class AuditUse(StrEnum):
@@ -36,6 +36,8 @@ class Audit:
     RETENTION: ClassVar[RetentionClass] = RetentionClass.AUDIT
     BASIS: ClassVar[str] = "security: who has seen what"
     READERS: ClassVar[Readers] = frozenset((Role.OFFICER,))
+    OWNER: ClassVar[str] = "subject"
+    AGED_BY: ClassVar[tuple[str, ...]] = ("at",)
 
     id: Annotated[str, ID]
     segment: Annotated[str, "the month (UTC) with which it is deleted"]
@@ -43,8 +45,10 @@ class Audit:
     at: Annotated[int, "when"]
     by: Annotated[str, "who"]
     use: Annotated[AuditUse, "what was done"]
-    subject: Annotated[str | None, "about whom: an account, line or record; none where about nobody or erased"] = None
-    salt: Annotated[str | None, "open the commitment; goes with the subject, so that nobody guesses it", NOBODY] = None
+    subject: Annotated[str | None, "about whom: an account, line or record; none: nobody, or erased", Locked()] = None
+    salt: Annotated[str | None, "open the commitment; goes with the subject: nobody guesses it", NOBODY, Locked()] = (
+        None
+    )
     commitment: Annotated[str, "keyed hash over salt and subject: the chain holds it in their place"]
     reason: Annotated[str, "why, in their own words"]
     chain: Annotated[str, "keyed hash over the entry and the one before it: shows one changed or missing"]

@@ -14,13 +14,13 @@ import aiosqlite  # noqa: TID251
 from agent.core.records import Record
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
-from agent.stores.sqlite.fields import Fields
+from agent.stores.sqlite.fields import ERASED, LOCKED, Fields
 from agent.stores.sqlite.opening import BUSY_S, Lock, prepare, uri_of
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Value, from_row, to_row
 from agent.stores.sqlite.statements import STATEMENTS
 
-__all__ = ["Fields", "SqliteReader", "SqliteStore"]
+__all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore"]
 
 # At debug it writes statements with their parameters, and errors with the text that they are about.
 logging.getLogger("aiosqlite").addFilter(lambda entry: entry.levelno >= logging.WARNING)

@@ -10,8 +10,8 @@
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
 --   find      at most :limit records whose id begins with :id, which sorts before :behind
---   of        those of the emergency, the alarm, the recording, the account or the segment :of, oldest first; _line,
---             _number: those that are or were the line or the number
+--   of        those of the emergency, the alarm, the recording, the account, the segment or the disclosure :of, oldest
+--             first; _line, _number: those that are or were the line or the number
 --   kept      at most :limit contents of one class behind (:after, :id) that are kept since before :before, oldest first
 --   among     those of the :ids, a JSON list, whose content is kept
 
@@ -1198,3 +1198,111 @@ SELECT * FROM requests WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit
 
 -- name: of_request
 SELECT * FROM requests WHERE account = :of ORDER BY received_at, id;
+
+-- consents
+
+-- name: upsert_consent
+INSERT INTO consents (
+    id, account, lines, party, kinds, purpose, by, given_at, expires_at, withdrawn_at, withdrawn_by
+) VALUES (
+    :id, :account, :lines, :party, :kinds, :purpose, :by, :given_at, :expires_at, :withdrawn_at, :withdrawn_by
+) ON CONFLICT (id) DO UPDATE SET
+    account = excluded.account, lines = excluded.lines, party = excluded.party, kinds = excluded.kinds, purpose = excluded.purpose,
+    by = excluded.by, given_at = excluded.given_at, expires_at = excluded.expires_at,
+    withdrawn_at = excluded.withdrawn_at, withdrawn_by = excluded.withdrawn_by;
+
+-- name: due_consent
+SELECT coalesce(withdrawn_at, expires_at), id, NULL, given_at FROM consents
+WHERE coalesce(withdrawn_at, expires_at) >= :after AND coalesce(withdrawn_at, expires_at) < :before
+    AND (coalesce(withdrawn_at, expires_at), id) > (:after, :id)
+ORDER BY coalesce(withdrawn_at, expires_at), id LIMIT :limit;
+
+-- name: remove_consent
+DELETE FROM consents WHERE id = :id;
+
+-- name: read_consent
+SELECT given_at, * FROM consents
+WHERE given_at >= :begin
+    AND (given_at, id) > (:begin, :id)
+ORDER BY given_at, id LIMIT :chunk;
+
+-- name: seek_consent
+SELECT given_at, id FROM consents
+WHERE given_at >= :begin
+ORDER BY given_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_consent
+SELECT count(*) FROM consents;
+
+-- name: find_consent
+SELECT * FROM consents WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
+-- disclosures: written once
+
+-- name: upsert_disclosure
+INSERT INTO disclosures (
+    id, disclosure, step, at, by, login, party, authority, power, consent, reference, emergency, lines, since_at,
+    until_at, kinds, fields, reason, bundle, secret_until_at, salt
+) VALUES (
+    :id, :disclosure, :step, :at, :by, :login, :party, :authority, :power, :consent, :reference, :emergency, :lines,
+    :since_at, :until_at, :kinds, :fields, :reason, :bundle, :secret_until_at, :salt
+) ON CONFLICT (id) DO NOTHING;
+
+-- name: due_disclosure
+SELECT at, id, NULL, at FROM disclosures
+WHERE at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_disclosure
+DELETE FROM disclosures WHERE id = :id;
+
+-- name: read_disclosure
+SELECT at, * FROM disclosures
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_disclosure
+SELECT at, id FROM disclosures
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_disclosure
+SELECT count(*) FROM disclosures;
+
+-- name: of_disclosure
+SELECT * FROM disclosures WHERE disclosure = :of ORDER BY at, id;
+
+-- name: find_disclosure
+SELECT * FROM disclosures WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
+-- leaves: written once, and none is deleted
+
+-- name: upsert_leaf
+INSERT INTO leaves (id, seq, at, commitment, root, signature)
+VALUES (:id, :seq, :at, :commitment, :root, :signature)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: due_leaf
+SELECT at, id, NULL, at FROM leaves
+WHERE at >= :after AND at < :before
+    AND (at, id) > (:after, :id)
+ORDER BY at, id LIMIT :limit;
+
+-- name: remove_leaf
+DELETE FROM leaves WHERE id = :id;
+
+-- name: read_leaf
+SELECT at, * FROM leaves
+WHERE at >= :begin
+    AND (at, id) > (:begin, :id)
+ORDER BY at, id LIMIT :chunk;
+
+-- name: seek_leaf
+SELECT at, id FROM leaves
+WHERE at >= :begin
+ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_leaf
+SELECT count(*) FROM leaves;
