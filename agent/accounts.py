@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import tzinfo
+from heapq import merge
 from itertools import islice, takewhile
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ from agent.core.accounts import (
 from agent.core.history import History
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
-from agent.core.records import Account, AuditUse, Call, Record, Service, document
+from agent.core.records import Account, AuditUse, Call, Service, Text, document
 from agent.ports import Reader
 from agent.views.asking import Answer, Refusal
 
@@ -262,17 +263,21 @@ class Accounts:
                 "until": rfc3339(end),
             }
             for span in spans(reader.of(Service, account), begin, end):
-                for item in history.items(_calls(reader, span.line, span.begin, span.end or end)):
-                    yield {"call": asdict(item) | {"at": rfc3339(item.at)}}
+                for item in history.items(_used(reader, span.line, span.begin, span.end or end)):
+                    yield asdict(item) | {"at": rfc3339(item.at)}
             for each in history.sums():
-                yield {"sum": asdict(each)}
+                yield {"sum_of": each.kind} | {name: value for name, value in asdict(each).items() if name != "kind"}
 
 
-def _calls(reader: Reader, line: str, begin: int, end: int) -> Iterator[Call]:
-    """Calls of ``line`` that began from ``begin`` until before ``end``, oldest first, as they are asked for."""
-    found: Iterable[Record] = reader.read(Call.KIND, since=begin, line=line)
-    calls = (call for call in found if isinstance(call, Call))
-    return takewhile(lambda call: call.started_at < end, calls)
+def _used(reader: Reader, line: str, begin: int, end: int) -> Iterator[Call | Text]:
+    """Calls and texts of ``line`` that from ``begin`` until before ``end``, oldest first, as they are asked for."""
+    calls = (each for each in reader.read(Call.KIND, since=begin, line=line) if isinstance(each, Call))
+    texts = (each for each in reader.read(Text.KIND, since=begin, line=line) if isinstance(each, Text))
+    return takewhile(lambda each: _begun(each) < end, merge(calls, texts, key=_begun))
+
+
+def _begun(record: Call | Text) -> int:
+    return record.started_at if isinstance(record, Call) else record.at
 
 
 def _exactly(reader: Reader, account: str) -> Account:

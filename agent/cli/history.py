@@ -39,7 +39,7 @@ def history(
     json: Json = False,
     config: ConfigPath = None,
 ) -> None:
-    """Write an account's calls and their sums: no freephone, helpline or emergency; sums alone if not itemised."""
+    """Write an account's calls, texts and sums: no freephone, helpline or emergency; sums alone if not itemised."""
     configured = settings(context, config, secrets_required=False)
     since = moment("--from", begin)
     until = app.now_ms() if end is None else moment("--until", end)

@@ -16,10 +16,8 @@ Answer = dict[str, Any]
 
 #: Lines on a page of a statement, its heading among them; A4 has 66 at six to the inch.
 PAGE_LINES = 60
-_ITEM = "kind at line direction number number_class outcome duration_s".split()
-_SUM = "kind direction number_class count duration_s".split()
-#: The kinds of items.
-_ITEMS = ("call",)
+_ITEM = "kind at line direction number number_class outcome duration_s size".split()
+_SUM = "sum_of direction number_class count duration_s".split()
 _TO_OR_FROM = {"outgoing": "to", "incoming": "from"}
 
 
@@ -31,12 +29,12 @@ def as_json(answers: Iterable[Answer]) -> Iterator[str]:
 
 def as_csv(answers: Iterator[Answer]) -> Iterator[str]:
     """Each item, with the time of the customer; of an account that is not itemised each sum."""
-    itemised = next(answers)["itemised"]
-    columns, wanted = (_ITEM, _ITEMS) if itemised else (_SUM, ("sum",))
+    columns = _ITEM if next(answers)["itemised"] else _SUM
     yield row(columns)
-    for kind, values in _of(answers, wanted):
-        there = {"at": _there(values["at"]).isoformat(timespec="seconds")} if "at" in values else {}
-        yield row(({"kind": kind} | values | there)[column] for column in columns)
+    for answer in answers:
+        if columns[0] in answer:
+            there = {"at": _there(answer["at"]).isoformat(timespec="seconds")} if "at" in answer else {}
+            yield row((answer | there)[column] for column in columns)
 
 
 def as_statement(answers: Iterator[Answer]) -> Iterator[str]:
@@ -53,13 +51,6 @@ def as_statement(answers: Iterator[Answer]) -> Iterator[str]:
             yield line + "\n"
 
 
-def _of(answers: Iterable[Answer], wanted: Iterable[str]) -> Iterator[tuple[str, Answer]]:
-    for answer in answers:
-        for kind in wanted:
-            if kind in answer:
-                yield kind, answer[kind]
-
-
 def _heading(head: Answer, page: int) -> list[str]:
     begin, end = (_there(head[name]).strftime("%d/%m/%Y %H:%M") for name in ("from", "until"))
     itemised = "" if head["itemised"] else "not itemised, as asked for; "
@@ -72,31 +63,39 @@ def _heading(head: Answer, page: int) -> list[str]:
 
 def _body(answers: Iterable[Answer]) -> Iterator[str]:
     line, sums = None, False
-    for kind, values in _of(answers, (*_ITEMS, "sum")):
-        if kind == "sum":
+    for answer in answers:
+        if "sum_of" in answer:
             if not sums:
                 yield from (["", "In all"] if line is not None else ["In all"])
-                yield f"{'':<12}{'Kind of number':<26}{'Calls':>8}  {'Duration':>12}"
+                yield f"{'':<12}{'Kind of number':<36}{'Number':>8}  {'Duration':>12}"
                 sums = True
-            name = f"{values['number_class']}, {values['direction']}"
-            yield f"{'':<12}{name:<26}{values['count']:>8}  {_length(values['duration_s']):>12}"
+            yield _sum(answer)
             continue
-        if values["line"] != line:
+        if answer["line"] != line:
             if line is not None:
                 yield ""
-            line = values["line"]
+            line = answer["line"]
             yield f"Line {printable(line)}"
             yield f"{'Date':<12}{'Time':<10}{'Number':<26}{'Kind of number':<16}{'Duration':>12}"
-        yield _item(values)
+        yield _item(answer)
     if not sums:
         yield "Nothing in this time."
+
+
+def _sum(values: Answer) -> str:
+    name = f"{values['sum_of']}s, {values['number_class']}, {values['direction']}"
+    length = _length(values["duration_s"]) if values["sum_of"] == "call" else ""
+    return f"{'':<12}{name:<36}{values['count']:>8}  {length:>12}".rstrip()
 
 
 def _item(values: Answer) -> str:
     at = _there(values["at"])
     number = f"{_TO_OR_FROM[values['direction']]} {values['number'] or '(not kept)'}"
-    answered = values["outcome"] == "answered"
-    length = _length(values["duration_s"]) if answered else values["outcome"].replace("_", " ")
+    length = values["outcome"].replace("_", " ")
+    if length == "answered":
+        length = _length(values["duration_s"])
+    elif values["kind"] == "text" and length == "sent":
+        length = f"{values['size']} text"
     return f"{at:%d/%m/%Y}  {at:%H:%M:%S}  {printable(number):<26}{values['number_class']:<16}{length:>12}"
 
 

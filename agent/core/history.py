@@ -1,4 +1,4 @@
-"""What of an account's calls may be shown to whoever sees its bill: nobody learns from it who called for help.
+"""What of an account's calls and texts whoever sees its bill may be shown: nobody learns who called for help.
 
 Freephone and helpline numbers and emergencies never come out of here, whatever the store says of them: each number is
 looked at again. An account that is not itemised has sums alone (PECR 2003, regulation 9). What is on no bill (incoming,
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from agent.core.numbering import FREE, Plan
-from agent.core.records import Account, Call, CallOutcome, Direction, NumberClass
+from agent.core.records import Account, Call, CallOutcome, Direction, NumberClass, Text, TextOutcome, TextSize
 
 #: Short numbers of the network's own look like those within a PBX, and may cost something.
 _HIDDEN = FREE - {NumberClass.INTERNAL}
@@ -17,21 +17,27 @@ _HIDDEN = FREE - {NumberClass.INTERNAL}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One call as the customer sees it; ``number`` as it is dialled in the country, None where it is not kept."""
+    """One call or text as the customer sees it.
 
+    ``number`` as it is dialled in the country, None where it is not kept; ``at`` in ms since 1970 UTC.
+    """
+
+    kind: str
     at: int
     line: str
     direction: Direction
     number: str | None
     number_class: NumberClass
-    outcome: CallOutcome
-    duration_s: int
+    outcome: CallOutcome | TextOutcome
+    duration_s: int | None = None
+    size: TextSize | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """How many calls of one direction and class, and how long they were together."""
+    """How many calls, or texts, of one direction and class, and how long the calls were together."""
 
+    kind: str
     direction: Direction
     number_class: NumberClass
     count: int
@@ -44,42 +50,45 @@ class History:
 
     account: Account
     plan: Plan
-    _sums: dict[tuple[Direction, NumberClass], tuple[int, int]] = field(default_factory=dict)
+    _sums: dict[tuple[str, Direction, NumberClass], tuple[int, int]] = field(default_factory=dict)
 
-    def items(self, calls: Iterable[Call]) -> Iterator[Item]:
-        """What may be shown of ``calls``: none where the account is not itemised, but they are counted."""
-        for call in calls:
-            item = self._item(call)
+    def items(self, records: Iterable[Call | Text]) -> Iterator[Item]:
+        """What may be shown of ``records``: none where the account is not itemised, but they are counted."""
+        for record in records:
+            item = self._item(record)
             if item is None:
                 continue
-            count, duration_s = self._sums.get((item.direction, item.number_class), (0, 0))
-            self._sums[item.direction, item.number_class] = count + 1, duration_s + item.duration_s
+            key = item.kind, item.direction, item.number_class
+            count, duration_s = self._sums.get(key, (0, 0))
+            self._sums[key] = count + 1, duration_s + (item.duration_s or 0)
             if self.account.itemised:
                 yield item
 
     def sums(self) -> list[Sum]:
         """What has been shown, or counted, until now."""
         return [
-            Sum(direction=direction, number_class=kind, count=count, duration_s=duration_s)
-            for (direction, kind), (count, duration_s) in sorted(self._sums.items())
+            Sum(kind=kind, direction=direction, number_class=number_class, count=count, duration_s=duration_s)
+            for (kind, direction, number_class), (count, duration_s) in sorted(self._sums.items())
         ]
 
-    def _item(self, call: Call) -> Item | None:
-        if call.line is None or call.direction is Direction.INTERNAL or call.number_class in FREE:
+    def _item(self, record: Call | Text) -> Item | None:
+        if record.line is None or record.direction is Direction.INTERNAL or record.number_class in FREE:
             return None
-        if not call.itemised and not self.account.history_consent:
+        if not record.itemised and not self.account.history_consent:
             return None
-        number = self.plan.national(call.number or "")
-        if any(self.plan.kind(text) in _HIDDEN for text in self._readings(call.number or "", number)):
+        number = self.plan.national(record.number or "")
+        if any(self.plan.kind(text) in _HIDDEN for text in self._readings(record.number or "", number)):
             return None
         return Item(
-            at=call.started_at,
-            line=call.line,
-            direction=call.direction,
+            kind=record.KIND,
+            at=record.started_at if isinstance(record, Call) else record.at,
+            line=record.line,
+            direction=record.direction,
             number=number or None,
-            number_class=call.number_class,
-            outcome=call.outcome,
-            duration_s=call.billable_s,
+            number_class=record.number_class,
+            outcome=record.outcome,
+            duration_s=record.billable_s if isinstance(record, Call) else None,
+            size=record.size if isinstance(record, Text) else None,
         )
 
     def _readings(self, *texts: str) -> set[str]:

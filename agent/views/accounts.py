@@ -47,9 +47,9 @@ class AccountControls(Protocol):
         """
 
     def history(self, account: str, begin: int, end: int, reason: str, by: str) -> AsyncIterator[Sequence[Answer]]:
-        """What may be shown of the account's calls that began from ``begin`` until before ``end``.
+        """What may be shown of the account's calls and texts from ``begin`` until before ``end``.
 
-        ``{"account": …}`` first, then each ``{"call": …}`` by line and time, then each ``{"sum": …}``.
+        ``{"account": …}`` first, then each ``{"kind": …}`` by line and time, then each ``{"sum_of": …}``.
         """
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.core.history import History, Item, Sum
 from agent.core.numbering import FREE, Plan
-from agent.core.records import Account, Call, CallOutcome, Direction, NumberClass
+from agent.core.records import Account, Call, CallOutcome, Direction, NumberClass, Text, TextOutcome, TextSize
 
 OWN_HELPLINE = "01134960999"
 PLAN = Plan(helplines=frozenset((OWN_HELPLINE,)))
@@ -76,11 +76,25 @@ any_call = st.builds(
     itemised=st.booleans(),
 )
 
+any_text = st.builds(
+    Text,
+    id=st.just("t"),
+    line=st.none() | st.just("201"),
+    direction=st.sampled_from(Direction),
+    number_class=st.sampled_from(NumberClass),
+    number=st.none() | st.sampled_from(SECRET) | st.text("0123456789+ ();*#", max_size=16) | st.text(max_size=12),
+    at=st.integers(0, 99),
+    size=st.sampled_from(TextSize),
+    outcome=st.sampled_from(TextOutcome),
+    itemised=st.booleans(),
+)
+any_used = st.lists(any_call | any_text, max_size=12)
 
-@given(st.lists(any_call, max_size=12), st.booleans(), st.booleans())
-def test_no_free_number_and_no_emergency_ever_comes_out(calls: list[Call], itemised: bool, consent: bool) -> None:
+
+@given(any_used, st.booleans(), st.booleans())
+def test_no_free_number_and_no_emergency_ever_comes_out(used: list[Call | Text], itemised: bool, consent: bool) -> None:
     shown = history(itemised=itemised, history_consent=consent)
-    items = list(shown.items(calls))
+    items = list(shown.items(used))
     for item in items:
         assert item.number_class not in FREE
         assert item.number is None or PLAN.kind(item.number) not in FORBIDDEN
@@ -103,6 +117,7 @@ def test_a_number_is_hidden_though_the_store_calls_it_something_else(number: str
 def test_a_billed_call_is_shown_in_the_national_form() -> None:
     (item,) = history().items([call(number="+441134960100", forwarded="08001111")])
     assert item == Item(
+        kind="call",
         at=5,
         line="201",
         direction=Direction.OUTGOING,
@@ -138,20 +153,39 @@ def test_what_stays_within_the_pbx_is_on_no_bill() -> None:
     assert list(history(history_consent=True).items([inside])) == []
 
 
-@given(st.lists(any_call, max_size=12), st.booleans())
-def test_sums_are_of_what_is_shown_and_the_same_where_nothing_is(calls: list[Call], consent: bool) -> None:
+@given(any_used, st.booleans())
+def test_sums_are_of_what_is_shown_and_the_same_where_nothing_is(used: list[Call | Text], consent: bool) -> None:
     shown, hidden = history(history_consent=consent), history(history_consent=consent, itemised=False)
-    items = list(shown.items(calls))
-    assert list(hidden.items(calls)) == []
+    items = list(shown.items(used))
+    assert list(hidden.items(used)) == []
     assert hidden.sums() == shown.sums()
     assert sum(each.count for each in shown.sums()) == len(items)
-    assert sum(each.duration_s for each in shown.sums()) == sum(item.duration_s for item in items)
+    assert sum(each.duration_s for each in shown.sums()) == sum(item.duration_s or 0 for item in items)
 
 
 def test_sums_are_by_direction_and_class() -> None:
     shown = history()
     list(shown.items([call(), call(billable_s=3), call(number_class=NumberClass.MOBILE, number="07700900123")]))
     assert shown.sums() == [
-        Sum(direction=Direction.OUTGOING, number_class=NumberClass.GEOGRAPHIC, count=2, duration_s=10),
-        Sum(direction=Direction.OUTGOING, number_class=NumberClass.MOBILE, count=1, duration_s=7),
+        Sum(kind="call", direction=Direction.OUTGOING, number_class=NumberClass.GEOGRAPHIC, count=2, duration_s=10),
+        Sum(kind="call", direction=Direction.OUTGOING, number_class=NumberClass.MOBILE, count=1, duration_s=7),
     ]
+
+
+def test_texts_are_counted_apart_from_calls() -> None:
+    text = Text(
+        id="t",
+        line="201",
+        direction=Direction.OUTGOING,
+        number_class=NumberClass.MOBILE,
+        number="07700900123",
+        at=7,
+        size=TextSize.SHORT,
+        outcome=TextOutcome.SENT,
+        itemised=True,
+    )
+    shown = history()
+    (item,) = shown.items([text])
+    assert (item.kind, item.at, item.number, item.duration_s, item.size) == ("text", 7, "07700900123", None, "short")
+    list(shown.items([call(number="07700900123", number_class=NumberClass.MOBILE)]))
+    assert [(each.kind, each.count, each.duration_s) for each in shown.sums()] == [("call", 1, 7), ("text", 1, 0)]

@@ -16,7 +16,7 @@ import pytest
 from agent.accounts import PAGE
 from agent.cli.statements import PAGE_LINES
 from agent.core.instants import from_rfc3339
-from agent.core.records import Call, CallOutcome, Direction, NumberClass
+from agent.core.records import Call, CallOutcome, Direction, NumberClass, Text, TextOutcome, TextSize
 from agent.stores.sqlite.reader import CHUNK
 from agent.stores.sqlite.statements import STATEMENTS
 from tests.integration.accounted import Accounted, accounted
@@ -48,7 +48,22 @@ def call(id: str, at: str = "2026-07-01T09:00:00Z", number: str | None = "011349
     return Call(id=id, started_at=from_rfc3339(at), number=number, **(known | changes))
 
 
+SUM = ["sum_of", "direction", "number_class", "count", "duration_s"]
 INCOMING: dict[str, Any] = {"direction": Direction.INCOMING, "itemised": False}
+
+
+def text(id: str, at: str = "2026-07-01T09:00:00Z", number: str = "07700900123") -> Text:
+    return Text(
+        id=id,
+        line="202" if id == "text" else "201",
+        direction=Direction.OUTGOING,
+        number_class=NumberClass.MOBILE,
+        number=number,
+        at=from_rfc3339(at),
+        size=TextSize.LONG,
+        outcome=TextOutcome.SENT,
+        itemised=True,
+    )
 
 
 async def rows(agent: Accounted, account: str, *options: str) -> list[dict[str, str]]:
@@ -91,6 +106,7 @@ async def test_no_format_shows_a_freephone_a_helpline_or_an_emergency(agent: Acc
         *(call(f"i{n}", number=number, **INCOMING) for n, number in enumerate(shown)),
         *(call(f"f{n}", number="01134960100", forwarded=number) for n, number in enumerate(shown)),
         *(call(f"c{n}", number_class=kind) for n, kind in enumerate(NumberClass)),
+        *(text(f"t{n}", number=number) for n, number in enumerate(shown)),
     )
     done = await agent.run("history", "A1", "--format", form, *ALL)
     assert done.returncode == 0, done.stderr
@@ -105,11 +121,11 @@ async def test_an_account_that_is_not_itemised_has_sums_alone(agent: Accounted) 
     await agent.imported(HEAD + "A1,201,,2024-01-01,,no,no\n")
     await agent.calls(call("a"), call("b"), call("c", number="07700900123", number_class=NumberClass.MOBILE))
     assert await rows(agent, "A1") == [
-        {"kind": "sum", "direction": "outgoing", "number_class": "geographic", "count": "2", "duration_s": "130"},
-        {"kind": "sum", "direction": "outgoing", "number_class": "mobile", "count": "1", "duration_s": "65"},
+        {"sum_of": "call", "direction": "outgoing", "number_class": "geographic", "count": "2", "duration_s": "130"},
+        {"sum_of": "call", "direction": "outgoing", "number_class": "mobile", "count": "1", "duration_s": "65"},
     ]
     told = await agent.json("history", "A1", *ALL)
-    assert [list(each) for each in told] == [["account", "itemised", "from", "until"], ["sum"], ["sum"]]
+    assert [list(each) for each in told] == [["account", "itemised", "from", "until"], SUM, SUM]
     assert "not itemised" in (await agent.run("history", "A1", *ALL)).stdout
 
 
@@ -141,6 +157,7 @@ async def test_a_statement_is_paged_and_says_what_it_comes_to(agent: Accounted) 
         *(call(f"{n:03d}", f"2026-11-{n % 28 + 1:02d}T09:14:{n % 60:02d}Z") for n in range(130)),
         call("mobile", line="202", number="07700900123", number_class=NumberClass.MOBILE, billable_s=3725),
         call("unkept", line="202", number=None),
+        text("text", "2026-06-30T23:00:00Z"),
     )
     done = await agent.run("history", "A1", "--to", "bill.txt", *ALL)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -154,12 +171,17 @@ async def test_a_statement_is_paged_and_says_what_it_comes_to(agent: Accounted) 
         assert lines[0].endswith(f"Page {number}")
         assert len(lines) <= PAGE_LINES
         assert max(map(len, lines)) <= 80
-    text = "".join(pages)
-    assert "01/11/2026  09:14:00  to 01134960100" in text
-    assert "(not kept)" in text
-    assert "1:02:05" in text
-    sums = [line.split() for line in text[text.index("In all") :].splitlines()[2:]]
-    assert sums == [["geographic,", "outgoing", "131", "2:21:55"], ["mobile,", "outgoing", "1", "1:02:05"]]
+    printed = "".join(pages)
+    assert "01/11/2026  09:14:00  to 01134960100" in printed
+    assert "(not kept)" in printed
+    assert printed.index("long text") < printed.index("1:02:05")
+    assert "1:02:05" in printed
+    sums = [line.split() for line in printed[printed.index("In all") :].splitlines()[2:]]
+    assert sums == [
+        ["calls,", "geographic,", "outgoing", "131", "2:21:55"],
+        ["calls,", "mobile,", "outgoing", "1", "1:02:05"],
+        ["texts,", "mobile,", "outgoing", "1"],
+    ]
     one_sentence(await agent.run("history", "A1", "--to", "bill.txt", *ALL), 2, "bill.txt cannot be made")
 
 
