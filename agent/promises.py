@@ -86,6 +86,7 @@ def _places(config: Config) -> promises.Places:
         store=config.store.path,
         keyring=config.keyring,
         socket=unix.beside(config.store.path),
+        key=config.store.path.with_name(config.store.path.name + ".key"),
         sealed=config.recording.store_dir,
         monitor=config.recording.monitor_dir,
         spool=config.voicemail.spool_dir,

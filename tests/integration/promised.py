@@ -26,6 +26,9 @@ from agent.core.records import (
     RecordingState,
     Registration,
     RetentionClass,
+    Text,
+    TextOutcome,
+    TextSize,
     Trigger,
 )
 from agent.core.records import Calls as Which
@@ -63,6 +66,12 @@ class Promised:
         with closing(sqlite3.connect(self.store)) as connection, connection:
             assert connection.execute(sql, values).rowcount != 0
 
+    def triggers(self, table: str) -> list[str]:
+        """What keeps the table from being changed."""
+        with closing(sqlite3.connect(self.store)) as connection:
+            statement = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?"
+            return [name for (name,) in connection.execute(statement, (table,))]
+
     def scene(self, **places: Any) -> Scene:
         """What the probes are shown."""
         store = self.store
@@ -73,6 +82,7 @@ class Promised:
                 store=store,
                 keyring=self.folder / "agent.sqlite.keys",
                 socket=self.folder / "agent.sqlite.sock",
+                key=self.folder / "agent.sqlite.key",
                 **places,
             ),
             terms=Terms(
@@ -136,6 +146,21 @@ def leg(**values: Any) -> Call:
         duration_s=9,
         billable_s=7,
         outcome=CallOutcome.ANSWERED,
+        itemised=True,
+    )
+    return replace(made, **values)
+
+
+def sent(**values: Any) -> Text:
+    """A text that may be billed."""
+    made = Text(
+        id="00000000000000e1",
+        line="201",
+        direction=Direction.OUTGOING,
+        number_class=NumberClass.MOBILE,
+        at=AT - DAY_MS,
+        size=TextSize.SHORT,
+        outcome=TextOutcome.SENT,
         itemised=True,
     )
     return replace(made, **values)

@@ -8,17 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from agent.core.audit import Trail
 from agent.core.instants import rfc3339
 from agent.core.records import (
     RECORDS,
     Account,
     Alarm,
+    Asks,
+    AuditUse,
     Blind,
     Cause,
     Deletion,
@@ -31,6 +35,7 @@ from agent.core.records import (
     Outcome,
     Probe,
     Purge,
+    Request,
     Service,
     Severity,
     Total,
@@ -42,7 +47,7 @@ from agent.duties.promises.contents import MARKERS
 from agent.duties.promises.recordings import luhn
 from agent.duties.promises.terms import ENDS
 from agent.duties.promises.unbuilt import MISSING
-from tests.integration.promised import DAY_MS, RECORDING, Promised, hold, leg, recorded, span
+from tests.integration.promised import DAY_MS, RECORDING, Promised, hold, leg, recorded, sent, span
 from tests.integration.voicemails import leave
 from tests.scenarios.made import AT, emergency
 
@@ -72,6 +77,98 @@ def test_what_cannot_be_looked_at_is_not_called_kept(promised: Promised) -> None
     for id in ("P05", "P06", "P10", "P11", "P12", "P14", "P20"):
         assert found[id].state is State.BROKEN
         assert "could not be looked at" in found[id].evidence
+
+
+# P01, P02, P19: accounts
+
+ACCOUNT = Account(id="ac", account="A1", opened_at=0)
+LINE = Service(id="s1", account="A1", line="201", from_at=AT - 9 * DAY_MS, until_at=AT - DAY_MS)
+NUMBER = Service(id="s2", account="A1", number="01134960000", from_at=AT - 9 * DAY_MS)
+
+
+def audited(promised: Promised, *uses: AuditUse, at: int = AT) -> None:
+    """Write down, as the agent does, that somebody used the account."""
+    key = bytes(32)
+    (promised.folder / "agent.sqlite.key").write_bytes(key)
+    (promised.folder / "agent.sqlite.key").chmod(0o600)
+    ids = count()
+    trail = Trail(key=key, new_id=lambda: f"{next(ids):016x}", new_salt=lambda: "0" * 32)
+    for use in uses:
+        promised.keep(*trail.note(at=at, by="uid 1000", use=use, subject="A1", reason="they rang"))
+
+
+def test_p01_whose_a_line_is_has_one_answer(promised: Promised) -> None:
+    assert promised.found("P01").state is State.NOT_BUILT
+    audited(promised, AuditUse.LOOKED_UP, AuditUse.SHOWN)
+    after = replace(LINE, id="s3", account="A2", from_at=AT - DAY_MS, until_at=None)
+    promised.keep(ACCOUNT, replace(ACCOUNT, id="a2", account="A2"), LINE, NUMBER, after)
+    # one that was wrong counts no more
+    promised.keep(replace(NUMBER, id="s4", account="A2", corrected_at=AT, corrected_by="x", correction="typed wrongly"))
+    assert "2 accounts with 3 lines and numbers, 2 entries" in promised.kept("P01")
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "word"),
+    [
+        (replace(LINE, id="s3", from_at=AT - 2 * DAY_MS, until_at=None), "1 lines or numbers are two accounts'"),
+        (replace(NUMBER, id="s3", from_at=AT), "1 lines or numbers are two accounts'"),
+        (replace(LINE, id="s3", account="A3", line="202"), "1 lines or numbers are of no account"),
+    ],
+)
+def test_p01_two_answers_or_none_break_it(promised: Promised, spoiled: Service, word: str) -> None:
+    promised.keep(ACCOUNT, LINE, NUMBER)
+    promised.kept("P01")
+    promised.keep(spoiled)
+    promised.broken("P01", word)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE audits SET reason = 'no reason' WHERE seq = 2",
+        "UPDATE audits SET by = 'nobody' WHERE seq = 1",
+        "DELETE FROM audits WHERE seq = 2",
+        "UPDATE audits SET commitment = 'x' WHERE seq = 3",
+    ],
+)
+@pytest.mark.parametrize("id", ["P01", "P02"])
+def test_p01_p02_a_changed_audit_breaks_them(promised: Promised, id: str, sql: str) -> None:
+    promised.keep(ACCOUNT)
+    audited(promised, AuditUse.LOOKED_UP, AuditUse.HISTORY, AuditUse.SHOWN)
+    promised.kept(id)
+    for trigger in promised.triggers("audits"):
+        promised.spoil(f"DROP TRIGGER {trigger}")
+    promised.spoil(sql)
+    promised.broken(id, "places in the audit")
+
+
+def test_p02_each_look_has_its_reason(promised: Promised) -> None:
+    assert promised.found("P02").state is State.NOT_BUILT
+    promised.keep(ACCOUNT)
+    audited(promised, AuditUse.LOOKED_UP, AuditUse.HISTORY, AuditUse.LISTED)
+    assert "2 looks at one among 3 entries" in promised.kept("P02")
+    for trigger in promised.triggers("audits"):
+        promised.spoil(f"DROP TRIGGER {trigger}")
+    promised.spoil("UPDATE audits SET reason = ' ' WHERE use = 'history'")
+    promised.broken("P02", "1 looks at an account have no reason")
+
+
+def test_p02_without_the_key_nothing_is_proved(promised: Promised) -> None:
+    promised.keep(ACCOUNT)
+    audited(promised, AuditUse.LOOKED_UP)
+    (promised.folder / "agent.sqlite.key").unlink()
+    found = {result.id: result for result in verify(promised.scene())}
+    assert found["P02"].state is State.BROKEN
+
+
+def test_p19_a_request_that_is_late_breaks_it(promised: Promised) -> None:
+    asked = Request(
+        id="r", account="A1", asks=Asks.ACCESS, received_at=AT - 9 * DAY_MS, opened_by="x", due_at=AT + DAY_MS
+    )
+    promised.keep(asked, replace(asked, id="r2", due_at=AT - DAY_MS, closed_at=AT - DAY_MS))
+    assert "none late" in promised.found("P19").evidence
+    promised.keep(replace(asked, due_at=AT - DAY_MS))
+    promised.broken("P19", "1 requests are past the time")
 
 
 # P03, P04: calls
@@ -110,13 +207,15 @@ def test_p03_calls_that_wait_for_too_long_break_it(promised: Promised, name: str
     promised.broken("P03", "77 bytes", "60 min", scene=scene)
 
 
-def test_p04_what_is_free_on_no_bill(promised: Promised) -> None:
-    scene = promised.scene(calls=promised.folder / "calls.csv")
-    promised.keep(leg(), leg(id="c2", number_class=NumberClass.HELPLINE, itemised=False))
-    assert "2 legs" in promised.kept("P04", scene)
+@pytest.mark.parametrize("table", ["calls", "texts"])
+def test_p04_what_is_free_on_no_bill(promised: Promised, table: str) -> None:
+    promised.keep(leg(), leg(id="2", number_class=NumberClass.HELPLINE, itemised=False), sent(id="2", itemised=False))
+    assert promised.found("P04").state is State.NOT_BUILT
+    promised.keep(ACCOUNT)
+    assert "3 calls and texts looked at, 1 accounts" in promised.kept("P04")
     for free in ("helpline", "freephone", "emergency", "internal"):
-        promised.spoil("UPDATE calls SET itemised = 1, number_class = ? WHERE id = 'c2'", free)
-        promised.broken("P04", "1 freephone, helpline", scene=scene)
+        promised.spoil(f"UPDATE {table} SET itemised = 1, number_class = ? WHERE id = '2'", free)
+        promised.broken("P04", "1 freephone, helpline")
 
 
 # P05: emergencies
@@ -188,7 +287,8 @@ def test_p20_what_is_young_or_open_is_kept(promised: Promised) -> None:
         span(first_seen=old), leg(), emergency(outcome=Outcome.ANSWERED), *recorded(), replace(ALARM, raised_at=old)
     )
     assert "kinds" in promised.kept("P20")
-    assert "1 legs" in promised.kept("P06")
+    promised.keep(sent())
+    assert "1 legs of calls, 1 texts" in promised.kept("P06")
 
 
 def test_p20_each_class_past_its_term_breaks_it(promised: Promised) -> None:

@@ -2,7 +2,17 @@
 
 from collections.abc import Callable, Iterator
 
-from agent.duties.promises import contents, emergencies, history, phones, recordings, security, terms, voicemail
+from agent.duties.promises import (
+    accounts,
+    contents,
+    emergencies,
+    history,
+    phones,
+    recordings,
+    security,
+    terms,
+    voicemail,
+)
 from agent.duties.promises.result import Places, Result, Scene, State, Survey, Terms, Value
 from agent.duties.promises.unbuilt import MISSING, unbuilt
 from agent.ports import StoreError
@@ -35,6 +45,8 @@ PROMISES = {
 }
 
 PROBES: dict[str, Callable[[Scene], Result]] = {
+    "P01": accounts.p01,
+    "P02": accounts.p02,
     "P03": history.p03,
     "P04": history.p04,
     "P05": emergencies.p05,
@@ -46,6 +58,7 @@ PROBES: dict[str, Callable[[Scene], Result]] = {
     "P14": contents.p14,
     "P15": voicemail.p15,
     "P18": security.p18,
+    "P19": accounts.p19,
     "P20": terms.p20,
     "P21": security.p21,
 }
@@ -54,9 +67,17 @@ PROBES: dict[str, Callable[[Scene], Result]] = {
 def verify(scene: Scene) -> Iterator[Result]:
     """What became of each promise, in their order; it blocks, and may read all of the store."""
     for id in PROMISES:
-        try:
-            yield unbuilt(id) if id in MISSING else PROBES[id](scene)
-        except (StoreError, OSError, ValueError) as error:
-            # What could not be looked at is not proved. No text of the error: it may hold a value.
-            what = str(error) if isinstance(error, StoreError) else type(error).__name__
-            yield Result(id=id, state=State.BROKEN, evidence=f"it could not be looked at: {what}")
+        result = _looked(id, scene)
+        # What changed while it was looked at may seem broken: then it is looked at again.
+        yield _looked(id, scene) if result.state is State.BROKEN else result
+
+
+def _looked(id: str, scene: Scene) -> Result:
+    if id in MISSING:
+        return unbuilt(id)
+    try:
+        return PROBES[id](scene)
+    except (StoreError, OSError, ValueError, LookupError, TypeError) as error:
+        # What could not be looked at is not proved. No text of the error: it may hold a value.
+        what = str(error) if isinstance(error, StoreError) else type(error).__name__
+        return Result(id=id, state=State.BROKEN, evidence=f"it could not be looked at: {what}")

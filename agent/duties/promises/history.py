@@ -1,17 +1,17 @@
-"""P03, P04: calls are kept once and to the second, all of them are in, and what is free is on no bill."""
+"""P03, P04: calls and texts are kept once and to the second, all of them are in, and what is free is on no bill."""
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
-from agent.core.records import Call, Direction, NumberClass
+from agent.core.numbering import FREE
+from agent.core.records import Account, Call, Direction, NumberClass, Text
 from agent.duties.promises.result import Result, Scene, Value, judged, not_built, some
 
 #: How long what Asterisk wrote may wait to be stored.
 _WAIT_MS = 600_000
-#: Classes of numbers that stand on no bill and in no itemised history.
-_UNLISTED = frozenset((NumberClass.FREEPHONE, NumberClass.HELPLINE, NumberClass.EMERGENCY, NumberClass.INTERNAL))
 
 
 def p03(scene: Scene) -> Result:
@@ -55,12 +55,12 @@ def _waiting(file: Path, at: int) -> tuple[int, int]:
 
 def p04(scene: Scene) -> Result:
     """What may never stand on a bill or in a household's view is not marked as if it might."""
-    if scene.places.calls is None:
-        return not_built("P04", "no calls are read: [calls] cdr_file names no file")
-    legs = listed = 0
     with scene.survey() as survey:
-        for number_class, itemised in survey.raw(Call.KIND, "number_class", "itemised"):
-            legs += 1
-            listed += bool(itemised) and number_class in _UNLISTED
+        both = chain.from_iterable(survey.raw(kind, "number_class", "itemised") for kind in (Call.KIND, Text.KIND))
+        listed = sum(bool(itemised) and number_class in FREE for number_class, itemised in both)
+        counted = survey.count(Call.KIND) + survey.count(Text.KIND)
+        accounts = survey.count(Account.KIND)
     faults = [some(listed, "freephone, helpline, internal or emergency calls are marked to stand on a bill")]
-    return judged("P04", faults, f"{legs} legs looked at")
+    if not accounts and not listed:
+        return not_built("P04", "no account is on record that a history could be shown to: `account import`")
+    return judged("P04", faults, f"{counted} calls and texts looked at, {accounts} accounts that may see theirs")

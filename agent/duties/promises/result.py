@@ -72,7 +72,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where things lie; None where it is not configured. ``socket`` is the agent's control socket.
+    """Where things lie; None where it is not configured. ``socket`` is the agent's control socket, and ``key`` the key
+    beside the store, of timelines and the audit.
 
     ``secrets`` are the files that hold a secret each; ``in_memory`` tells of a folder whether it reaches no disk.
     """
@@ -80,6 +81,7 @@ class Places:
     store: Path
     keyring: Path
     socket: Path
+    key: Path
     sealed: Path | None = None
     monitor: Path | None = None
     spool: Path | None = None

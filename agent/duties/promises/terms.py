@@ -84,6 +84,7 @@ _MONTH_MS = 32 * DAY_MS
 _HELD_MS = 2 * DAY_MS
 #: A term that was made longer does not make what went before too early for ever.
 _EARLY_MS = 31 * DAY_MS
+_COMMUNICATIONS = (Call.KIND, Text.KIND, Total.KIND)
 _AREA = re.compile(r"[0-9+]{0,6}")
 
 
@@ -113,15 +114,17 @@ def p20(scene: Scene) -> Result:
 
 
 def p06(scene: Scene) -> Result:
-    """The same of calls, which the regulations on communications data are about (PECR 6, 7), and of VAT totals."""
+    """The same of calls and texts, which PECR (regulations 6 and 7) is about, and of what is kept for VAT."""
     with scene.survey() as survey:
-        over = [each for each in _over(scene, survey) if each.kind in (Call.KIND, Text.KIND, Total.KIND)]
-        legs, totals = survey.count(Call.KIND), survey.count(Total.KIND)
+        over = [each for each in _over(scene, survey) if each.kind in _COMMUNICATIONS]
+        legs, texts, totals = (survey.count(kind) for kind in _COMMUNICATIONS)
         held = sum(lifted is None for (lifted,) in survey.raw(Hold.KIND, "lifted_at"))
         long = sum(_AREA.fullmatch(str(area or "")) is None for (area,) in survey.raw(Total.KIND, "area"))
     faults = [some(each.count, f"{each.kind}s of class {each.retention} are past their term") for each in over]
     faults.append(some(long, "totals tell more of a number than its area"))
-    return judged("P06", faults, f"{legs} legs of calls, {totals} totals of those before, {held} legal holds standing")
+    return judged(
+        "P06", faults, f"{legs} legs of calls, {texts} texts, {totals} totals of those before, {held} legal holds"
+    )
 
 
 def _over(scene: Scene, survey: Survey) -> Iterator[_Over]:
