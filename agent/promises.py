@@ -16,6 +16,7 @@ from agent.duties.promises import security
 from agent.duties.voicemail import Terms as VoicemailTerms
 from agent.stores.sqlite.survey import SqliteSurvey
 from agent.stores.vault import is_memory
+from agent.stores.vault.signing import Signer, proves
 from agent.views import unix
 from agent.views.metrics import PromisesState
 
@@ -74,6 +75,7 @@ def scene(config: Config, at: int) -> promises.Scene:
         pid=pid,
         page=_page(config, pid),
         remote=config.http.allow_remote,
+        signed=lambda text, signature: proves(Signer(config.keyring, make=False).public, signature, text),
     )
 
 
@@ -87,6 +89,7 @@ def _places(config: Config) -> promises.Places:
         keyring=config.keyring,
         socket=unix.beside(config.store.path),
         key=config.store.path.with_name(config.store.path.name + ".key"),
+        bundles=config.store.path.with_name(config.store.path.name + ".disclosures"),
         sealed=config.recording.store_dir,
         monitor=config.recording.monitor_dir,
         spool=config.voicemail.spool_dir,

@@ -36,6 +36,7 @@ from agent.duties.promises import PROBES, Places, Result, Scene, State, Terms
 from agent.duties.voicemail import Terms as VoicemailTerms
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite.survey import SqliteSurvey
+from agent.stores.vault.signing import Signer, proves
 from tests.scenarios.made import AT
 
 DAY_MS = 86_400_000
@@ -49,6 +50,7 @@ class Promised:
         folder.chmod(0o700)
         self.folder = folder
         self.store = folder / "agent.sqlite"
+        self.signer = Signer(folder / "agent.sqlite.keys")
         self.keep()
 
     def keep(self, *records: Record) -> None:
@@ -83,6 +85,7 @@ class Promised:
                 keyring=self.folder / "agent.sqlite.keys",
                 socket=self.folder / "agent.sqlite.sock",
                 key=self.folder / "agent.sqlite.key",
+                bundles=self.folder / "agent.sqlite.disclosures",
                 **places,
             ),
             terms=Terms(
@@ -92,6 +95,7 @@ class Promised:
             voicemail=VoicemailTerms(),
             voicemail_every_h=24,
             probe_late_after_s=15,
+            signed=lambda text, signature: proves(self.signer.public, signature, text),
         )
 
     def found(self, id: str, scene: Scene | None = None) -> Result:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from agent.core.audit import Trail
+from agent.core.disclosure import Register
 from agent.core.instants import rfc3339
 from agent.core.records import (
     RECORDS,
@@ -25,8 +27,10 @@ from agent.core.records import (
     AuditUse,
     Blind,
     Cause,
+    Consent,
     Deletion,
     Delivery,
+    Disclosure,
     Entry,
     Ground,
     News,
@@ -38,6 +42,7 @@ from agent.core.records import (
     Request,
     Service,
     Severity,
+    Step,
     Total,
     Verdict,
 )
@@ -402,6 +407,138 @@ def test_p06_a_total_that_tells_a_number_breaks_it(promised: Promised) -> None:
     promised.broken("P06", "1 totals tell more of a number")
     promised.keep(replace(total, month_at=AT - 2300 * DAY_MS))
     promised.broken("P06", "1 totals of class vat")
+
+
+# P08, P09: disclosures
+
+CONSENT = Consent(
+    id="co",
+    account="A1",
+    lines="201",
+    party="Example Insurance",
+    kinds=("call",),
+    purpose="a claim",
+    by="x",
+    given_at=AT - 9 * DAY_MS,
+    expires_at=AT + DAY_MS,
+)
+
+
+def disclosed(promised: Promised, *, release_only: bool = False, **values: Any) -> Path:
+    """A disclosure by consent that another released than proposed it, unless ``values`` say else; its bundle."""
+    bundle = promised.folder / "agent.sqlite.disclosures" / "d1"
+    bundle.mkdir(parents=True, mode=0o700, exist_ok=True)
+    bundle.parent.chmod(0o700)
+    aged(bundle / "SHA256SUMS", b"0000  call.csv")
+    register = Register(sign=promised.signer.sign)
+    proposal = Disclosure(
+        id="d1",
+        disclosure="d1",
+        step=Step.PROPOSED,
+        at=AT - 2000,
+        by="Ann",
+        login="1001",
+        party="Example Insurance",
+        authority="",
+        power="",
+        consent="co",
+        reference="r",
+        emergency="",
+        lines="201",
+        since_at=0,
+        until_at=AT,
+        kinds=("call",),
+        fields=("call.started_at",),
+        reason="a claim",
+        salt="5a17",
+    )
+    release = replace(proposal, id="d2", step=Step.RELEASED, at=AT - 1000, by="Bob", login="1002", bundle=sums(bundle))
+    for entry in (proposal, replace(release, **values)):
+        if entry is not proposal or not release_only:
+            promised.keep(entry, register.append(entry))
+    return bundle
+
+
+def sums(bundle: Path) -> str:
+    return sha256((bundle / "SHA256SUMS").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("right", [{}, {"consent": "", "power": "ipa_61", "authority": "police"}])
+def test_p08_p09_what_left_by_right_and_by_two(promised: Promised, right: dict[str, Any]) -> None:
+    assert "0 releases" in promised.kept("P08")
+    assert "0 leaves" in promised.kept("P09")
+    promised.keep(CONSENT)
+    bundle = disclosed(promised, **right)
+    (bundle.parent / "d2.part").mkdir()
+    assert "1 releases, 1 consents, 1 bundles" in promised.kept("P08")
+    assert "2 leaves" in promised.kept("P09")
+
+
+@pytest.mark.parametrize(
+    ("consent", "right", "word"),
+    [
+        (CONSENT, {"consent": ""}, "1 releases have neither consent nor power"),
+        (CONSENT, {"consent": "other"}, "1 releases rest on a consent that did not stand"),
+        (replace(CONSENT, expires_at=AT - 5000), {}, "1 releases rest on a consent that did not stand"),
+        (replace(CONSENT, withdrawn_at=AT - 5000), {}, "1 releases rest on a consent that did not stand"),
+    ],
+)
+def test_p08_what_left_without_right_breaks_it(
+    promised: Promised, consent: Consent, right: dict[str, Any], word: str
+) -> None:
+    promised.keep(consent)
+    disclosed(promised, **right)
+    promised.broken("P08", word)
+
+
+def test_p08_a_bundle_that_nobody_released_breaks_it(promised: Promised) -> None:
+    promised.keep(CONSENT)
+    bundle = disclosed(promised)
+    aged(bundle / "SHA256SUMS", b"1111  call.csv")
+    promised.broken("P08", "1 bundles are not what was released")
+    bundle.rename(bundle.with_name("d9"))
+    promised.broken("P08", "1 bundles lie there that nobody released")
+    (promised.folder / "agent.sqlite.disclosures" / "d9").chmod(0o755)
+    promised.broken("P18", "1 folders can be entered")
+
+
+@pytest.mark.parametrize(
+    ("right", "word"),
+    [
+        ({"power": "fsma_165", "authority": "police"}, "1 releases were by no power"),
+        ({"power": "magic", "authority": "police"}, "1 releases were by no power"),
+        ({"power": "ipa_61", "authority": "fire"}, "1 releases were by no power"),
+        ({"by": "ann"}, "1 releases were one person's alone"),
+        ({"login": "1001"}, "1 releases were one person's alone"),
+    ],
+)
+def test_p09_a_power_that_is_none_or_one_person_breaks_it(promised: Promised, right: dict[str, Any], word: str) -> None:
+    disclosed(promised, **right)
+    promised.broken("P09", word)
+
+
+def test_p09_a_release_that_nobody_proposed_breaks_it(promised: Promised) -> None:
+    disclosed(promised, release_only=True)
+    promised.broken("P09", "1 releases were one person's alone")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM disclosures WHERE id = 'd1'",
+        "DELETE FROM leaves WHERE seq = 0",
+        "UPDATE leaves SET commitment = substr(commitment, 3) || '00' WHERE seq = 0",
+        "UPDATE leaves SET signature = substr(signature, 3) || '00' WHERE seq = 1",
+        "UPDATE leaves SET seq = 5 WHERE seq = 0",
+    ],
+)
+def test_p09_a_changed_register_breaks_it(promised: Promised, sql: str) -> None:
+    disclosed(promised)
+    promised.kept("P09")
+    for trigger in [*promised.triggers("disclosures"), *promised.triggers("leaves")]:
+        promised.spoil(f"DROP TRIGGER {trigger}")
+    promised.spoil(sql)
+    promised.broken("P09", "places in the register")
 
 
 # P10: registrations

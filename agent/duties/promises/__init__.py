@@ -10,6 +10,7 @@ from agent.duties.promises import (
     phones,
     recordings,
     security,
+    sharing,
     terms,
     voicemail,
 )
@@ -51,6 +52,8 @@ PROBES: dict[str, Callable[[Scene], Result]] = {
     "P04": history.p04,
     "P05": emergencies.p05,
     "P06": terms.p06,
+    "P08": sharing.p08,
+    "P09": sharing.p09,
     "P10": phones.p10,
     "P11": recordings.p11,
     "P12": recordings.p12,

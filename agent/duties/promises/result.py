@@ -73,7 +73,7 @@ class Terms:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where things lie; None where it is not configured. ``socket`` is the agent's control socket, and ``key`` the key
-    beside the store, of timelines and the audit.
+    beside the store, of timelines and the audit; ``bundles`` is the folder of what leaves to third parties.
 
     ``secrets`` are the files that hold a secret each; ``in_memory`` tells of a folder whether it reaches no disk.
     """
@@ -82,6 +82,7 @@ class Places:
     keyring: Path
     socket: Path
     key: Path
+    bundles: Path
     sealed: Path | None = None
     monitor: Path | None = None
     spool: Path | None = None
@@ -96,6 +97,7 @@ class Scene:
 
     ``pid`` is the running agent's, None where none runs; ``page`` the address of its HTTP, "" where it serves none.
     ``probe_late_after_s`` is 0 where no dead-man probe is sent; ``remote``: HTTP may be reached from elsewhere.
+    ``signed`` tells whether a signature of a text is of the agent's key; it raises StoreError where there is no key.
     """
 
     at: int
@@ -108,6 +110,7 @@ class Scene:
     pid: int | None = None
     page: str = ""
     remote: bool = False
+    signed: Callable[[bytes, str], bool] = lambda *_: False
 
 
 def judged(id: str, faults: Iterable[str], looked: str) -> Result:

@@ -28,9 +28,10 @@ def p18(scene: Scene) -> Result:
     places = scene.places
     alone = [*beside(places.store), *beside(places.keyring), places.socket, *places.secrets, *logs(scene.pid)]
     folders = {places.store.parent, places.keyring.parent}
-    if places.sealed is not None:
-        folders.add(places.sealed)
-        alone += [path for path in places.sealed.glob("*") if path.is_file()]
+    for root in (places.sealed, places.bundles):
+        if root is not None and root.is_dir():
+            folders.update([root, *(path for path in root.rglob("*") if path.is_dir())])
+            alone += [path for path in root.rglob("*") if path.is_file()]
     alone = list(dict.fromkeys(alone))
     # Before the store is opened: SQLite gives its empty journals the store's own mode.
     files, entered = (sum(map(_open_to_others, each)) for each in (alone, folders))

@@ -5,8 +5,6 @@ from agent.duties.promises.result import Result, not_built
 #: What is missing for each.
 MISSING = {
     "P07": "there are no aggregates yet",
-    "P08": "nothing can be released to a third party yet",
-    "P09": "there is no register of disclosures yet",
     "P16": "sound files of customers are in no export yet",
     "P17": "there are no backups yet",
 }
