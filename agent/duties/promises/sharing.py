@@ -44,21 +44,16 @@ def p08(scene: Scene) -> Result:
         }
     hashes = {entry.disclosure: entry.bundle for entry in released}
     bundles = _bundles(scene.places.bundles)
+    unfounded = sum(bool(each.consent) and not _stood(consents.get(each.consent), each.at) for each in released)
+    other = sum(id in hashes and hashes[id] != hashed for id, hashed in bundles.items())
     faults = [
         some(sum(not (each.consent or each.power) for each in released), "releases have neither consent nor power"),
-        some(
-            sum(bool(each.consent) and not _stood(consents.get(each.consent), each.at) for each in released),
-            "releases rest on a consent that did not stand",
-        ),
-        some(sum(id not in hashes for id in bundles), "bundles lie there that nobody released"),
-        some(
-            sum(id in hashes and hashes[id] != hashed for id, hashed in bundles.items()),
-            "bundles are not what was released",
-        ),
+        some(unfounded, "releases rest on a consent that did not stand"),
+        some(len(bundles.keys() - hashes.keys()), "bundles lie there that nobody released"),
+        some(other, "bundles are not what was released"),
     ]
-    return judged(
-        "P08", faults, f"{len(released)} releases, {len(consents)} consents, {len(bundles)} bundles looked at"
-    )
+    looked = f"{len(released)} releases, {len(consents)} consents, {len(bundles)} bundles looked at"
+    return judged("P08", faults, looked)
 
 
 def p09(scene: Scene) -> Result:
@@ -77,12 +72,10 @@ def p09(scene: Scene) -> Result:
     released = [entry for entry in entries if entry.step == Step.RELEASED]
     alone = sum(not _two(proposals.get(each.disclosure), each) for each in released)
     by_power = [each for each in released if each.power]
+    uncovered = sum(refusal(each.power, each.authority, each.kinds) is not None for each in by_power)
     faults = [
         some(problems, "places in the register are not as they were written"),
-        some(
-            sum(refusal(each.power, each.authority, each.kinds) is not None for each in by_power),
-            "releases were by no power that covers them",
-        ),
+        some(uncovered, "releases were by no power that covers them"),
         some(
             sum(not _two(proposals.get(each.disclosure), each) for each in released), "releases were one person's alone"
         ),
