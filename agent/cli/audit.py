@@ -24,7 +24,7 @@ from agent.cli.common import (
     settings,
     stored,
 )
-from agent.core.audit import Head, verify
+from agent.core.audit import ERASED, Head, verify
 from agent.core.records import Audit, RetentionClass, SegmentRoot
 from agent.ports import StoreError
 from agent.stores.sqlite import LOCKED
@@ -87,10 +87,18 @@ def verify_(
         last = next(iter(reader.open(Audit)), None)
         roots = [root for root in reader.read(SegmentRoot.KIND) if isinstance(root, SegmentRoot)]
         total = reader.count(Audit.KIND)
+        unread = 0
+
+        def entries_of(segment: str) -> list[Audit]:
+            nonlocal unread
+            found = [_readable(entry) for entry in reader.of(Audit, segment)]
+            unread += sum(entry.salt is None for entry in found)
+            return found
+
         problems = list(
             verify(
                 roots,
-                lambda segment: [_readable(entry) for entry in reader.of(Audit, segment)],
+                entries_of,
                 key=key,
                 current=None if last is None else last.segment,
                 total=total,
@@ -101,12 +109,13 @@ def verify_(
         )
     newest = "" if last is None else str(Head(segment=last.segment, seq=last.seq, chain=last.chain))
     if json:
-        line(dumps({"entries": total, "roots": len(roots), "head": newest, "problems": problems}))
+        line(dumps({"entries": total, "roots": len(roots), "head": newest, "erased": unread, "problems": problems}))
     else:
         for problem in problems:
             line(problem)
         if not problems:
-            Console(stderr=True).print(f"{total} entries and the roots of {len(roots)} closed months prove whole")
+            whole = f"{total} entries and the roots of {len(roots)} closed months prove whole"
+            Console(stderr=True).print(whole + (f"; whom {unread} are about cannot be read" if unread else ""))
         if newest:
             line(f"head {newest}")
     raise typer.Exit(PROBLEMS if problems else 0)
@@ -114,7 +123,7 @@ def verify_(
 
 def _readable(entry: Audit) -> Audit:
     """An entry whose subject this command has no key for is checked as one that was erased."""
-    return replace(entry, subject=None, salt=None) if entry.salt == LOCKED else entry
+    return replace(entry, subject=None, salt=None, reason=ERASED) if entry.salt == LOCKED else entry
 
 
 def _head(text: str | None) -> Head | None:

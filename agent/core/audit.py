@@ -2,8 +2,8 @@
 
 A segment is a month (UTC). Its first entry is chained from the root of the segment before, and when the month is over
 it leaves a root, chained from the root before. So a segment can be deleted whole when its time is over, and the rest
-still proves whole by the roots. The chain holds a commitment in place of the subject, keyed and salted: once both are
-unreadable, the entry still proves whole, and nobody can find the subject again by trying all there are.
+still proves whole by the roots. The chain holds a commitment in place of the subject and the reason, keyed and salted:
+once all three are unreadable, the entry still proves whole, and nobody finds the subject again by trying all there are.
 
 What the chain shows, to whom has the key:
 
@@ -21,6 +21,8 @@ from agent.core.chain import chained
 from agent.core.records import Audit, AuditUse, Record, SegmentRoot
 
 _PERSON = b"audit"
+#: What stands for a reason whose key is gone.
+ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,8 @@ class Trail:
         self._segment = max(self._segment, month(at))
         self._seq += 1
         salt = self.new_salt()
-        hidden = committed(self.key, salt, subject)
-        self._chain = link(self.key, self._chain, (self._segment, self._seq, at, by, use, hidden, reason))
+        hidden = committed(self.key, salt, subject, reason)
+        self._chain = link(self.key, self._chain, (self._segment, self._seq, at, by, use, hidden))
         entry = Audit(
             id=self.new_id(),
             segment=self._segment,
@@ -115,9 +117,9 @@ def month(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, tz=UTC).strftime("%Y-%m")
 
 
-def committed(key: bytes, salt: str, subject: str | None) -> str:
-    """What the chain holds in place of ``subject``."""
-    return chained(key, _PERSON, ("subject", salt, subject))
+def committed(key: bytes, salt: str, subject: str | None, reason: str) -> str:
+    """What the chain holds in place of ``subject`` and ``reason``."""
+    return chained(key, _PERSON, ("subject", salt, subject, reason))
 
 
 def link(key: bytes, previous: str, parts: Sequence[str | int | None]) -> str:
@@ -179,9 +181,16 @@ def _broken(segment: str, entries: Sequence[Audit], previous: str, key: bytes, *
         if entry.seq != expected:
             yield f"{name} comes where entry {expected} should"
         else:
-            parts = (entry.segment, entry.seq, entry.at, entry.by, entry.use, entry.commitment, entry.reason)
+            parts = (entry.segment, entry.seq, entry.at, entry.by, entry.use, entry.commitment)
             if known and link(key, previous, parts) != entry.chain:
                 yield f"{name} was changed, or the one before it"
-            if entry.salt is not None and committed(key, entry.salt, entry.subject) != entry.commitment:
-                yield f"the subject of {name} was changed"
+            if not _opens(entry, key):
+                yield f"the subject or the reason of {name} was changed"
         previous, expected, known = entry.chain, entry.seq + 1, True
+
+
+def _opens(entry: Audit, key: bytes) -> bool:
+    """Whether subject and reason are what was committed to; or all of it is unreadable, and nothing else."""
+    if entry.salt is None:
+        return entry.subject is None and entry.reason == ERASED
+    return committed(key, entry.salt, entry.subject, entry.reason) == entry.commitment

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agent.core.audit import Head, Trail, month, verify
+from agent.core.audit import ERASED, Head, Trail, month, verify
 from agent.core.instants import from_rfc3339
 from agent.core.records import Audit, AuditUse, SegmentRoot
 
@@ -144,8 +144,10 @@ def test_a_month_that_is_being_deleted_proves_whole_from_what_is_left_of_it() ->
 
 def test_what_is_unreadable_proves_whole_and_cannot_be_guessed() -> None:
     found = written([0, 1])
-    erased = [replace(each, subject=None, salt=None) for each in entries(found)]
+    erased = [replace(each, subject=None, salt=None, reason=ERASED) for each in entries(found)]
     assert wrong([*erased, *roots(found)]) == []
+    for changes in ({"salt": None}, {"salt": None, "subject": None}, {"salt": None, "reason": ERASED}):
+        assert wrong([replace(entries(found)[0], **changes), *found[1:]]), "unreadable in part is no erasure"
     one, other = entries(written([0, 0]))
     assert one.subject == other.subject
     assert one.commitment != other.commitment, "the same subject looks different in each entry"

@@ -49,8 +49,8 @@ class Audit:
     salt: Annotated[str | None, "open the commitment; goes with the subject: nobody guesses it", NOBODY, Locked()] = (
         None
     )
-    commitment: Annotated[str, "keyed hash over salt and subject: the chain holds it in their place"]
-    reason: Annotated[str, "why, in their own words"]
+    commitment: Annotated[str, "keyed hash over salt, subject and reason: the chain holds it in their place"]
+    reason: Annotated[str, "why, in their own words", Locked()]
     chain: Annotated[str, "keyed hash over the entry and the one before it: shows one changed or missing"]
 
 
