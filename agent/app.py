@@ -28,7 +28,7 @@ from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
 from agent.core.numbers import forms
-from agent.core.records import Alarm, Entry, Key, Notice, Record, key_of
+from agent.core.records import Alarm, Entry, Key, Notice, OptIn, Record, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
@@ -36,6 +36,7 @@ from agent.disclosures import Disclosures, restored
 from agent.duties import callbacks
 from agent.duties import check as checking
 from agent.duties.alerting import Alerting
+from agent.duties.erasing import Eraser
 from agent.duties.retention import Purger
 from agent.holds import Holding, Purging
 from agent.keys import Keys
@@ -49,9 +50,11 @@ from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
 from agent.status import Folders, path_state, purges, readiness, recorder_state, snapshot
 from agent.stores.bundles import Bundles
+from agent.stores.erasures import Erasures
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
 from agent.stores.vault.signing import Signer
+from agent.subjects import Subjects
 from agent.views import accounts as account_views
 from agent.views import api, unix
 from agent.views import audit as audit_views
@@ -59,6 +62,8 @@ from agent.views import disclosures as disclosure_views
 from agent.views import holds as hold_views
 from agent.views import recordings as recording_views
 from agent.views import requests as request_views
+from agent.views import subjects as subject_views
+from agent.views.asking import Refusal
 from agent.views.metrics import Metrics
 
 log = structlog.get_logger()
@@ -197,15 +202,21 @@ class Agent:
             pipeline.observers += [metrics, source.stored, alerting, *assured.observers, *recording.observers]
             pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
+            recordings = self._recordings(pipeline, keeping, recording, holding)
+            eraser = self._eraser(store, key, holding, recordings)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
             disclosing = self._disclosures(keeping, auditing)
             asked = [
-                partial(recording_views.add, controls=self._recordings(pipeline, keeping, recording, holding)),
+                partial(recording_views.add, controls=recordings),
                 partial(audit_views.add, controls=auditing),
                 partial(hold_views.add, controls=holding, purging=Purging(purger)),
                 partial(request_views.add, controls=requests),
                 partial(account_views.add, controls=self._accounts(keeping, auditing)),
                 partial(disclosure_views.add, controls=disclosing),
+                partial(
+                    subject_views.add,
+                    controls=Subjects(find=requests.find, auditing=auditing, erasing=eraser),
+                ),
             ]
             parts: dict[str, Part] = {
                 "source": source.run,
@@ -225,6 +236,7 @@ class Agent:
                 "auditing": auditing.run,
                 "requests": requests.run,
                 "disclosures": disclosing.run,
+                "erasures": eraser.run,
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
                 "reloads": lambda: control.reloads(controls, self._reload),
             }
@@ -425,6 +437,29 @@ class Agent:
             capturing=recording.captures,
             reader=self._reader,
             held=holding.keeps,
+            clock=now_ms,
+            new_id=new_id,
+        )
+
+    def _eraser(self, store: SqliteStore, key: bytes, holding: Holding, recordings: Recordings) -> Eraser:
+        """What erases a customer's records, and keeps them erased."""
+
+        async def withdraw(given: OptIn) -> None:
+            try:
+                await recordings.withdraw(given.id, "erasure")
+            except Refusal:  # It stands in the store alone.
+                await recordings.keeping.keep([replace(given, withdrawn_at=now_ms(), withdrawn_by="erasure")])
+
+        keyring = self._config.keyring
+        return Eraser(
+            store=store,
+            reader=self._reader,
+            ledger=Erasures(keyring.with_name(keyring.name + ".erasures"), key),
+            destroy=None if recordings.vault is None else recordings.vault.destroy,
+            withdraw=withdraw,
+            holds=lambda: holding.holds,
+            gate=holding.gate,
+            days=self._config.retention.days,
             clock=now_ms,
             new_id=new_id,
         )

@@ -102,6 +102,9 @@ class Reader(Protocol):
         ``retention``: of calls, which class of them.
         """
 
+    def lines(self, kind: str) -> Iterable[str]:
+        """Each line of which there are calls, texts, registrations, recordings, contents or opt-ins, as stored."""
+
     def contents_of(self, ids: Sequence[str]) -> set[str]:
         """Which of these recordings have content that is kept."""
 

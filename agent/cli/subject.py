@@ -171,6 +171,36 @@ def show(
         typer.echo(f"{name.replace('_', ' ')}: {shown.cell(value).plain}")
 
 
+@subject.command()
+def erase(
+    context: typer.Context,
+    id: Id,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; say what would go and what would stay.")
+    ] = False,
+    by: By = None,
+    json: Json = False,
+    config: ConfigPath = None,
+) -> None:
+    """Erase what is kept of the account, for ever; of what has to stay it says why, and until when."""
+    configured = settings(context, config, secrets_required=False)
+    found = stream(configured, "POST", "/subjects/erase", id=whole(configured, id), dry_run=dry_run, by=by)
+    if json:
+        for each in found:
+            line(dumps(each, ensure_ascii=False))
+        return
+    table = shown.grid(_FATES)
+    for each in found:
+        went = "would go" if dry_run else "went"
+        values = (each["kind"], each["count"], each["stays"] or went, each["until"])
+        table.add_row(*(shown.cell(value) for value in values))
+    console().print(table)
+
+
+#: `until` is when the last of those that stay goes.
+_FATES = ("kind", "records", "what becomes of them", "until")
+
+
 def _changed(
     context: typer.Context, what: str, id: str, by: str | None, *, json: bool, config: Path | None, **asked: str
 ) -> None:

@@ -1,16 +1,22 @@
 """An agent of which customers' requests matter, beside the audit: `registered`, with the accounts of two customers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agent import app
+from agent.config import Config
+from agent.core.holds import Holds
 from agent.core.records import Account, Request, Service
+from agent.duties.erasing import Eraser
 from agent.requests import Requests
+from agent.stores.erasures import Erasures
 from agent.stores.sqlite import SqliteReader
-from agent.views import requests
+from agent.subjects import Subjects
+from agent.views import requests, subjects
 from tests.integration.registered import Registered, registered
 from tests.scenarios.made import AT
 
@@ -61,6 +67,19 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             )
         )
         requests.add(routes, made[0])
+        eraser = Eraser(
+            store=agent.pipeline._store,
+            reader=lambda: SqliteReader(agent.store),
+            ledger=Erasures(agent.folder / "agent.sqlite.keys.erasures", bytes(32)),
+            destroy=None,
+            withdraw=lambda given: agent.keep(replace(given, withdrawn_at=agent.tick(), withdrawn_by="erasure")),
+            holds=Holds,
+            gate=asyncio.Lock(),
+            days=Config().retention.days,
+            clock=agent.tick,
+            new_id=app.new_id,
+        )
+        subjects.add(routes, Subjects(find=made[0].find, auditing=agent.auditing, erasing=eraser))
 
     async with registered(folder, add) as agent:
         if not agent.stored("account"):

@@ -9,6 +9,7 @@
 --   read      the next :chunk records after (:begin, :id), oldest first, each behind its begin; _of_line: of one line
 --   seek      the record just before the :limit latest ones, from which read goes on
 --   count     how many there are
+--   lines     the next line behind :after of which there are any
 --   find      at most :limit records whose id begins with :id, which sorts before :behind
 --   of        those of the emergency, the alarm, the recording, the account, the segment or the disclosure :of, oldest
 --             first; _line, _number: those that are or were the line or the number
@@ -77,6 +78,9 @@ ORDER BY first_seen, id LIMIT :chunk;
 SELECT first_seen, id FROM registrations
 WHERE line = :line AND first_seen >= :begin
 ORDER BY first_seen DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: lines_registration
+SELECT min(line) FROM registrations WHERE line > :after;
 
 -- name: count_registration
 SELECT count(*) FROM registrations;
@@ -188,6 +192,9 @@ ORDER BY coalesce(started_at, stopped_at, '9999'), id LIMIT :chunk;
 SELECT coalesce(started_at, stopped_at, '9999'), id FROM recordings
 WHERE line = :line AND coalesce(started_at, stopped_at, '9999') >= :begin
 ORDER BY coalesce(started_at, stopped_at, '9999') DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: lines_recording
+SELECT min(line) FROM recordings WHERE line > :after;
 
 -- name: count_recording
 SELECT count(*) FROM recordings;
@@ -593,6 +600,9 @@ SELECT given_at, id FROM optins
 WHERE line = :line AND given_at >= :begin
 ORDER BY given_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
+-- name: lines_optin
+SELECT min(line) FROM optins WHERE line > :after;
+
 -- name: count_optin
 SELECT count(*) FROM optins;
 
@@ -645,6 +655,9 @@ ORDER BY stored_at, id LIMIT :chunk;
 SELECT stored_at, id FROM contents
 WHERE line = :line AND stored_at >= :begin
 ORDER BY stored_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: lines_content
+SELECT min(line) FROM contents WHERE line > :after;
 
 -- name: count_content
 SELECT count(*) FROM contents;
@@ -781,6 +794,9 @@ SELECT started_at, id FROM calls
 WHERE line = :line AND started_at >= :begin
 ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
+-- name: lines_call
+SELECT min(line) FROM calls WHERE line > :after;
+
 -- name: count_call
 SELECT count(*) FROM calls;
 
@@ -836,6 +852,9 @@ ORDER BY at, id LIMIT :chunk;
 SELECT at, id FROM texts
 WHERE line = :line AND at >= :begin
 ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: lines_text
+SELECT min(line) FROM texts WHERE line > :after;
 
 -- name: count_text
 SELECT count(*) FROM texts;

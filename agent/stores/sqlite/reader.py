@@ -161,6 +161,18 @@ class SqliteReader:
             found.update(id for (id,) in self._rows(STATEMENTS["among_content"], {"ids": chunk}))
         return found
 
+    def lines(self, kind: str) -> Iterator[str]:
+        """Each line of which there are records of ``kind``, as it stands in the store, in order.
+
+        Raises:
+            StoreError: while iterating, the store cannot be read.
+        """
+        after: str | None = ""
+        while after is not None:
+            ((after,),) = self._rows(STATEMENTS[f"lines_{kind}"], {"after": after})
+            if after is not None:
+                yield after
+
     def count(self, kind: str) -> int:
         """How many records of ``kind`` are kept.
 

@@ -1,0 +1,266 @@
+"""Erases what is kept of a customer, and again whatever an older copy of the store brings back.
+
+The ledger is written first, and says of which lines what time was erased. From there on every pass over the store takes
+away what it names, at the start and once a day: so an erasure that was cut off goes on, what came late goes too, and a
+record that had to stay goes once it need not any more.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import Protocol
+
+import structlog
+
+from agent.core.accounts import Span, spans
+from agent.core.erasing import GOES, STAYS, Fate, Stay, begun_at, contract_stay, stay, summed
+from agent.core.holds import Holds
+from agent.core.personal import class_of
+from agent.core.records import (
+    Account,
+    Content,
+    ContentState,
+    Deletion,
+    Ground,
+    OptIn,
+    Record,
+    RetentionClass,
+    Service,
+)
+from agent.ports import Reader, Store, StoreError
+
+log = structlog.get_logger()
+
+EVERY_S, RETRY_S = 86_400.0, 600.0
+#: Records that are read together, on a connection that holds nobody up, and of these deleted together.
+_PAGE, _BATCH = 500, 64
+#: Between two transactions: so most emergencies that come beside an erasure meet none of them.
+_PAUSE_S = 0.02
+#: How often, and how long apart, a reader is waited for that keeps the store's log from being emptied.
+_TRIES, _TRY_S = 30, 1.0
+_LAST_MS = 253_402_300_799_999
+
+Found = list[tuple[Record, Stay | None]]
+
+
+class Entry(Protocol):
+    """One line of the ledger: all that began from ``begin`` until ``end`` (ms) was erased."""
+
+    @property
+    def of(self) -> str:
+        """What stands for the account or the line."""
+
+    @property
+    def begin(self) -> int:
+        """The first instant."""
+
+    @property
+    def end(self) -> int:
+        """The instant behind the last."""
+
+
+class Ledger(Protocol):
+    """What was erased (`agent.stores.erasures.Erasures`). Reading and writing block, and raise StoreError."""
+
+    def account(self, reference: str) -> str:
+        """What stands for an account."""
+
+    def line(self, name: str) -> str:
+        """What stands for a line."""
+
+    def read(self) -> Sequence[Entry]:
+        """Everything that was erased."""
+
+    def write(self, accounts: Iterable[str], lines: Iterable[Span], at: int) -> None:
+        """Write down what is going to be erased at ``at`` (ms); on return it is on the disk."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Eraser:
+    """``destroy`` takes a recording out of the vault (it blocks), None: there is no vault. ``withdraw`` takes back a
+    standing opt-in, which is stored on return. ``holds`` are those that stand; who changes them has ``gate`` meanwhile.
+    """
+
+    store: Store
+    reader: Callable[[], AbstractContextManager[Reader]]
+    ledger: Ledger
+    destroy: Callable[[str], object] | None
+    withdraw: Callable[[OptIn], Awaitable[object]]
+    holds: Callable[[], Holds]
+    gate: asyncio.Lock
+    days: Callable[[RetentionClass], int]
+    clock: Callable[[], int]
+    new_id: Callable[[], str]
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def outlook(self, account: str) -> list[Fate]:
+        """What an erasure would do now; it changes nothing.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        found: Found = []
+        for span in await asyncio.to_thread(self._spans, account):
+            for kind in (*GOES, *STAYS):
+                async for page in self._pages(kind, span):
+                    found += [(record, self._stays(record)) for record in page]
+        return summed([*found, *await asyncio.to_thread(self._contract, account)])
+
+    async def erase(self, account: str) -> list[Fate]:
+        """Erase ``account``; what went, and what stays.
+
+        Raises:
+            StoreError: the store, the ledger or the vault failed; what the ledger has by then goes with the next pass.
+        """
+        at = self.clock()
+        lines = await asyncio.to_thread(self._spans, account)
+        await asyncio.to_thread(self.ledger.write, [account], lines, at)
+        left: list[Fate] = []
+        async with self._turn:
+            gone = await self._taken(lines)
+            # Before the account: what says which lines it had goes with it.
+            left = [fate for fate in await self.outlook(account) if fate.why is not None]
+            gone += await self._account(account, at)
+        await self._emptied()
+        return [*(Fate(kind=kind, count=count) for kind, count in gone.items()), *left]
+
+    async def replay(self) -> int:
+        """Take away what the ledger names and the store has; how many records.
+
+        Raises:
+            StoreError: the store, the ledger or the vault failed.
+        """
+        async with self._turn:
+            entries = await asyncio.to_thread(self.ledger.read)
+            if not entries:
+                return 0
+            lines, accounts = await asyncio.to_thread(self._named, entries)
+            gone = await self._taken(lines)
+            for account, end in accounts.items():
+                gone += await self._account(account, end)
+        if gone.total():
+            await self._emptied()
+            log.warning("erased_again", records=gone.total())
+        return gone.total()
+
+    async def run(self) -> None:
+        """Replay at the start, and once a day, until cancelled."""
+        while True:
+            wait_s = EVERY_S
+            try:
+                await self.replay()
+            except StoreError as error:
+                log.error("erasure_failed", reason=str(error), hint=error.hint)
+                wait_s = RETRY_S
+            await asyncio.sleep(wait_s)
+
+    # -- what there is; in threads, for it waits for the disk -------------------------------------------------------
+
+    def _spans(self, account: str) -> list[Span]:
+        with self.reader() as reader:
+            return spans(reader.of(Service, account), 0, self.clock() + 1)
+
+    def _contract(self, account: str) -> Found:
+        """What says that the account has lines and numbers, itself last: by it the others are found."""
+        with self.reader() as reader:
+            services: list[Record] = [*reader.of(Service, account)]
+            own = reader.of(Account, account)
+        return [(record, contract_stay(each)) for each in own for record in (*services, each)]
+
+    def _named(self, entries: Sequence[Entry]) -> tuple[list[Span], dict[str, int]]:
+        """What the store has of what the ledger names: lines, and accounts with the instant of their erasure."""
+        hashed: dict[str, list[Entry]] = {}
+        for entry in entries:
+            hashed.setdefault(entry.of, []).append(entry)
+        with self.reader() as reader:
+            names = {name for kind in GOES for name in reader.lines(kind.KIND)}
+            accounts = {record.account for record in reader.read(Account.KIND) if isinstance(record, Account)}
+        lines = [
+            Span(line=name, begin=entry.begin, end=entry.end)
+            for name in sorted(names)
+            for entry in hashed.get(self.ledger.line(name), ())
+        ]
+        ends = {account: [entry.end for entry in hashed.get(self.ledger.account(account), ())] for account in accounts}
+        return lines, {account: max(found) for account, found in ends.items() if found}
+
+    async def _pages(self, kind: type[Record], span: Span) -> AsyncIterator[list[Record]]:
+        rows = self._rows(kind, span)
+        try:
+            while page := await asyncio.to_thread(lambda: list(islice(rows, _PAGE))):
+                yield page
+        finally:
+            rows.close()
+
+    def _rows(self, kind: type[Record], span: Span) -> Generator[Record, None, None]:
+        with self.reader() as reader:
+            for record in reader.read(kind.KIND, since=span.begin, line=span.line):
+                if begun_at(record) >= (_LAST_MS if span.end is None else span.end):
+                    return
+                yield record
+
+    def _stays(self, record: Record) -> Stay | None:
+        return stay(record, self.holds(), self.days)
+
+    # -- what goes ------------------------------------------------------------------------------------------------
+
+    async def _taken(self, lines: Sequence[Span]) -> Counter[str]:
+        gone: Counter[str] = Counter()
+        for span in lines:
+            for kind in GOES:
+                async for page in self._pages(kind, span):
+                    for start in range(0, len(page), _BATCH):
+                        gone[kind.KIND] += await self._batch(page[start : start + _BATCH])
+        return +gone
+
+    async def _batch(self, records: Sequence[Record]) -> int:
+        removed = 0
+        async with self.gate:
+            goes = [record for record in records if self._stays(record) is None]
+            for record in goes:
+                if isinstance(record, OptIn) and record.withdrawn_at is None:
+                    await self.withdraw(record)
+                elif isinstance(record, Content) and record.state is ContentState.KEPT:
+                    await self._destroyed(record.id)
+            for retention, some in groupby(sorted(goes, key=class_of), key=class_of):
+                removed += await self._removed(list(some), retention)
+        await asyncio.sleep(_PAUSE_S)
+        return removed
+
+    async def _destroyed(self, recording: str) -> None:
+        if self.destroy is None:
+            raise StoreError("there is no site key, so no recording can be destroyed", "see [keys]")
+        await asyncio.to_thread(self.destroy, recording)
+
+    async def _removed(self, records: Sequence[Record], retention: RetentionClass) -> int:
+        begins = [begun_at(record) for record in records]
+        told = Deletion(
+            id=self.new_id(),
+            at=self.clock(),
+            of=records[0].KIND,
+            retention=retention,
+            ground=Ground.ERASURE,
+            count=len(records),
+            oldest_at=min(begins),
+            newest_at=max(begins),
+        )
+        cut = retention is RetentionClass.CALL
+        return await self.store.remove(told.of, [record.id for record in records], cut=cut, told=[told])
+
+    async def _account(self, account: str, before: int) -> Counter[str]:
+        """Delete an account that is closed, as it was ``before`` (ms), and what says which lines it had."""
+        gone: Counter[str] = Counter()
+        for record, stays in await asyncio.to_thread(self._contract, account):
+            if stays is None and begun_at(record) <= before:
+                gone[record.KIND] += await self._removed([record], record.RETENTION)
+        return gone
+
+    async def _emptied(self) -> None:
+        """Let nothing of what went stand in the store's log either."""
+        for _ in range(_TRIES):
+            if await self.store.checkpoint():
+                return
+            await asyncio.sleep(_TRY_S)
+        log.warning("log_not_emptied", hint="a reader is in the way; the next purge tries again")
