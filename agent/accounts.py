@@ -1,10 +1,11 @@
 """Carries out what people ask of accounts: who looked at one, and why, is stored durably before anything is shown."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import tzinfo
 from heapq import merge
@@ -73,21 +74,30 @@ class Accounts:
     async def imported(self, lines: Sequence[bytes], by: str, *, dry_run: bool) -> AsyncIterator[Sequence[Answer]]:
         """See `agent.views.accounts.AccountControls`."""
         async with self._changing:
-            mistakes, changes = await asyncio.to_thread(self._compared, lines, by)
-            if mistakes:
-                for some in _paged(iter(mistakes)):
-                    yield [{"row": each.row, "mistake": each.what} for each in some]
-                yield [{"rows": len(lines), "mistakes": len(mistakes)}]
-                return
-            if not dry_run and changes:
-                await self.auditing.note(by=by, use=AuditUse.IMPORTED, reason=f"an import of {len(lines)} rows")
-            counted = {str(what): 0 for what in What}
-            for batch in _batches(changes):
-                if not dry_run:
-                    await self.keeping.keep([record for change in batch for record in change.records])
-                for change in batch:
-                    counted[change.what] += 1
-                yield [_told(change) for change in batch]
+            try:
+                mistakes, changes = await asyncio.to_thread(self._compared, lines, by)
+                async for page in self._carried_out(lines, mistakes, changes, by, dry_run=dry_run):
+                    yield page
+            finally:
+                gc.unfreeze()
+
+    async def _carried_out(
+        self, lines: Sequence[bytes], mistakes: list[Mistake], changes: list[Change], by: str, *, dry_run: bool
+    ) -> AsyncIterator[Sequence[Answer]]:
+        if mistakes:
+            for some in _paged(iter(mistakes)):
+                yield [{"row": each.row, "mistake": each.what} for each in some]
+            yield [{"rows": len(lines), "mistakes": len(mistakes)}]
+            return
+        if not dry_run and changes:
+            await self.auditing.note(by=by, use=AuditUse.IMPORTED, reason=f"an import of {len(lines)} rows")
+        counted = {str(what): 0 for what in What}
+        for batch in _batches(changes):
+            if not dry_run:
+                await self.keeping.keep([record for change in batch for record in change.records])
+            for change in batch:
+                counted[change.what] += 1
+            yield [_told(change) for change in batch]
         if not dry_run:
             log.info("accounts_imported", rows=len(lines), **counted)
         yield [{"rows": len(lines), **counted, "unchanged": len(lines) - len(changes)}]
@@ -95,7 +105,7 @@ class Accounts:
     def _compared(self, lines: Sequence[bytes], by: str) -> tuple[list[Mistake], list[Change]]:
         mistakes: list[Mistake] = []
         changes: list[Change] = []
-        with self.reader() as reader:
+        with _left_alone(), self.reader() as reader:
             accounts = {
                 account.account: account
                 for account in _rested(reader.read(Account.KIND))
@@ -220,19 +230,22 @@ class Accounts:
 
     def _rows(self) -> Iterator[Answer]:
         with self.reader() as reader:
-            accounts = {each.account: each for each in reader.read(Account.KIND) if isinstance(each, Account)}
+            # Nothing that the garbage collector would look through.
+            flags = {
+                each.account: (each.itemised, each.history_consent)
+                for each in reader.read(Account.KIND)
+                if isinstance(each, Account)
+            }
             for service in reader.read(Service.KIND):
                 if not isinstance(service, Service) or service.corrected_at is not None:
                     continue
-                account = accounts.get(service.account)
                 values = (
                     service.account,
                     service.line,
                     service.number,
                     rfc3339(service.from_at),
                     None if service.until_at is None else rfc3339(service.until_at),
-                    account is None or account.itemised,
-                    account is not None and account.history_consent,
+                    *flags.get(service.account, (True, False)),
                 )
                 yield dict(zip(COLUMNS, values, strict=True))
 
@@ -330,6 +343,20 @@ def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
             batch, records = [], 0
     if batch:
         yield batch
+
+
+@contextmanager
+def _left_alone() -> Iterator[None]:
+    """What is made meanwhile is not the garbage collector's, until `gc.unfreeze`.
+
+    To look through 100,000 rows took it 0.16 s, in which nothing else runs: an emergency would wait.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _rested(items: Iterable[T]) -> Iterator[T]:

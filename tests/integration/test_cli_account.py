@@ -1,5 +1,6 @@
 """Accounts as people and programs use them: a file is taken over whole or not at all, and each look is on record."""
 
+import gc
 import getpass
 import json
 import sqlite3
@@ -264,6 +265,16 @@ async def test_what_is_no_import_is_refused(agent: Accounted, body: bytes) -> No
     answer = await agent.asked("/accounts/import", body)
     assert answer.status_code == (200 if body == b"" else 422), answer.text
     assert agent.stored("account") == []
+
+
+async def test_the_garbage_collector_has_everything_again_afterwards(agent: Accounted) -> None:
+    for body in (
+        b"{}\n{}",
+        b'{}\n[2, {"account": "A1"}]',
+        b'{}\n[2, {"account": "A1", "line": "x", "from": "2024-01-01"}]',
+    ):
+        await agent.asked("/accounts/import", body)
+        assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
 
 
 async def test_without_an_agent_there_is_one_sentence(tmp_path: Path) -> None:
