@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import secrets
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,9 +62,14 @@ class CallsLab(Asterisk):
             extensions.write(_DIALPLAN)
 
     def agent(self, folder: Path) -> AgentProcess:
-        """The agent that reads its calls."""
+        """The agent that reads its calls, with a site key that stays the same in the same folder."""
+        folder.mkdir(exist_ok=True)
+        key = folder / "site-key"
+        if not key.exists():
+            key.touch(0o600)
+            key.write_text(secrets.token_hex(32))
         trunks = ", ".join(f'"{trunk}"' for trunk in TRUNKS)
-        settings = f'[calls]\ncdr_file = "{self.file}"\ntrunks = [{trunks}]\n'
+        settings = f'[calls]\ncdr_file = "{self.file}"\ntrunks = [{trunks}]\n[keys]\nsite_key_file = "{key}"\n'
         return AgentProcess(self, folder=folder, settings=settings)
 
     async def phones(self) -> dict[str, Phone]:
@@ -99,6 +105,13 @@ class CallsLab(Asterisk):
             )
             for row in self.cdrs()
         )
+
+    async def written_texts(self, count: int) -> bytes:
+        """The file, once so many texts are in it: Asterisk takes a text before its dialplan runs."""
+        async with asyncio.timeout(60):
+            while not self.file.exists() or (held := self.file.read_bytes()).count(b'text1,"') < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return held
 
     async def quiet(self) -> None:
         """Return when no call is up any more."""

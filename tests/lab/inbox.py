@@ -1,4 +1,4 @@
-"""A phone that takes texts, or is told how many messages its mailbox holds."""
+"""A phone or a carrier that takes texts, or is told how many messages its mailbox holds."""
 
 from types import TracebackType
 from typing import Self
@@ -12,23 +12,27 @@ from tests.lab.wire import Request
 class Inbox:
     """A registered phone that answers every SIP MESSAGE, or NOTIFY outside a dialog, with 200, until it is left.
 
+    With the name of a trunk it is the carrier behind that.
+
     async with Inbox(phone) as inbox:
         ...
     assert inbox.texts[0].body == "hello"
     """
 
-    def __init__(self, phone: Phone, method: str = "MESSAGE") -> None:
+    def __init__(self, phone: Phone, method: str = "MESSAGE", *, trunk: str = "") -> None:
         self._phone = phone
         self._method = method
+        self._trunk = trunk
 
     async def __aenter__(self) -> Self:
-        local = (self._phone.local_ip, self._phone.port)
+        lab = self._phone.lab
+        local = ("127.0.0.1", lab.trunk_ports[self._trunk]) if self._trunk else (self._phone.local_ip, self._phone.port)
         self._run = await run_sipp(
             scenario(receive(request=self._method), send(response(200, self._phone.user_agent), retransmit=False)),
-            folder=self._phone.lab.folder / "sipp",
-            title=f"inbox-{self._phone.line}",
+            folder=lab.folder / "sipp",
+            title=f"inbox-{self._trunk or self._phone.line}",
             local=local,
-            remote=("127.0.0.1", self._phone.lab.sip_port),
+            remote=("127.0.0.1", lab.sip_port),
             calls=None,
         )
         await self._run.listening()

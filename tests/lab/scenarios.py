@@ -124,6 +124,23 @@ def abandoned_call(*, line: str, password: str, user_agent: str, number: str, na
     )
 
 
+def text(
+    *, line: str, password: str, user_agent: str, number: str, name: str, body: str, expect: int, trunk: str = ""
+) -> str:
+    """MESSAGE with authentication, and the final answer `expect`; from the far end of `trunk` it is not challenged."""
+    dialog = outgoing(line, user_agent, number, name, "" if trunk else digest(line, password))
+    kind = "Content-Type: text/plain"
+    if trunk:
+        kind = f"{kind}\nX-Lab-Trunk: {trunk}"
+        return scenario(send(dialog.request("MESSAGE", 1, kind, body)), receive(response=expect))
+    return scenario(
+        send(dialog.request("MESSAGE", 1, kind, body)),
+        receive(response=401, extra='auth="true"'),
+        send(dialog.request("MESSAGE", 2, f"{dialog.credentials}\n{kind}", body)),
+        receive(response=expect),
+    )
+
+
 def answering(
     *, answers: int | None, ring_s: float, steps: Sequence[Step], user_agent: str, progress: int = 180
 ) -> str:

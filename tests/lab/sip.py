@@ -28,6 +28,7 @@ __all__ = [
     "Trunk",
     "start_trunk_call",
     "trunk_call",
+    "trunk_text",
 ]
 
 
@@ -131,6 +132,19 @@ class Phone:
             ring_s=ring_s,
         )
         await (await self._run(scenario, f"abandon-{self.line}")).done()
+
+    async def text(self, number: str, body: str, *, expect: int = 202) -> None:
+        """Sends a text (SIP MESSAGE); `expect` is the final SIP answer, 202 where Asterisk took it."""
+        scenario = scenarios.text(
+            line=self.line,
+            password=self.secret,
+            user_agent=self.user_agent,
+            number=number,
+            name=self.name,
+            body=body,
+            expect=expect,
+        )
+        await (await self._run(scenario, f"text-{self.line}")).done()
 
     async def _run(self, scenario: str, title: str, port: int | None = None, call_id: str | None = None) -> SippRun:
         return await run_sipp(
@@ -245,6 +259,30 @@ async def start_trunk_call(
         local=("127.0.0.1", free_port()),
         remote=("127.0.0.1", lab.sip_port),
     )
+
+
+async def trunk_text(
+    lab: Asterisk, trunk: str, number: str, body: str, *, caller: str, name: str = "", expect: int = 202
+) -> None:
+    """Sends a text into the PBX from the far end of `trunk` to `number`."""
+    scenario = scenarios.text(
+        line=caller,
+        password="",
+        user_agent="lab carrier",
+        number=number,
+        name=name,
+        body=body,
+        expect=expect,
+        trunk=trunk,
+    )
+    run = await run_sipp(
+        scenario,
+        folder=lab.folder / "sipp",
+        title=f"text-from-{trunk}",
+        local=("127.0.0.1", free_port()),
+        remote=("127.0.0.1", lab.sip_port),
+    )
+    await run.done()
 
 
 async def trunk_call(
