@@ -164,7 +164,7 @@ class Disclosures:
         """See `agent.views.disclosures.DisclosureControls`."""
         found = await asyncio.to_thread(self._all, Disclosure) if id is None else await self._entries(id)
         now = self.clock()
-        shown = [each for each in found if secret or each.secret_until_at is None or each.secret_until_at <= now]
+        shown = [each for each in found if secret or disclosure.may_be_told(each, now)]
         if id is not None and not shown:
             raise Refusal(404, "no disclosure has this id")
         await self.auditing.note(by=by, use=AuditUse.LISTED, subject=id, reason=reason)

@@ -132,6 +132,11 @@ def state_of(entries: Sequence[Disclosure]) -> Step | None:
     return next((step for step in (Step.RELEASED, Step.REFUSED, Step.PROPOSED) if step in steps), None)
 
 
+def may_be_told(entry: Disclosure, now: int) -> bool:
+    """Whether others may be told of an entry at ``now`` (ms): the customer whose data it is, and staff without need."""
+    return entry.secret_until_at is None or now >= entry.secret_until_at
+
+
 # -- the register ---------------------------------------------------------------------------------------------------
 
 

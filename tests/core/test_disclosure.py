@@ -17,6 +17,7 @@ from agent.core.disclosure import (
     commitment,
     consent_refusal,
     fields_of,
+    may_be_told,
     power_refusal,
     scope_refusal,
     second_refusal,
@@ -208,6 +209,12 @@ def test_a_disclosure_stands_where_its_last_step_left_it() -> None:
     assert state_of([entry(0)]) is Step.PROPOSED
     assert state_of([entry(1, step=Step.RELEASED), entry(0)]) is Step.RELEASED
     assert state_of([entry(0), entry(1, step=Step.REFUSED)]) is Step.REFUSED
+
+
+def test_a_secret_may_be_told_from_its_day_on() -> None:
+    assert may_be_told(entry(0, secret_until_at=None), AT)
+    assert not may_be_told(entry(0, secret_until_at=AT + 1), AT)
+    assert may_be_told(entry(0, secret_until_at=AT), AT)
 
 
 # The register

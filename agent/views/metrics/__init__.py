@@ -9,6 +9,7 @@ from agent.core.lanes import Lane
 from agent.core.records import (
     Access,
     Alarm,
+    Audit,
     Call,
     Cause,
     Content,
@@ -23,6 +24,7 @@ from agent.core.records import (
 )
 from agent.views.metrics import scrape
 from agent.views.metrics.alerts import Alerts
+from agent.views.metrics.audits import Audits
 from agent.views.metrics.calls import Calls
 from agent.views.metrics.history import History, reading
 from agent.views.metrics.operations import Operations
@@ -69,6 +71,7 @@ class Metrics:
         self._recordings = Recordings(self._registry)
         self._voicemail = Voicemail(self._registry)
         self._history = History(self._registry)
+        self._audits = Audits(self._registry)
         self._registry.register(self)
 
     def text(self) -> bytes:
@@ -108,6 +111,8 @@ class Metrics:
                     self._paths.probe(record)
                 case Content():
                     self._recordings.content(record)
+                case Audit():
+                    self._audits.fold(record)
                 case Access():
                     self._recordings.access(record)
                 case Purge():
