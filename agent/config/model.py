@@ -578,6 +578,7 @@ class Retention(Section):
     audit_days: Annotated[_Days, _days("records of who looked at what", 400)] = 400
     audit_root_days: Annotated[_Days, _days("what proves the rest of the audit whole, of each month,", 2192)] = 2192
     consent_days: Annotated[_Days, _days("opt-ins, once they are withdrawn,", 2192)] = 2192
+    account_days: Annotated[_Days, _days("accounts, once their last line or number has ended,", 2192)] = 2192
     call_days: Annotated[_Days, _days("calls that may stand on a bill", 365)] = 365
     unbilled_days: Annotated[_Days, _days("calls that cost nothing (incoming, missed, internal, freephone)", 30)] = 30
     vat_days: Annotated[_Days, _days("what calls came to in a month, without their numbers,", 2192)] = 2192

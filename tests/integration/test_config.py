@@ -40,6 +40,7 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("retention", "audit_days"): ("4", "368", 368),
     ("retention", "audit_root_days"): ("4", "368", 368),
     ("retention", "consent_days"): ("4", "368", 368),
+    ("retention", "account_days"): ("4", "368", 368),
     ("retention", "content_user_days"): ("5", "91", 91),
     ("retention", "content_pa_days"): ("6", "31", 31),
     ("retention", "content_customer_service_days"): ("7", "181", 181),

@@ -55,6 +55,13 @@ TOLD: dict[RetentionClass, Told] = {
         after="your agreement ended",
         subjects=_USERS,
     ),
+    RetentionClass.ACCOUNT: Told(
+        title="Your account, lines and numbers",
+        what="our reference for your account, its lines and numbers and from when to when, and how you want your bills",
+        why="to know who you are when you call, and which calls are on your bill",
+        after="your last line or number ended",
+        subjects="customers",
+    ),
     RetentionClass.AUDIT: Told(
         title="Who looked at your data",
         what="which of our staff looked at or used which record, when, and why",

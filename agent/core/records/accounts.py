@@ -11,7 +11,7 @@ class Account:
     """One customer's contract, by the provider's reference; no name, no address (P01)."""
 
     KIND: ClassVar[str] = "account"
-    RETENTION: ClassVar[RetentionClass] = RetentionClass.CONSENT
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.ACCOUNT
     BASIS: ClassVar[str] = "contract"
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.BILLING, Role.OFFICER))
 
@@ -32,7 +32,7 @@ class Service:
     """
 
     KIND: ClassVar[str] = "service"
-    RETENTION: ClassVar[RetentionClass] = RetentionClass.CONSENT
+    RETENTION: ClassVar[RetentionClass] = RetentionClass.ACCOUNT
     BASIS: ClassVar[str] = "contract"
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.BILLING, Role.OFFICER))
 

@@ -15,6 +15,7 @@ class RetentionClass(StrEnum):
     AUDIT = "audit"
     AUDIT_ROOT = "audit_root"
     CONSENT = "consent"
+    ACCOUNT = "account"
     REGISTER = "register"
     CALL = "call"
     UNBILLED = "unbilled"
