@@ -385,7 +385,7 @@ def test_p20_what_stays_with_another_goes_with_it(promised: Promised) -> None:
     promised.keep(account, service, optin, replace(recording, stopped_at=AT - 500 * DAY_MS), content)
     promised.kept("P20")
     promised.spoil("DELETE FROM accounts")
-    promised.broken("P20", "1 service of class consent")
+    promised.broken("P20", "1 service of class account")
     promised.spoil("DELETE FROM services")
     promised.spoil("UPDATE contents SET state = 'deleted'")
     promised.broken("P20", "1 recording of class recording")
