@@ -1,0 +1,82 @@
+"""One day's purge of a store of a year's calls, and how long emergencies take to be on the disk beside it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from agent.config import Config
+from agent.core.holds import Holds
+from agent.core.records import Emergency, Outcome, SeenBy
+from agent.duties.retention import Purger
+from agent.stores.sqlite import SqliteReader, SqliteStore
+from tests.bench.figures import Figure, of_samples, ratio
+from tests.bench.stores import fill
+
+NOW = 1_795_380_280_123
+EVERY_S = 0.01
+IDLE = 500
+
+
+async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
+    """`emergency_idle_commit` and `emergency_purge_commit` (ms), `purge` (rows a second, pauses and all)."""
+    path = folder / "agent.sqlite"
+    await asyncio.to_thread(fill, path, calls, NOW)
+    store = await SqliteStore.open(path)
+    try:
+        idle = await _commits(store, asyncio.create_task(asyncio.sleep(IDLE * EVERY_S)))
+        began = time.perf_counter()
+        purging = asyncio.create_task(_purged(store, path))
+        busy = await _commits(store, purging)
+        rows = purging.result() / (time.perf_counter() - began)
+    finally:
+        await store.close()
+    before, beside = of_samples("emergency_idle_commit", idle), of_samples("emergency_purge_commit", busy)
+    return [
+        before,
+        beside,
+        ratio("emergency_purge_to_idle", beside, before),
+        Figure(name="purge", value=round(rows, 1), unit="rows/s", n=purging.result()),
+    ]
+
+
+async def _purged(store: SqliteStore, path: Path) -> int:
+    """All of a round: what is due goes, then the log is emptied; how many rows went."""
+    purger = Purger(
+        store=store,
+        reader=lambda: SqliteReader(path),
+        days=Config().retention.days,
+        holds=Holds,
+        gate=asyncio.Lock(),
+        clock=lambda: NOW,
+        new_id=lambda: os.urandom(8).hex(),
+        tell=lambda _: None,
+    )
+    deletions = await purger.purge()
+    await purger.checkpoint()
+    return sum(each.count for each in deletions)
+
+
+async def _commits(store: SqliteStore, until: "asyncio.Task[object]") -> list[float]:
+    """An emergency every few milliseconds, until that is done; how long each commit took (ms)."""
+    samples: list[float] = []
+    while not until.done():
+        record = Emergency(
+            id=os.urandom(8).hex(),
+            line="L000001",
+            number="999",
+            ip=None,
+            vendor=None,
+            model=None,
+            started_at=NOW,
+            seen_by=SeenBy.DIALPLAN,
+            outcome=Outcome.IN_PROGRESS,
+        )
+        began = time.perf_counter()
+        await store.commit([record], durable=True)
+        samples.append((time.perf_counter() - began) * 1000)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(until), EVERY_S)
+    return samples
