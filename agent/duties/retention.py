@@ -1,6 +1,8 @@
 """Deletes each record when its class's term is over: a fuller view of an emergency to the minute, the rest hourly."""
 
 import asyncio
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,13 +16,12 @@ from agent.ports import Due, Reader, Store, StoreError
 
 log = structlog.get_logger()
 
-DETAILS_EVERY_S = 60.0
-#: Of so many rounds, one is for every kind.
-_ROUNDS = 60
+DETAILS_EVERY_S, EVERY_S = 60.0, 3600.0
 #: Records that are looked at together, on a connection that holds nobody up, and of these deleted together.
-PAGE, BATCH = 500, 64
-#: Between two transactions: so most emergencies that come beside a purge meet none of them.
-PAUSE_S = 0.02
+PAGE, BATCH = 500, 16
+#: Between two transactions, and so many times as long as the last one took: most emergencies that come beside a purge
+#: meet none of them, and a disk that has enough to do is left alone.
+PAUSE_S, PAUSES = 0.02, 3
 
 _LAST_MS = 253_402_300_799_999
 
@@ -65,7 +66,7 @@ class Purger:
         self._clock = clock
         self._new_id = new_id
         self._tell = tell
-        self._turn = asyncio.Lock()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: What is held stays at the old end of the store: it is walked through once a day, and when the holds change;
         #: in between a run begins behind it.
         self._behind: dict[tuple[str, RetentionClass], Due] = {}
@@ -77,14 +78,15 @@ class Purger:
         Raises:
             StoreError: the store refused; what was deleted until then is gone.
         """
-        async with self._turn:
-            now = self._clock()
-            walk = (self._holds(), now // DAY_MS)
-            if self._walked_for != walk:
-                self._behind.clear()
-                self._walked_for = walk
-            deletions: list[Deletion] = []
-            for step in plan(self._days, now, kinds):
+        now = self._clock()
+        walk = (self._holds(), now // DAY_MS)
+        if self._walked_for != walk:
+            self._behind.clear()
+            self._walked_for = walk
+        deletions: list[Deletion] = []
+        for step in plan(self._days, now, kinds):
+            # Two at once would both count what went.
+            async with self._turns[step.kind]:
                 deletions += await self._taken(step, now)
         self._tell(deletions)
         return deletions
@@ -95,25 +97,27 @@ class Purger:
 
     async def run(self) -> None:
         """Purge at the start, then details every minute and the rest every hour, until cancelled."""
+        others = tuple(record for record in RECORDS if record is not Detail)
+        async with asyncio.TaskGroup() as rounds:
+            # A year's backlog must not keep a fuller view a minute longer.
+            rounds.create_task(self._rounds((Detail,), DETAILS_EVERY_S))
+            rounds.create_task(self._rounds(others, EVERY_S))
+
+    async def _rounds(self, kinds: Sequence[type[Record]], every_s: float) -> None:
         # An earlier run may have been killed between deleting and emptying the store's log.
         logged = True
-        rounds = 0
         while True:
-            everything = rounds % _ROUNDS == 0
             try:
-                deletions = await self.purge(RECORDS if everything else (Detail,))
-                gone = [each for each in deletions if each.ground is not Ground.HELD]
-                if gone or everything:
-                    details = sum(each.count for each in gone if each.of == Detail.KIND)
-                    log.info("purged", records=sum(each.count for each in gone), details=details)
+                gone = [each for each in await self.purge(kinds) if each.ground is not Ground.HELD]
+                if gone or logged:
+                    log.info("purged", records=sum(each.count for each in gone), details=Detail in kinds)
                 if (logged := logged or bool(gone)) and await self.checkpoint():
                     logged = False
             except StoreError as error:
                 # It may have deleted some before it failed.
                 logged = True
                 log.error("purge_failed", reason=str(error), hint=error.hint)
-            rounds += 1
-            await asyncio.sleep(DETAILS_EVERY_S)
+            await asyncio.sleep(DETAILS_EVERY_S if logged else every_s)
 
     async def _taken(self, step: Step, now: int) -> Iterable[Deletion]:
         """What is due of one kind and class, from behind what was held at the last look."""
@@ -139,9 +143,9 @@ class Purger:
             if not goes:
                 return
             run.gone = counted((each.ended_at for each in goes), run.gone)
-            cut = run.step.ground is Ground.CUT
+            cut, began = run.step.ground is Ground.CUT, time.perf_counter()
             await self._store.remove(run.step.kind, [each.id for each in goes], cut=cut, told=run.told())
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(PAUSE_S + PAUSES * (time.perf_counter() - began))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -44,7 +44,7 @@ def _written(database: sqlite3.Connection, records: Iterable[Record]) -> None:
     for chunk in _chunks(records):
         database.execute("BEGIN IMMEDIATE")
         for kind in dict.fromkeys(record.KIND for record in chunk):
-            rows = (to_row(record) for record in chunk if record.KIND == kind)
+            rows = (to_row(record) for record in chunk if kind == record.KIND)
             database.executemany(STATEMENTS[f"upsert_{kind}"], rows)
         database.execute("COMMIT")
 

@@ -147,20 +147,21 @@ async def test_what_is_held_stays_and_is_counted_and_goes_once_the_hold_is_lifte
     store: SqliteStore, tmp_path: Path
 ) -> None:
     path, now = tmp_path / "agent.sqlite", AT + YEAR_MS
-    records = [call(f"{line}{n}", AT - 1 - n, line=line) for line in ("201", "202") for n in range(BATCH)]
+    each = 5 * BATCH
+    records = [call(f"{line}{n}", AT - 1 - n, line=line) for line in ("201", "202") for n in range(each)]
     await store.commit([*records, span("held", AT - 9), span("other", AT - 9, line="202")], durable=True)
-    standing = holds(hold("h", "201", from_at=AT - BATCH // 2))
+    standing = holds(hold("h", "201", from_at=AT - each // 2))
     at = purger(store, path, now, lambda: standing)
     went = summed(await at.purge())
-    kept = sorted(f"201{n}" for n in range(BATCH // 2))
+    kept = sorted(f"201{n}" for n in range(each // 2))
     assert (left(path, "call"), left(path, "registration")) == (kept, ["held"])
-    assert went["call", "call", "held"] == BATCH // 2
-    assert went["call", "call", "cut"] == 2 * BATCH - BATCH // 2
+    assert went["call", "call", "held"] == each // 2
+    assert went["call", "call", "cut"] == 2 * each - each // 2
     assert went["registration", "registration", "held"] == 1
     standing = Holds()
     await at.purge()
     assert (left(path, "call"), left(path, "registration")) == ([], [])
-    assert totals(path)["2026-11", "201", "0113"] == (BATCH, 60 * BATCH)
+    assert totals(path)["2026-11", "201", "0113"] == (each, 60 * each)
 
 
 async def test_what_is_held_is_not_walked_through_again_before_the_next_day(

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -15,7 +15,7 @@ from agent.core.records import Record
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.fields import ERASED, LOCKED, Fields
-from agent.stores.sqlite.opening import BUSY_S, Lock, prepare, uri_of
+from agent.stores.sqlite.opening import BUSY_S, Lock, connect, prepare, uri_of
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Value, from_row, to_row
 from agent.stores.sqlite.statements import STATEMENTS
@@ -27,6 +27,9 @@ logging.getLogger("aiosqlite").addFilter(lambda entry: entry.levelno >= logging.
 
 # The empty transaction makes the WAL at once, so that a reader sees that somebody writes.
 _CONNECTION = "PRAGMA secure_delete = ON; BEGIN IMMEDIATE; ROLLBACK;"
+
+#: After so many removed rows what is in the WAL is moved, which would grow with them.
+_MOVE_EVERY, _MOVES = 500, 5
 
 T = TypeVar("T")
 Batch = list[tuple[str, list[dict[str, Value]]]]
@@ -43,6 +46,7 @@ class SqliteStore:
         self._turn = asyncio.Lock()
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
+        self._removed = 0
 
     @classmethod
     async def open(cls, path: Path, *, say: Callable[[str], None] | None = None, fields: Fields | None = None) -> Self:
@@ -136,14 +140,22 @@ class SqliteStore:
         if cut:
             batch.append((STATEMENTS[f"cut_{kind}"], [{"ids": json.dumps(list(ids))}]))
         batch.append((STATEMENTS[f"remove_{kind}"], [{"id": id} for id in ids]))
-        return await self._whole(self._write("begin_ordinary", batch))
+        went = await self._whole(self._write("begin_purge", batch))
+        self._removed += len(ids)
+        if self._removed >= _MOVE_EVERY:
+            self._removed = 0
+            await self._move()
+        return went
 
     async def checkpoint(self) -> bool:
         """Move the WAL into the database and empty it; False if a reader was in the way, to be tried again.
 
+        Most of it is moved on a connection of its own, which keeps no emergency waiting.
+
         Raises:
             StoreError: the disk failed; nothing is lost.
         """
+        await self._move()
         return await self._whole(self._checkpoint())
 
     async def close(self) -> None:
@@ -162,6 +174,12 @@ class SqliteStore:
                 rows.append(row)
             batch.append((STATEMENTS[f"upsert_{kind}"], rows))
         return batch
+
+    async def _move(self) -> None:
+        try:
+            await asyncio.to_thread(_moved, self._path)
+        except FAILURES as error:
+            raise explained(error, self._path) from None
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` to its end, even when whoever awaits it is cancelled."""
@@ -245,6 +263,17 @@ async def _fetched(fields: Fields, records: Sequence[Record]) -> None:
     except StoreError as error:
         # Nothing else that is personal would be taken either.
         raise StoreError(str(error), error.hint, everything=True) from None
+
+
+def _moved(path: Path) -> None:
+    """Move what is in the WAL by now, beside whoever reads and writes."""
+    with closing(connect(path, "mode=rw")) as database:
+        frames = None
+        for _ in range(_MOVES):
+            was, frames = frames, database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            # Only where nothing has come meanwhile does the WAL begin anew, and grow no more.
+            if frames == was:
+                break
 
 
 def _kind(record: Record) -> str:
