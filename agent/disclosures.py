@@ -12,7 +12,7 @@ from agent.auditing import Auditing
 from agent.core import disclosure
 from agent.core.disclosure import Register, Scope
 from agent.core.powers import KINDS, POWERS
-from agent.core.records import AuditUse, Consent, Disclosure, Emergency, Leaf, Record, Step, document
+from agent.core.records import AuditUse, Consent, Disclosure, Emergency, Leaf, Record, Service, Step, document
 from agent.ports import Reader, StoreError
 from agent.released import released
 from agent.stores.bundles import Bundles
@@ -99,7 +99,7 @@ class Disclosures:
     async def propose(self, asked: Proposal, who: Who) -> Disclosure:
         """See `agent.views.disclosures.DisclosureControls`."""
         id, now = self.new_id(), self.clock()
-        scope = asked.scope
+        scope = await asyncio.to_thread(self._of_account, asked.account, asked.scope)
         entry = Disclosure(
             id=id,
             disclosure=id,
@@ -113,6 +113,7 @@ class Disclosures:
             consent=asked.consent,
             reference=asked.reference,
             emergency=asked.emergency,
+            account=asked.account,
             lines=" ".join(scope.lines),
             since_at=scope.since_at,
             until_at=scope.until_at,
@@ -249,9 +250,13 @@ class Disclosures:
         why = disclosure.scope_refusal(scope)
         if why is None and entry.consent:
             with self.reader() as reader:
-                services = [each for line in scope.lines for each in reader.services(line=line)]
+                # Of an account's own time alone: what its lines were before is not in the scope then.
+                asked = () if entry.account else scope.lines
+                services = [each for line in asked for each in reader.services(line=line)]
             given = self._consent(entry.consent)
             why = disclosure.consent_refusal(given, entry.party, scope, services, self.clock())
+            if why is None and given is not None and entry.account not in ("", given.account):
+                why = "this consent is another account's"
         elif why is None:
             call = self._emergency(entry.emergency) if entry.emergency else None
             named = bool(entry.emergency)
@@ -259,13 +264,27 @@ class Disclosures:
         if why is not None:
             raise Refusal(409, why)
 
+    def _of_account(self, account: str, scope: Scope) -> Scope:
+        """The scope with the lines that were of ``account`` in its time, where one is named."""
+        if not account:
+            return scope
+        if scope.lines:
+            raise Refusal(409, "a disclosure is about an account or about lines, not both")
+        with self.reader() as reader:
+            lines = disclosure.windows(scope, account, reader.of(Service, account))
+        if not lines:
+            raise Refusal(404, "no line was of that account in that time")
+        return replace(scope, lines=tuple(sorted(lines)))
+
     def _emergency(self, id: str) -> Emergency | None:
         with self.reader() as reader:
             return next((each for each in reader.find(Emergency, id) if each.id == id), None)
 
     def _bundled(self, proposal: Disclosure, scope: Scope) -> str:
         with self.reader() as reader:
-            rows = {kind: released(reader, kind, scope, proposal.emergency) for kind in scope.kinds}
+            services = reader.of(Service, proposal.account) if proposal.account else []
+            times = disclosure.windows(scope, proposal.account, services)
+            rows = {kind: released(reader, kind, scope.fields, times, proposal.emergency) for kind in scope.kinds}
             return self.bundles.write(proposal.id, _header(proposal), rows)
 
 
@@ -283,7 +302,9 @@ def _undecided(entries: Sequence[Disclosure]) -> Disclosure:
 def _header(entry: Disclosure) -> Answer:
     """What whoever gets the bundle is told of it: nothing of who works here, nor why they let it go."""
     told = document(entry)
-    return {name: told[name] for name in ("id", "party", "reference", "lines", "since_at", "until_at", "fields")}
+    return {
+        name: told[name] for name in ("id", "party", "reference", "account", "lines", "since_at", "until_at", "fields")
+    }
 
 
 def _scope(entry: Disclosure) -> Scope:

@@ -1,9 +1,9 @@
 """Reads exactly what a disclosure is about, and nothing beside it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from agent.core.disclosure import Scope
+from agent.core.disclosure import Windows
 from agent.core.records import Detail, Emergency, Record, Service, document
 from agent.ports import Reader
 
@@ -18,25 +18,27 @@ _SPANS = {
 }
 
 
-def released(reader: Reader, kind: str, scope: Scope, emergency: str) -> Iterator[dict[str, Any]]:
-    """The fields in ``scope`` of the records of ``kind`` in it; with an ``emergency``, of no other emergency call."""
-    names = [name.partition(".")[2] for name in scope.fields if name.startswith(f"{kind}.")]
-    for record in _records(reader, kind, scope, emergency):
+def released(
+    reader: Reader, kind: str, fields: Sequence[str], times: Windows, emergency: str
+) -> Iterator[dict[str, Any]]:
+    """These ``fields`` (``kind.field``) of a ``kind`` in ``times``; where it is about an ``emergency``, of that call."""
+    names = [name.partition(".")[2] for name in fields if name.startswith(f"{kind}.")]
+    for record in _records(reader, kind, times, emergency):
         said = document(record)
         yield {name: said[name] for name in names}
 
 
-def _records(reader: Reader, kind: str, scope: Scope, emergency: str) -> Iterator[Record]:
+def _records(reader: Reader, kind: str, times: Windows, emergency: str) -> Iterator[Record]:
     if kind == Detail.KIND:
         yield from reader.of(Detail, emergency)
     elif kind == Emergency.KIND and emergency:
         yield from (found for found in reader.find(Emergency, emergency) if found.id == emergency)
     else:
-        for line in scope.lines:
-            yield from _in_time(reader.read(kind, line=line), kind, scope)
+        for line, spans in times.items():
+            yield from _in_time(reader.read(kind, line=line), kind, spans)
 
 
-def _in_time(records: Iterable[Record], kind: str, scope: Scope) -> Iterator[Record]:
+def _in_time(records: Iterable[Record], kind: str, spans: Sequence[tuple[int, int]]) -> Iterator[Record]:
     began, ended = _SPANS[kind]
     for record in records:
         if isinstance(record, Service) and record.corrected_at is not None:
@@ -44,5 +46,9 @@ def _in_time(records: Iterable[Record], kind: str, scope: Scope) -> Iterator[Rec
         end = getattr(record, ended)
         begin = getattr(record, began)
         begin = end if begin is None else begin
-        if begin is None or (begin < scope.until_at and (end is None or end >= scope.since_at)):
+        if begin is not None and any(_meets(begin, end, since, until) for since, until in spans):
             yield record
+
+
+def _meets(begin: int, end: int | None, since: int, until: int) -> bool:
+    return begin < until and (begin >= since or end is None or end > since)

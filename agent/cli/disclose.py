@@ -37,11 +37,14 @@ Party = Annotated[str, typer.Option(help="Who is told, by name.")]
 def propose(
     context: typer.Context,
     party: Party,
-    lines: Lines,
     since: Annotated[str, typer.Option(help="Since when: 2026-11-22T08:00:00Z, 2026-11-22, 90m, 12h, 7d.")],
     reference: Annotated[str, typer.Option(help="Their own reference of the order, authorisation or request.")],
     reason: Reason,
     by: By,
+    lines: Annotated[list[str] | None, typer.Option("--line", help="A line; give it again for more.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Instead of lines: those of an account, while they were its.")
+    ] = None,
     until: Annotated[str, typer.Option(help="Until before when.")] = "0m",
     power: Annotated[str, typer.Option(help="The power; `disclose powers` lists them.")] = "",
     authority: Annotated[str, typer.Option(help=f"Who holds it: {', '.join(Authority)}.")] = "",
@@ -56,6 +59,8 @@ def propose(
     """Propose that something leaves; another person must release it."""
     if bool(power) == bool(consent):
         fail(USAGE, "a disclosure takes either --power (with --authority) or --consent")
+    if bool(lines) == bool(account):
+        fail(USAGE, "a disclosure is about either --line or --account")
     named = list(fields or ())
     for kind in kinds or ():
         if kind not in KINDS:
@@ -73,6 +78,7 @@ def propose(
         consent=consent,
         reference=reference,
         emergency=emergency,
+        account=account,
         lines=lines,
         since=instant(since),
         until=instant(until),

@@ -37,6 +37,26 @@ class Scope:
         return tuple(dict.fromkeys(name.partition(".")[0] for name in self.fields))
 
 
+#: For each line the times, [from, until) in ms, whose data is meant.
+Windows = Mapping[str, Sequence[tuple[int, int]]]
+
+
+def windows(scope: Scope, account: str, services: Sequence[Service]) -> Windows:
+    """The times of each line that a disclosure is about: all of its time, or those in which it was of ``account``.
+
+    ``services`` are those of the account; what was of somebody else before or after stays.
+    """
+    if not account:
+        return {line: [(scope.since_at, scope.until_at)] for line in scope.lines}
+    found: dict[str, list[tuple[int, int]]] = {}
+    for each in services:
+        until = scope.until_at if each.until_at is None else min(each.until_at, scope.until_at)
+        since = max(each.from_at, scope.since_at)
+        if each.line is not None and each.account == account and each.corrected_at is None and since < until:
+            found.setdefault(each.line, []).append((since, until))
+    return found
+
+
 def fields_of(kind: str) -> tuple[str, ...]:
     """The fields of a kind that may leave, as ``kind.field``; none of a kind that may not."""
     if kind not in KINDS:

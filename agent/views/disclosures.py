@@ -27,7 +27,10 @@ class Who:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What is to leave, to whom, and by which right: a ``consent``, or a ``power`` and its ``authority``."""
+    """What is to leave, to whom, and by which right: a ``consent``, or a ``power`` and its ``authority``.
+
+    With an ``account`` the scope has no lines of its own: it is about those of the account, while they were its.
+    """
 
     party: str
     authority: str
@@ -35,6 +38,7 @@ class Proposal:
     consent: str
     reference: str
     emergency: str
+    account: str
     scope: Scope
     reason: str
     secret_until: int | None
@@ -80,7 +84,7 @@ class DisclosureControls(Protocol):
 
 
 _Instant = Annotated[int, Field(ge=0, le=LAST_MS)]
-_Lines = Annotated[list[Endpoint], Field(min_length=1, max_length=1000, description="a list of names of lines")]
+_Lines = Annotated[list[Endpoint], Field(max_length=1000, description="a list of names of lines")]
 _Texts = Annotated[list[Annotated[str, Field(pattern="^[a-z_.]{1,60}$")]], Field(min_length=1, max_length=200)]
 _Account = Annotated[str, Field(pattern="^[!-~]{1,80}$", description="the reference of an account")]
 _Word = Annotated[str, Field(pattern="^[a-z0-9_]{0,40}$")]
@@ -114,7 +118,8 @@ class _Propose(_Named):
     consent: Id | None = None
     reference: Words
     emergency: Id | None = None
-    lines: _Lines
+    account: _Account | None = None
+    lines: _Lines = Field(default_factory=list)
     since: _Instant = Field(description="milliseconds since 1970")
     until: _Instant = Field(description="milliseconds since 1970")
     fields: _Texts = Field(description="a list of fields, each as kind.field")
@@ -169,6 +174,7 @@ def add(app: FastAPI, controls: DisclosureControls) -> None:
             consent=asked.consent or "",
             reference=asked.reference,
             emergency=asked.emergency or "",
+            account=asked.account or "",
             scope=Scope(
                 lines=tuple(dict.fromkeys(asked.lines)),
                 since_at=asked.since,

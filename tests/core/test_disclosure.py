@@ -24,6 +24,7 @@ from agent.core.disclosure import (
     state_of,
     tree,
     verify,
+    windows,
 )
 from agent.core.merkle import inclusion, root, verify_inclusion
 from agent.core.powers import EMERGENCY_MS, KINDS
@@ -86,6 +87,7 @@ def entry(number: int, **changes: Any) -> Disclosure:
         consent="",
         reference=f"WY/{number}",
         emergency="",
+        account="",
         lines="201",
         since_at=AT - HOUR,
         until_at=AT,
@@ -120,6 +122,21 @@ def test_what_the_agent_keeps_for_itself_never_leaves() -> None:
         assert f"{kind}.links" not in fields_of(kind)
         assert fields_of(kind), kind
     assert fields_of("content") == fields_of("audit") == ()
+
+
+def test_a_disclosure_about_an_account_is_about_its_own_time_on_each_line() -> None:
+    asked = scope(since_at=AT - 5 * HOUR, lines=())
+    services = [
+        service(from_at=AT - 9 * HOUR, until_at=AT - 4 * HOUR),
+        service(from_at=AT - 2 * HOUR),
+        service(line="202", from_at=AT - 9 * HOUR, until_at=AT - 5 * HOUR),
+        service(line="203", corrected_at=AT),
+        service(line="204", account="A1002"),
+        service(line=None, number="01134960753"),
+    ]
+    times = windows(asked, "A1001", services)
+    assert times == {"201": [(AT - 5 * HOUR, AT - 4 * HOUR), (AT - 2 * HOUR, AT)]}
+    assert windows(scope(), "", []) == {"201": [(AT - HOUR, AT)]}
 
 
 # By consent
@@ -358,7 +375,7 @@ def test_a_leaf_tells_nothing_of_its_entry_not_even_whether_it_is_secret() -> No
 def test_the_canonical_form_is_what_it_is() -> None:
     """Whoever has an entry and its salt can check it with a JSON library and SHA-256 alone."""
     said = canonical(entry(0, party="Zoë"))
-    assert said.startswith(b'{"at":1795380280123,"authority":"police","bundle":null,')
+    assert said.startswith(b'{"account":"","at":1795380280123,"authority":"police","bundle":null,')
     assert b'"party":"Zo\\u00eb"' in said
     assert b"salt" not in said
     assert commitment(entry(0)) == sha256(entry(0).salt.encode() + b"\n" + canonical(entry(0))).hexdigest()

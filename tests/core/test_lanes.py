@@ -115,6 +115,7 @@ SAMPLES: dict[type[Record], Record] = {
         consent="",
         reference="",
         emergency="",
+        account="",
         lines="",
         since_at=0,
         until_at=1,

@@ -356,6 +356,39 @@ async def test_a_consent_expires(agent: Registered) -> None:
     one_sentence(refused, 1, "expired on 2027-01-01")
 
 
+async def test_of_an_account_leaves_what_was_its_own_and_nothing_of_who_had_the_line_before(agent: Registered) -> None:
+    await agent.keep(
+        Service(id="s1", account="A0999", line="201", from_at=AT - 90 * DAY, until_at=AT),
+        Service(id="s2", account="A1001", line="201", from_at=AT, until_at=AT + HOUR),
+        Service(id="s3", account="A1002", line="201", from_at=AT + HOUR),
+        Service(id="s4", account="A1001", line="202", from_at=AT - 90 * DAY),
+        Service(id="s5", account="A1001", line="203", from_at=AT - 90 * DAY, corrected_at=AT),
+        call("before", AT - 1, number="1"),
+        call("own", AT, number="2"),
+        call("last", AT + HOUR - 1, number="3"),
+        call("after", AT + HOUR, number="4"),
+        call("second", AT - DAY, line="202", number="5"),
+        call("wrong", AT, line="203", number="6"),
+    )
+    asked = ("disclose", "propose", *SINCE, *WHY, *SAM, *ORDER, "--account", "A1001")
+    (entry,) = await agent.json(*asked, "--field", "call.number", "--field", "service.account")
+    assert (entry["account"], entry["lines"]) == ("A1001", "201 202")
+    (done,) = await agent.json("disclose", "release", entry["id"], *WHY, *KIM)
+    told = json.loads((Path(done["folder"]) / "disclosure.json").read_text())["records"]
+    assert {row["number"] for row in told["call"]} == {"2", "3", "5"}
+    assert {row["account"] for row in told["service"]} == {"A1001"}
+    nobody = (*asked[:-1], "A7777", "--kind", "call")
+    one_sentence(await agent.run(*nobody), 6, "no line was of that account")
+    one_sentence(await agent.run(*asked, "--line", "201", "--kind", "call"), 2, "either --line or --account")
+
+
+async def test_an_account_consents_for_itself_alone(agent: Registered) -> None:
+    await agent.keep(Service(id="s1", account="A0999", line="201", from_at=AT - 90 * DAY))
+    id = await consented(agent)
+    asked = ("--consent", id, "--party", "Acme", "--reference", "letter", "--kind", "call", "--account", "A0999")
+    one_sentence(await agent.run("disclose", "propose", *SINCE, *WHY, *SAM, *asked), 1, "another account's")
+
+
 async def test_nobody_consents_to_what_was_somebody_elses(agent: Registered) -> None:
     await agent.keep(
         Service(id="s1", account="A0999", line="201", from_at=AT - 90 * DAY, until_at=AT),

@@ -444,6 +444,7 @@ def disclosed(promised: Promised, *, release_only: bool = False, **values: Any) 
         consent="co",
         reference="r",
         emergency="",
+        account="",
         lines="201",
         since_at=0,
         until_at=AT,

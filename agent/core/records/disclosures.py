@@ -60,6 +60,7 @@ class Disclosure:
     consent: Annotated[str, "by which consent; empty where by a power"]
     reference: Annotated[str, "the authority's own reference, to be found again there", Locked()]
     emergency: Annotated[str, "which emergency call the exemption is about; empty otherwise"]
+    account: Annotated[str, "scope: whose data, by the provider's reference; empty where by lines alone", Locked()]
     lines: Annotated[str, "scope: whose data; names of lines, apart by spaces", Locked()]
     since_at: Annotated[int, "scope: since when"]
     until_at: Annotated[int, "scope: until before when"]

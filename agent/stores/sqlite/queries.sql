@@ -1266,11 +1266,11 @@ SELECT * FROM consents WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit
 
 -- name: upsert_disclosure
 INSERT INTO disclosures (
-    id, disclosure, step, at, by, login, party, authority, power, consent, reference, emergency, lines, since_at,
-    until_at, kinds, fields, reason, bundle, secret_until_at, salt
+    id, disclosure, step, at, by, login, party, authority, power, consent, reference, emergency, account, lines,
+    since_at, until_at, kinds, fields, reason, bundle, secret_until_at, salt
 ) VALUES (
-    :id, :disclosure, :step, :at, :by, :login, :party, :authority, :power, :consent, :reference, :emergency, :lines,
-    :since_at, :until_at, :kinds, :fields, :reason, :bundle, :secret_until_at, :salt
+    :id, :disclosure, :step, :at, :by, :login, :party, :authority, :power, :consent, :reference, :emergency, :account,
+    :lines, :since_at, :until_at, :kinds, :fields, :reason, :bundle, :secret_until_at, :salt
 ) ON CONFLICT (id) DO NOTHING;
 
 -- name: due_disclosure

@@ -523,6 +523,7 @@ CREATE TABLE disclosures (
     consent         TEXT NOT NULL,
     reference       TEXT NOT NULL,
     emergency       TEXT NOT NULL,
+    account         TEXT NOT NULL,
     lines           TEXT NOT NULL,
     since_at        TEXT NOT NULL,
     until_at        TEXT NOT NULL,
