@@ -21,7 +21,7 @@ _SPANS = {
 def released(
     reader: Reader, kind: str, fields: Sequence[str], times: Windows, emergency: str
 ) -> Iterator[dict[str, Any]]:
-    """These ``fields`` (``kind.field``) of a ``kind`` in ``times``; where it is about an ``emergency``, of that call."""
+    """These ``fields`` (``kind.field``) of a ``kind`` in ``times``; of an ``emergency``, where there is one, alone."""
     names = [name.partition(".")[2] for name in fields if name.startswith(f"{kind}.")]
     for record in _records(reader, kind, times, emergency):
         said = document(record)
