@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any, cast
 
-from agent.core.audit import verify
+from agent.core.audit import ERASED, verify
 from agent.core.instants import from_rfc3339
 from agent.core.records import Account, Audit, AuditUse, Request, RetentionClass, SegmentRoot, Service
-from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, judged, not_built, some
+from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, is_locked, judged, not_built, some
 
 _NONE = "no account is on record: `account import`"
 #: Uses of an account that answer a customer who has a problem.
@@ -85,8 +85,10 @@ def _audit(scene: Scene, survey: Survey) -> tuple[int, int]:
     roots = [SegmentRoot(**_values(SegmentRoot, row)) for row in _rows(survey, SegmentRoot)]
     segments: defaultdict[str, list[Audit]] = defaultdict(list)
     for row in _rows(survey, Audit):
-        # Without its salt the subject, which may be encrypted or erased, is not looked at: its commitment is.
-        entry = Audit(**_values(Audit, row) | {"salt": None})
+        entry = Audit(**_values(Audit, row))
+        if entry.salt is not None and is_locked(entry.salt):
+            # Encrypted, it cannot be compared with its commitment here: `audit verify` does, with the keys.
+            entry = replace(entry, subject=None, salt=None, reason=ERASED)
         segments[entry.segment].append(entry)
     for entries in segments.values():
         entries.sort(key=lambda entry: entry.seq)
