@@ -18,10 +18,9 @@ def row(cells: Iterable[object]) -> str:
 
 def safe(text: str) -> str:
     """``text`` with a quote before it, where it could be taken for a formula."""
-    return _MARK + text if text.startswith(_FORMULA) else text
+    return _MARK + text if text.lstrip(_MARK).startswith(_FORMULA) else text
 
 
 def original(text: str) -> str:
     """What `safe` was given."""
-    bare = text.removeprefix(_MARK)
-    return bare if safe(bare) == text else text
+    return text.removeprefix(_MARK) if text.lstrip(_MARK).startswith(_FORMULA) else text

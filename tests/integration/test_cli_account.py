@@ -1,5 +1,6 @@
 """Accounts as people and programs use them: a file is taken over whole or not at all, and each look is on record."""
 
+import asyncio
 import gc
 import getpass
 import json
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.accounts import BATCH
+from agent.views import asking
 from tests.integration.accounted import Accounted, accounted
 from tests.integration.commands import one_sentence
 
@@ -264,6 +267,35 @@ async def test_a_correction_says_who_and_why_and_keeps_what_was_wrong(agent: Acc
 async def test_what_is_no_import_is_refused(agent: Accounted, body: bytes) -> None:
     answer = await agent.asked("/accounts/import", body)
     assert answer.status_code == (200 if body == b"" else 422), answer.text
+    assert agent.stored("account") == []
+
+
+async def test_an_import_never_holds_up_an_emergency_for_longer_than_one_small_transaction(agent: Accounted) -> None:
+    sizes: list[int] = []
+    agent.pipeline.observers.append(lambda lane, records, seconds: sizes.append(len(records)))
+    done = await agent.imported(HEAD + "".join(f"A{n // 3},L{n},,2024-03-01,,,\n" for n in range(600)))
+    assert done.stdout == "added 600, ended 0, changed 0, unchanged 0\n", done.stderr
+    assert len(sizes) > 10
+    assert max(sizes) <= BATCH + 2
+
+
+async def test_of_two_imports_at_once_the_second_is_held_against_the_first(agent: Accounted) -> None:
+    done = await asyncio.gather(
+        *(
+            agent.asked(
+                "/accounts/import", b'{}\n[2, {"account": "A%d", "line": "201", "from": "2024-01-01"}]' % number
+            )
+            for number in range(4)
+        )
+    )
+    told = [json.loads(each.text.splitlines()[-1]) for each in done]
+    assert sorted(("mistakes" in each) for each in told) == [False, True, True, True]
+    assert len(agent.stored("service")) == 1
+
+
+async def test_an_import_that_is_too_long_is_refused(agent: Accounted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_UPLOADED", 1000)
+    one_sentence(await agent.imported(THREE + "#" * 2000), 2, "at most 1000 bytes")
     assert agent.stored("account") == []
 
 
