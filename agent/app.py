@@ -33,7 +33,7 @@ from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
 from agent.disclosures import Disclosures, restored
-from agent.duties import callbacks
+from agent.duties import callbacks, copies
 from agent.duties import check as checking
 from agent.duties.alerting import Alerting
 from agent.duties.erasing import Eraser
@@ -205,17 +205,28 @@ class Agent:
             recordings = self._recordings(pipeline, keeping, recording, holding)
             eraser = self._eraser(store, key, holding, recordings)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
+            accounts = self._accounts(keeping, auditing)
             disclosing = self._disclosures(keeping, auditing)
             asked = [
                 partial(recording_views.add, controls=recordings),
                 partial(audit_views.add, controls=auditing),
                 partial(hold_views.add, controls=holding, purging=Purging(purger)),
                 partial(request_views.add, controls=requests),
-                partial(account_views.add, controls=self._accounts(keeping, auditing)),
+                partial(account_views.add, controls=accounts),
                 partial(disclosure_views.add, controls=disclosing),
                 partial(
                     subject_views.add,
-                    controls=Subjects(find=requests.find, auditing=auditing, erasing=eraser),
+                    controls=Subjects(
+                        find=requests.find,
+                        auditing=auditing,
+                        erasing=eraser,
+                        services=accounts,
+                        reword=engine.consents.reworded,
+                        keep=keeping.keep,
+                        reader=self._reader,
+                        plan=calls.plan(config),
+                        clock=now_ms,
+                    ),
                 ),
             ]
             parts: dict[str, Part] = {
@@ -237,6 +248,7 @@ class Agent:
                 "requests": requests.run,
                 "disclosures": disclosing.run,
                 "erasures": eraser.run,
+                **self._copies(),
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
                 "reloads": lambda: control.reloads(controls, self._reload),
             }
@@ -463,6 +475,11 @@ class Agent:
             clock=now_ms,
             new_id=new_id,
         )
+
+    def _copies(self) -> dict[str, Part]:
+        """What deletes copies for customers, where these have a folder."""
+        folder = self._config.subjects.bundle_dir
+        return {} if folder is None else {"copies": lambda: copies.run(folder, now_ms)}
 
     async def _live(self, pipeline: Pipeline, parts: Mapping[str, Part]) -> None:
         stopping = asyncio.create_task(_set(self._stop))

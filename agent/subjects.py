@@ -1,17 +1,26 @@
 """Carries out what customers ask for: nothing is given out or erased before it is on record who asked."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import structlog
 
-from agent.core.erasing import Fate
+from agent.core.accounts import Span, spans
+from agent.core.copying import OF_LINE, copied, for_help
+from agent.core.erasing import Fate, begun_at
 from agent.core.instants import rfc3339
-from agent.core.records import Asks, AuditUse, Request
+from agent.core.numbering import Plan
+from agent.core.records import Account, Asks, AuditUse, Consent, OptIn, Record, Request, Service, document
+from agent.ports import Reader
 from agent.views.asking import Answer, Refusal
 
 log = structlog.get_logger()
+
+_PAGE = 200
 
 
 class Audited(Protocol):
@@ -31,13 +40,30 @@ class Erasing(Protocol):
         """What went, and what stays."""
 
 
+class Services(Protocol):
+    """Corrects a line or number of an account (`agent.accounts.Accounts`)."""
+
+    async def corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> Answer:
+        """See `agent.views.accounts.AccountControls`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subjects:
-    """`agent.views.subjects.SubjectControls` of one running agent; ``find`` gives a request by its whole id."""
+    """`agent.views.subjects.SubjectControls` of one running agent.
+
+    ``find`` gives a request by its whole id, ``reader`` opens the store for reading, ``plan`` tells what kind of number
+    a number is. ``reword`` gives an opt-in in other words, ``keep`` returns once records are stored durably.
+    """
 
     find: Callable[[str], Awaitable[Request]]
     auditing: Audited
     erasing: Erasing
+    services: Services
+    reword: Callable[[OptIn, str], OptIn]
+    keep: Callable[[Sequence[Record]], Awaitable[None]]
+    reader: Callable[[], AbstractContextManager[Reader]]
+    plan: Plan
+    clock: Callable[[], int]
 
     async def erase(self, id: str, by: str, *, dry_run: bool) -> AsyncIterator[Answer]:
         """See `agent.views.subjects.SubjectControls`."""
@@ -57,6 +83,69 @@ class Subjects:
                 "until": None if fate.until is None else rfc3339(fate.until),
             }
 
+    async def rectify(self, id: str, record: str, cells: dict[str, str], by: str) -> Answer:
+        """See `agent.views.subjects.SubjectControls`."""
+        request = await self._granted(id, Asks.RECTIFICATION)
+        # By the names of the fields alone: what stood there, and stands there now, is nobody's else.
+        reason = f"request {id}: {', '.join(cells)}"
+        if "purpose" not in cells:
+            await asyncio.to_thread(self._own_service, request.account, record)
+            return await self.services.corrected(record, cells, reason, by)
+        if len(cells) > 1:
+            raise Refusal(422, "an opt-in has a purpose to correct, and no line, number or time")
+        given = await asyncio.to_thread(self._own_optin, request.account, record)
+        await self.auditing.note(by=by, use=AuditUse.RECTIFIED, subject=request.account, reason=reason)
+        changed = self.reword(given, cells["purpose"])
+        await self.keep([changed])
+        log.info("rectified", request=id, optin=record)
+        return document(changed)
+
+    def _own_service(self, account: str, id: str) -> None:
+        with self.reader() as reader:
+            if not any(service.id == id for service in reader.of(Service, account)):
+                raise Refusal(404, "the account of this request has no service with this id")
+
+    def _own_optin(self, account: str, id: str) -> OptIn:
+        with self.reader() as reader:
+            own = spans(reader.of(Service, account), 0, self.clock() + 1)
+            for given in reader.find(OptIn, id):
+                if given.id == id and any(_within(given, span) for span in own):
+                    return given
+        raise Refusal(404, "the account of this request has no opt-in with this id")
+
+    async def copied(self, id: str, by: str, *, sole_user: bool) -> AsyncIterator[Answer]:
+        """See `agent.views.subjects.SubjectControls`."""
+        request = await self._granted(id, Asks.ACCESS)
+        reason = f"request {id}" + (", the customer alone uses the lines" if sole_user else "")
+        await self.auditing.note(by=by, use=AuditUse.EXPORTED, subject=request.account, reason=reason)
+        log.info("copied", request=id)
+        yield {"request": id, "account": request.account, "made_at": rfc3339(self.clock())}
+        rows = self._rows(request.account, sole_user=sole_user)
+        while page := await asyncio.to_thread(lambda: list(islice(rows, _PAGE))):
+            for row in page:
+                yield row
+
+    def _rows(self, account: str, *, sole_user: bool) -> Iterator[Answer]:
+        with self.reader() as reader:
+            for record in self._records(reader, account):
+                if sole_user or not for_help(record, self.plan):
+                    yield {"kind": record.KIND, "record": copied(record)}
+
+    def _records(self, reader: Reader, account: str) -> Iterator[Record]:
+        """All that is the account's, kind by kind."""
+        yield from reader.of(Account, account)
+        yield from reader.of(Service, account)
+        yield from reader.of(Request, account)
+        for record in reader.read(Consent.KIND):
+            if isinstance(record, Consent) and record.account == account:
+                yield record
+        lines = spans(reader.of(Service, account), 0, self.clock() + 1)
+        for kind in OF_LINE:
+            for span in lines:
+                for record in reader.read(kind.KIND, since=span.begin, line=span.line):
+                    if span.end is None or begun_at(record) < span.end:
+                        yield record
+
     async def _granted(self, id: str, asks: Asks) -> Request:
         request = await self.find(id)
         if request.closed_at is not None:
@@ -66,3 +155,7 @@ class Subjects:
         if request.identity is None:
             raise Refusal(409, "nobody has checked who asks: telephony-agent subject identify")
         return request
+
+
+def _within(given: OptIn, span: Span) -> bool:
+    return span.line == given.line and span.begin <= given.given_at and (span.end is None or given.given_at < span.end)

@@ -43,7 +43,7 @@ def inventory(
     config: ConfigPath = None,
 ) -> None:
     """Print what is kept: each field with its purpose, basis, readers and term (UK GDPR article 30)."""
-    found = activities(_terms(settings(context, config, secrets_required=False)))
+    found = activities(terms_of(settings(context, config, secrets_required=False)))
     name = _name(provider)
     if json or format is InventoryFormat.JSON:
         line(encoding.dumps(as_json(found, name), ensure_ascii=False))
@@ -59,12 +59,13 @@ def customer_notice(
     config: ConfigPath = None,
 ) -> None:
     """Print the notice for customers: which types of data are kept, why, and for how long."""
-    document = notice(_terms(settings(context, config, secrets_required=False)), _name(provider))
+    document = notice(terms_of(settings(context, config, secrets_required=False)), _name(provider))
     written = _WRITTEN[format](document)
     line(encoding.dumps({"format": format, "notice": written}, ensure_ascii=False) if json else written.rstrip("\n"))
 
 
-def _terms(config: Config) -> Terms:
+def terms_of(config: Config) -> Terms:
+    """How long each kind of data is kept with this configuration."""
     retention, voicemail = config.retention, config.voicemail
     return Terms(
         days={kind: retention.days(kind) for kind in RetentionClass},

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from agent import shown
+from agent.cli import exporting
 from agent.cli.asking import ask, stream
 from agent.cli.common import NONE_SUCH, ConfigPath, Json, console, fail, group, instant, line, settings, stored
 from agent.config import Config
@@ -169,6 +170,72 @@ def show(
         return
     for name, value in found.items():
         typer.echo(f"{name.replace('_', ' ')}: {shown.cell(value).plain}")
+
+
+@subject.command()
+def export(
+    context: typer.Context,
+    id: Id,
+    to: Annotated[
+        str | None, typer.Option("--to", help="The folder to make; by default one in [subjects] bundle_dir.")
+    ] = None,
+    sole_user: Annotated[
+        bool,
+        typer.Option(
+            "--sole-user",
+            help="It was found that the customer alone uses the lines: calls to helplines, freephone and 999 as well.",
+        ),
+    ] = False,
+    mailbox: Annotated[
+        list[str] | None, typer.Option(help="A mailbox of the customer, 201@default; may be given more than once.")
+    ] = None,
+    by: By = None,
+    json: Json = False,
+    config: ConfigPath = None,
+) -> None:
+    """Make a customer's copy of what is kept of the account: records, recordings, sound files, a page over them."""
+    configured = settings(context, config, secrets_required=False)
+    boxes = [exporting.box(configured, each) for each in mailbox or []]
+    request = whole(configured, id)
+    made = exporting.export(
+        configured, request, exporting.place(configured, request, to), boxes, by, sole_user=sole_user
+    )
+    if json:
+        line(dumps(made, ensure_ascii=False))
+    else:
+        typer.echo(shown.printable(f"{made['folder']}: {made['records']} records, {made['sounds']} sound files"))
+        typer.echo(f"give it to the customer, and delete it by {made['delete_by']}", err=True)
+
+
+@subject.command()
+def rectify(
+    context: typer.Context,
+    id: Id,
+    record: Annotated[str, typer.Argument(help="The id of a line or number of the account, or of an opt-in.")],
+    to_line: Annotated[str | None, typer.Option("--line", help="The right line.")] = None,
+    number: Annotated[str | None, typer.Option(help="The right number.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="Since when.")] = None,
+    end: Annotated[str | None, typer.Option("--until", help="Until when; none: it has not ended.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="What the opt-in is for, in the right words.")] = None,
+    by: By = None,
+    json: Json = False,
+    config: ConfigPath = None,
+) -> None:
+    """Put right what the customer says is wrong; the audit tells which fields, and nothing of what stood in them."""
+    configured = settings(context, config, secrets_required=False)
+    right = ask(
+        configured,
+        "/subjects/rectify",
+        id=whole(configured, id),
+        record=record,
+        line=to_line,
+        number=number,
+        begin=begin,
+        end=end,
+        purpose=purpose,
+        by=by,
+    )
+    _told(right, f"put right: {right['id']}", json=json)
 
 
 @subject.command()

@@ -43,6 +43,7 @@ FILES = frozenset(
         "store_dir",
         "spool_dir",
         "cdr_file",
+        "bundle_dir",
     )
 )
 
@@ -568,6 +569,21 @@ class Keys(Section):
         return self._site_key.get_secret_value() if self._site_key is not None else None
 
 
+class Subjects(Section):
+    """Customers' requests about their own data."""
+
+    bundle_dir: Annotated[
+        _File | None,
+        Key(
+            meaning="Where copies for customers are put (`subject export` without --to); there the agent deletes them"
+            " when their time is over. Whoever puts them elsewhere deletes them himself.",
+            takes="the path of a folder",
+            example='"/var/lib/telephony-agent/copies"',
+        ),
+    ] = None
+    bundle_days: Annotated[_Days, _days("copies for customers", 7)] = 7
+
+
 class Retention(Section):
     """How long each class of record is kept."""
 
@@ -653,6 +669,7 @@ class Config(BaseSettings):
     keys: Keys = Keys()
     voicemail: Voicemail = Voicemail()
     calls: Calls = Calls()
+    subjects: Subjects = Subjects()
     retention: Retention = Retention()
     log: Log = Log()
 

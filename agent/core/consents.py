@@ -55,6 +55,13 @@ class Consents:
             raise LookupError("no opt-in with this id stands: it is unknown, withdrawn, or of one call only")
         return [replace(given, withdrawn_at=max(at, given.given_at), withdrawn_by=by)]
 
+    def reworded(self, given: OptIn, purpose: str) -> OptIn:
+        """``given`` with what it is for put right; where it stands, it goes on so."""
+        changed = replace(self._standing.get(given.id, given), purpose=purpose)
+        if given.id in self._standing:
+            self._standing[given.id] = changed
+        return changed
+
     def standing(self) -> list[OptIn]:
         """Those that stand, oldest first."""
         return sorted(self._standing.values(), key=lambda given: (given.given_at, given.id))

@@ -76,24 +76,25 @@ class History:
             return None
         if not record.itemised and not self.account.history_consent:
             return None
-        number = self.plan.national(record.number or "")
-        if any(self.plan.kind(text) in _HIDDEN for text in self._readings(record.number or "", number)):
+        if calls_for_help(self.plan, record.number or ""):
             return None
         return Item(
             kind=record.KIND,
             at=record.started_at if isinstance(record, Call) else record.at,
             line=record.line,
             direction=record.direction,
-            number=number or None,
+            number=self.plan.national(record.number or "") or None,
             number_class=record.number_class,
             outcome=record.outcome,
             duration_s=record.billable_s if isinstance(record, Call) else None,
             size=record.size if isinstance(record, Text) else None,
         )
 
-    def _readings(self, *texts: str) -> set[str]:
-        """What a number may mean: also without an outside line and a withheld number before it."""
-        found = set(texts)
-        for _ in range(2):
-            found |= {text.removeprefix(prefix) for text in found for prefix in self.plan.policy.prefixes}
-        return found
+
+def calls_for_help(plan: Plan, number: str) -> bool:
+    """Whether ``number``, in any way that it can be read, is freephone, a helpline's or an emergency's."""
+    # Also without an outside line and a withheld number before it.
+    found = {number, plan.national(number)}
+    for _ in range(2):
+        found |= {text.removeprefix(prefix) for text in found for prefix in plan.policy.prefixes}
+    return any(plan.kind(text) in _HIDDEN for text in found)

@@ -1,13 +1,13 @@
 """What customers' requests lead to: the routes, on the control socket beside the others."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from fastapi import FastAPI, Request, Response
 from pydantic import Field
 
 from agent.views import asking
-from agent.views.asking import Answer, Asked, Id
+from agent.views.asking import Answer, Asked, Id, Refusal, Words
 
 
 class SubjectControls(Protocol):
@@ -22,6 +22,37 @@ class SubjectControls(Protocol):
     def erase(self, id: str, by: str, *, dry_run: bool) -> AsyncIterator[Answer]:
         """Erase its account; of each kind how many records went, and how many stay, why and until when."""
 
+    async def rectify(self, id: str, record: str, cells: dict[str, str], by: str) -> Answer:
+        """Put right a service of the account (``line``, ``number``, ``from``, ``until``), or an opt-in's ``purpose``.
+
+        What it says now; the audit has the names of the fields alone.
+        """
+
+    def copied(self, id: str, by: str, *, sole_user: bool) -> AsyncIterator[Answer]:
+        """What the account is to be given a copy of: first whose it is, then each record, kind by kind.
+
+        ``sole_user``: it was found that the customer alone uses the lines (`agent.core.copying`).
+        """
+
+
+class _Copy(Asked):
+    id: Id
+    sole_user: bool = Field(False, description="true or false")
+
+
+_CELL = "at most 80 characters"
+_Cell = Annotated[str, Field(max_length=80, description=_CELL)]
+
+
+class _Rectify(Asked):
+    id: Id
+    record: Id
+    line: _Cell | None = Field(None, description=_CELL)
+    number: _Cell | None = Field(None, description=_CELL)
+    begin: _Cell | None = Field(None, description=_CELL)
+    end: _Cell | None = Field(None, description=_CELL)
+    purpose: Words | None = Field(None, description="1 to 500 printable characters")
+
 
 class _Erase(Asked):
     id: Id
@@ -30,6 +61,26 @@ class _Erase(Asked):
 
 def add(app: FastAPI, controls: SubjectControls) -> None:
     """The routes, for ``app`` (`agent.views.control.application`)."""
+
+    @app.post("/subjects/copy")
+    async def _copy(request: Request) -> Response:
+        asked, by = await asking.read(request, _Copy)
+        return await asking.several(controls.copied(asked.id, by, sole_user=asked.sole_user))
+
+    @app.post("/subjects/rectify")
+    async def _rectify(request: Request) -> Response:
+        asked, by = await asking.read(request, _Rectify)
+        told = {
+            "line": asked.line,
+            "number": asked.number,
+            "from": asked.begin,
+            "until": asked.end,
+            "purpose": asked.purpose,
+        }
+        cells = {name: text for name, text in told.items() if text is not None}
+        if not cells:
+            raise Refusal(422, "say what is right: line, number, begin, end or purpose")
+        return asking.whole(await controls.rectify(asked.id, asked.record, cells, by))
 
     @app.post("/subjects/erase")
     async def _erase(request: Request) -> Response:

@@ -6,17 +6,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agent import app
+from agent.accounts import Accounts
 from agent.config import Config
 from agent.core.holds import Holds
+from agent.core.numbering import Plan
 from agent.core.records import Account, Request, Service
 from agent.duties.erasing import Eraser
+from agent.recordings import Recordings
 from agent.requests import Requests
 from agent.stores.erasures import Erasures
 from agent.stores.sqlite import SqliteReader
 from agent.subjects import Subjects
-from agent.views import requests, subjects
+from agent.views import recordings, requests, subjects
+from tests.integration.recorded import MemoryVault, NoCalls
 from tests.integration.registered import Registered, registered
 from tests.scenarios.made import AT
 
@@ -30,6 +35,7 @@ class Requested:
 
     agent: Registered
     requests: Requests
+    vault: MemoryVault
 
     async def opened(self, asks: str = "access", *more: str, account: str = "A1001") -> str:
         """A fresh request; its id."""
@@ -54,6 +60,7 @@ def account(reference: str = "A1001", line: str = "201", number: str = "01134960
 async def requested(folder: Path) -> AsyncIterator[Requested]:
     """An agent with the accounts A1001 (line 201) and A1002 (line 202); its clock is its own."""
     made: list[Requests] = []
+    vault = MemoryVault()
 
     def add(routes: Any, agent: Registered) -> None:
         made.append(
@@ -71,7 +78,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             store=agent.pipeline._store,
             reader=lambda: SqliteReader(agent.store),
             ledger=Erasures(agent.folder / "agent.sqlite.keys.erasures", bytes(32)),
-            destroy=None,
+            destroy=vault.destroy,
             withdraw=lambda given: agent.keep(replace(given, withdrawn_at=agent.tick(), withdrawn_by="erasure")),
             holds=Holds,
             gate=asyncio.Lock(),
@@ -79,11 +86,42 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             clock=agent.tick,
             new_id=app.new_id,
         )
-        subjects.add(routes, Subjects(find=made[0].find, auditing=agent.auditing, erasing=eraser))
+        services = Accounts(
+            keeping=agent.keeping,
+            auditing=agent.auditing,
+            reader=lambda: SqliteReader(agent.store),
+            plan=Plan(),
+            zone=ZoneInfo("Europe/London"),
+            clock=agent.tick,
+            new_id=app.new_id,
+        )
+        heard = Recordings(
+            pipeline=agent.pipeline,
+            keeping=agent.keeping,
+            vault=vault,
+            capturing=NoCalls(),
+            reader=lambda: SqliteReader(agent.store),
+            held=lambda content: False,
+            clock=agent.tick,
+            new_id=app.new_id,
+        )
+        recordings.add(routes, heard)
+        asked = Subjects(
+            find=made[0].find,
+            auditing=agent.auditing,
+            erasing=eraser,
+            services=services,
+            reword=agent.pipeline.engine.consents.reworded,
+            keep=agent.keeping.keep,
+            reader=lambda: SqliteReader(agent.store),
+            plan=Plan(),
+            clock=agent.tick,
+        )
+        subjects.add(routes, asked)
 
     async with registered(folder, add) as agent:
         if not agent.stored("account"):
             await agent.keep(*account(), *account("A1002", "202", "01134960102"))
         with SqliteReader(agent.store) as reader:
             made[0].restore(reader.open(Request))
-        yield Requested(agent=agent, requests=made[0])
+        yield Requested(agent=agent, requests=made[0], vault=vault)

@@ -70,6 +70,8 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("retention", "request_days"): ("4", "2193", 2193),
     ("retention", "unbilled_days"): ("4", "31", 31),
     ("retention", "vat_days"): ("4", "2193", 2193),
+    ("subjects", "bundle_dir"): ('"a"', "b", "b"),
+    ("subjects", "bundle_days"): ("4", "8", 8),
     ("voicemail", "spool_dir"): ('"a"', "b", "b"),
     ("voicemail", "heard_days"): ("4", "15", 15),
     ("voicemail", "unheard_days"): ("5", "31", 31),

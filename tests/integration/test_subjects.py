@@ -1,14 +1,23 @@
 """What customers ask for is done from the command line, once it is on record who asked; nothing before that."""
 
+import csv
+import io
 import json
+import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from agent.core.instants import rfc3339
+from agent.core.records import Calls, Content, ContentState, NumberClass
+from agent.duties import copies
 from tests.integration.commands import desk, one_sentence
-from tests.integration.customers import call, optin, registration
+from tests.integration.customers import CONTENT, call, optin, recording, registration
 from tests.integration.requested import Requested, requested
+from tests.scenarios.made import AT, emergency
 
 
 @pytest.fixture
@@ -71,3 +80,184 @@ async def test_the_running_agent_erases_and_erases_again_what_is_put_back(tmp_pa
         assert len(json.dumps(found)) > 0
     (ledger,) = folder.glob("*.erasures")
     assert "A1001" not in ledger.read_text()
+
+
+# -- copies ---------------------------------------------------------------------------------------------------------
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_a_copy_has_all_that_is_the_customers_and_nothing_of_another(asked: Requested) -> None:
+    folder = asked.agent.folder / "copy"
+    id = await identified(asked, "access")
+    (made,) = await asked.agent.json("subject", "export", id, "--to", "copy")
+    found = files(folder)
+    manifest = json.loads(found["manifest.json"])
+    assert (manifest["request"], manifest["account"], manifest["delete_by"]) == (id, "A1001", made["delete_by"])
+    assert {each["name"]: each["sha256"] for each in manifest["files"]} == {
+        name: sha256(content).hexdigest() for name, content in found.items() if name != "manifest.json"
+    }
+    assert [each["id"] for each in json.loads(found["records/call.json"])] == ["c1"]
+    assert [each["line"] for each in json.loads(found["records/registration.json"])] == ["201"]
+    assert [each["account"] for each in json.loads(found["records/account.json"])] == ["A1001"]
+    assert json.loads(found["records/request.json"])[0]["id"] == id
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*")) if path.is_dir()} == {0o700}
+    audited = [(each["use"], each["subject"]) for each in asked.agent.stored("audit")]
+    assert audited[-1] == ("exported", "A1001")
+    assert b"A1002" not in b"".join(found.values())
+
+
+async def test_calls_for_help_are_in_no_file_unless_the_customer_alone_uses_the_lines(asked: Requested) -> None:
+    secret = call("c-help", number="08001111", number_class=NumberClass.MOBILE)
+    await asked.agent.keep(secret, replace(emergency(id="e1"), started_at=AT))
+    id = await identified(asked, "access")
+    await asked.agent.json("subject", "export", id, "--to", "first")
+    shared = files(asked.agent.folder / "first")
+    assert "records/emergency.json" not in shared
+    assert not [name for name, content in shared.items() if b"c-help" in content or b"08001111" in content]
+    assert b"whether there were any or not" in shared["index.html"]
+
+    await asked.agent.json("subject", "export", id, "--to", "second", "--sole-user")
+    alone = files(asked.agent.folder / "second")
+    assert b"08001111" in alone["records/call.csv"]
+    assert b"e1" in alone["records/emergency.json"]
+    assert "alone" in asked.agent.stored("audit")[-1]["reason"]
+
+
+async def test_what_people_write_is_no_formula_and_no_markup_in_a_copy(asked: Requested) -> None:
+    evil = '=HYPERLINK("http://x")<script>alert(1)</script>'
+    await asked.agent.keep(optin("00000000000000f2", purpose=evil))
+    id = await identified(asked, "access")
+    await asked.agent.json("subject", "export", id, "--to", "copy")
+    found = files(asked.agent.folder / "copy")
+    (row,) = [
+        row for row in csv.DictReader(io.StringIO(found["records/optin.csv"].decode())) if "HYPER" in row["purpose"]
+    ]
+    assert row["purpose"] == "'" + evil
+    assert [each["purpose"] for each in json.loads(found["records/optin.json"])][-1] == evil
+    assert b"<script" not in found["index.html"]
+
+
+async def test_no_copy_is_made_where_it_must_not_and_half_a_one_never(
+    asked: Requested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = asked.agent.folder
+    unknown, id, other = (
+        await asked.opened("access"),
+        await identified(asked, "access"),
+        await identified(asked, "erasure"),
+    )
+    (folder / "there").mkdir()
+    before = sorted(path.name for path in folder.iterdir())
+    for arguments, code, words in (
+        ((unknown, "--to", "copy"), 1, "nobody has checked who asks"),
+        ((other, "--to", "copy"), 1, "asks for erasure"),
+        ((id, "--to", "there"), 2, "is there already"),
+        ((id, "--to", "no/such/folder"), 2, "cannot be made"),
+        ((id,), 2, "--to FOLDER"),
+        ((id, "--to", "copy", "--mailbox", "201@default"), 2, "spool"),
+        (("0123456789abcdef", "--to", "copy"), 6, "no request"),
+    ):
+        one_sentence(await asked.agent.run("subject", "export", *arguments), code, words)
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("agent.cli.copies.Copy.finish", broken)
+    one_sentence(await asked.agent.run("subject", "export", id, "--to", "copy"), 2, "No space left")
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+async def test_the_sound_files_of_a_mailbox_are_in_the_copy(asked: Requested) -> None:
+    folder = asked.agent.folder
+    inbox = folder / "spool" / "default" / "201" / "INBOX"
+    inbox.mkdir(parents=True)
+    (inbox / "msg0000.wav").write_bytes(b"message")
+    (inbox.parent / "unavail.wav").write_bytes(b"greeting")
+    (inbox.parent / "busy.wav").symlink_to(folder / "agent.toml")
+    with (folder / "agent.toml").open("a") as settings:
+        settings.write('[voicemail]\nspool_dir = "spool"\n')
+    id = await identified(asked, "access")
+    (made,) = await asked.agent.json("subject", "export", id, "--to", "copy", "--mailbox", "201@default")
+    found = {name: content for name, content in files(folder / "copy").items() if name.startswith("sounds/")}
+    assert found == {
+        "sounds/default/201/INBOX/msg0000.wav": b"message",
+        "sounds/default/201/unavail.wav": b"greeting",
+    }
+    assert made["sounds"] == 2
+    for box in ("../201@default", "201", "202@default", "..@.."):
+        done = await asked.agent.run("subject", "export", id, "--to", "other", "--mailbox", box)
+        assert done.returncode in (1, 2)
+        assert not (folder / "other").exists()
+
+
+def test_a_copy_goes_when_its_time_is_over_and_nothing_else_does(tmp_path: Path) -> None:
+    for name, until in (("old", AT), ("new", AT + 1)):
+        (tmp_path / name / "records").mkdir(parents=True)
+        (tmp_path / name / "manifest.json").write_text(json.dumps({"delete_by": rfc3339(until)}))
+    (tmp_path / "others").mkdir()
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "manifest.json").write_text('{"delete_by": 1}')
+    (tmp_path / "link").symlink_to(tmp_path / "old")
+    assert copies.sweep(tmp_path, AT) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "new", "others", "strange"]
+    assert copies.sweep(tmp_path / "none", AT) == 0
+
+
+async def test_the_recordings_are_in_the_copy_as_anybody_can_play_them(asked: Requested) -> None:
+    await asked.agent.keep(*recording(), *recording("00000000000000ab"))
+    asked.vault.held[CONTENT] = b"0123456789"
+    (gone,) = [each for each in recording("00000000000000ab") if isinstance(each, Content)]
+    await asked.agent.keep(replace(gone, state=ContentState.DELETED, deleted_at=AT))
+    id = await identified(asked, "access")
+    (made,) = await asked.agent.json("subject", "export", id, "--to", "copy")
+    found = {name: content for name, content in files(asked.agent.folder / "copy").items() if name.endswith(".wav")}
+    assert (found, made["sounds"]) == ({f"recordings/{CONTENT}.wav": b"0123456789"}, 1)
+    (access,) = asked.agent.stored("access")
+    assert (access["recording"], access["use"], access["reason"]) == (CONTENT, "exported", f"request {id}")
+
+
+async def test_a_recording_that_breaks_off_leaves_no_copy(asked: Requested) -> None:
+    await asked.agent.keep(*recording())
+    id = await identified(asked, "access")
+    one_sentence(await asked.agent.run("subject", "export", id, "--to", "copy"), 3, "key of this recording is gone")
+    assert not list(asked.agent.folder.glob("copy*"))
+
+
+# -- corrections ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_wrong_is_put_right_and_the_audit_has_the_names_of_the_fields_alone(asked: Requested) -> None:
+    await asked.agent.keep(optin("00000000000000f3", calls=Calls.INCOMING, purpose="training"))
+    id = await identified(asked, "rectification")
+    (given,) = await asked.agent.json("subject", "rectify", id, "00000000000000f1", "--purpose", "proof of orders")
+    assert given["purpose"] == "proof of orders"
+    (service,) = [each for each in asked.agent.stored("service") if each["line"] == "201"]
+    (right,) = await asked.agent.json("subject", "rectify", id, service["id"], "--line", "301")
+    assert (right["line"], right["account"]) == ("301", "A1001")
+    kept = {each["id"]: each["purpose"] for each in asked.agent.stored("optin")}
+    assert kept == {"00000000000000f1": "proof of orders", "00000000000000f3": "training"}
+    audited = [each["reason"] for each in asked.agent.stored("audit") if each["use"] == "rectified"]
+    assert audited == [f"request {id}: purpose", f"request {id}: line"]
+
+
+async def test_nothing_is_put_right_of_another_account_or_unasked(asked: Requested) -> None:
+    await asked.agent.keep(optin("00000000000000f4", "202"))
+    id, other = await identified(asked, "rectification"), await identified(asked, "access")
+    (service,) = [each for each in asked.agent.stored("service") if each["line"] == "202"]
+    own = next(each["id"] for each in asked.agent.stored("service") if each["line"] == "201")
+    before = asked.agent.stored("service"), asked.agent.stored("optin")
+    for arguments, code, words in (
+        ((id, service["id"], "--line", "301"), 6, "no service"),
+        ((id, "00000000000000f4", "--purpose", "mine"), 6, "no opt-in"),
+        ((id, own), 2, "say what is right"),
+        ((id, own, "--line", "202"), 1, "A1002"),
+        ((id, own, "--line", "301", "--purpose", "x"), 2, "an opt-in"),
+        ((other, own, "--line", "301"), 1, "asks for access"),
+    ):
+        one_sentence(await asked.agent.run("subject", "rectify", *arguments), code, words)
+    assert (asked.agent.stored("service"), asked.agent.stored("optin")) == before
+    assert "rectified" not in [each["use"] for each in asked.agent.stored("audit")]

@@ -1,0 +1,58 @@
+"""A customer's copy: all that is the customer's to read, and nothing by which a call for help would come out."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.copying import OF_ACCOUNT, OF_LINE, columns, copied, for_help
+from agent.core.numbering import Plan
+from agent.core.records import RECORDS, Account, Asks, Audit, Disclosure, Hold, NumberClass, Request, Role, rules
+from tests.integration.customers import call, of_line, text
+
+PLAN = Plan()
+FOR_HELP = (NumberClass.FREEPHONE, NumberClass.HELPLINE, NumberClass.EMERGENCY)
+NUMBERS = ("08001111", "+448001111", "116123", "0808 2000 247", "999", "9999", "112", "141116123", "08001234567")
+
+
+def test_every_kind_that_a_customer_may_read_is_in_the_copy_and_no_other() -> None:
+    assert {*OF_LINE, *OF_ACCOUNT} == {record for record in RECORDS if Role.CUSTOMER in record.READERS}
+    assert not {*OF_LINE, *OF_ACCOUNT} & {Hold, Disclosure, Audit}
+
+
+def test_each_record_shows_the_fields_that_a_customer_may_read_and_no_other() -> None:
+    for record in (*of_line("201"), Account(id="a", account="A1001", opened_at=0)):
+        allowed = {rule.name for rule in rules(type(record)) if Role.CUSTOMER in rule.readers}
+        assert set(copied(record)) == set(columns(type(record))) == allowed
+        assert "links" not in copied(record)
+
+
+def test_who_works_on_a_request_is_not_in_it() -> None:
+    asked = Request(id="r", account="A1", asks=Asks.ACCESS, received_at=0, opened_by="sam", due_at=None)
+    assert {"opened_by", "identity_by", "closed_by"} & set(copied(asked)) == set()
+    assert {item.name for item in fields(asked)} > set(copied(asked))
+
+
+@given(
+    kind=st.sampled_from(NumberClass),
+    forwarded=st.none() | st.sampled_from(NumberClass),
+    number=st.none() | st.sampled_from([*NUMBERS, "07700900123", "01134960101", "201", "anonymous"]),
+    also=st.none() | st.sampled_from([*NUMBERS, "07700900123"]),
+)
+def test_no_call_for_help_is_taken_for_another_whatever_the_store_says(
+    kind: NumberClass, forwarded: NumberClass | None, number: str | None, also: str | None
+) -> None:
+    found: list[Any] = [
+        call("c", number_class=kind, forwarded_class=forwarded, number=number, forwarded=also),
+        text("t", number_class=kind, number=number),
+    ]
+    told = [for_help(record, PLAN) for record in found]
+    assert told[1] == (kind in FOR_HELP or number in NUMBERS)
+    assert told[0] == (told[1] or forwarded in FOR_HELP or also in NUMBERS)
+
+
+@pytest.mark.parametrize("record", of_line("201"), ids=lambda record: record.id)
+def test_of_what_is_no_call_only_an_emergency_tells_of_one(record: Any) -> None:
+    assert for_help(record, PLAN) == (record.KIND == "emergency")
