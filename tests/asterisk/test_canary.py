@@ -82,6 +82,7 @@ def _everything(agent: AgentProcess, folder: Path) -> list[tuple[str, bytes]]:
         "accesses",
         "purges",
         "calls",
+        "texts",
     ):
         for form in ([], ["--json"]):
             command = [sys.executable, "-m", "agent", "list", kind, *form, "--config", str(agent.config)]

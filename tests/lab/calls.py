@@ -13,7 +13,7 @@ from agent.core.cdr import TEMPLATE
 from agent.core.numbers import emergency_number
 from agent.core.policy import Policy
 from tests.lab.agent import AgentProcess
-from tests.lab.asterisk import Asterisk
+from tests.lab.asterisk import Asterisk, LabError
 from tests.lab.provision import Installation
 from tests.lab.sip import Phone
 
@@ -114,10 +114,18 @@ class CallsLab(Asterisk):
         return held
 
     async def quiet(self) -> None:
-        """Return when no call is up any more."""
-        async with asyncio.timeout(45):
-            while "\n0 active channels" not in "\n" + await self.cli("core show channels"):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        """Return when no call is up any more.
+
+        Raises LabError, with what is up still, after a minute.
+        """
+        up = ""
+        try:
+            async with asyncio.timeout(60):
+                while "\n0 active channels" not in f"\n{up}":
+                    up = await self.cli("core show channels verbose")
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise LabError(f"still up after a minute:\n{up}\n{self.log()}") from None
 
 
 def stored(calls: list[dict[str, Any]]) -> Counter[Seen]:
