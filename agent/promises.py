@@ -14,6 +14,8 @@ from agent.core.records import ContentClass, RetentionClass
 from agent.duties import promises
 from agent.duties.promises import security
 from agent.duties.voicemail import Terms as VoicemailTerms
+from agent.stores.erasures import Erasures
+from agent.stores.sqlite import Fields
 from agent.stores.sqlite.survey import SqliteSurvey
 from agent.stores.vault import is_memory
 from agent.stores.vault.signing import Signer, proves
@@ -43,26 +45,27 @@ def command(config: Path | None) -> list[str]:
     ]
 
 
-def verify(config: Config, at: int) -> Iterator[promises.Result]:
-    """What becomes of each promise now (ms), one after another; it blocks.
+def verify(config: Config, fields: Fields, at: int) -> Iterator[promises.Result]:
+    """What becomes of each promise now (ms), one after another; ``fields`` opens what is encrypted. It blocks.
 
     Raises:
         StoreError: there is no store that could be read.
     """
     with SqliteSurvey(config.store.path):
         pass  # Without a store nothing can be proved; each probe opens it for itself.
-    yield from promises.verify(scene(config, at))
+    yield from promises.verify(scene(config, fields, at))
 
 
-def scene(config: Config, at: int) -> promises.Scene:
+def scene(config: Config, fields: Fields, at: int) -> promises.Scene:
     """What there is for the probes to look at."""
     pid = unix.peer(unix.beside(config.store.path))
     path, every_s = config.store.path, config.assurance.probe_every_s
-    wanted = config.voicemail
+    places, wanted = _places(config), config.voicemail
     return promises.Scene(
         at=at,
-        survey=lambda: SqliteSurvey(path),
-        places=_places(config),
+        survey=lambda: SqliteSurvey(path, fields),
+        ledger=lambda: Erasures(places.erasures, places.key.read_bytes()),
+        places=places,
         terms=promises.Terms(
             days={kind: config.retention.days(kind) for kind in RetentionClass},
             content_days={kind: config.retention.content_days(kind) for kind in ContentClass},
@@ -88,6 +91,7 @@ def _places(config: Config) -> promises.Places:
         store=config.store.path,
         keyring=config.keyring,
         socket=unix.beside(config.store.path),
+        erasures=config.keyring.with_name(config.keyring.name + ".erasures"),
         key=config.store.path.with_name(config.store.path.name + ".key"),
         bundles=config.store.path.with_name(config.store.path.name + ".disclosures"),
         sealed=config.recording.store_dir,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agent import __version__, app
+from agent import __version__, app, keys
 from agent import promises as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
 from agent.config import Config
@@ -37,7 +37,7 @@ def verify(
         fail(USAGE, f"{report} is there already", "name a new file")
     at = app.now_ms()
     try:
-        found = tuple(work.verify(configured, at))
+        found = tuple(work.verify(configured, keys.reading(configured, app.now_ms), at))
         if report is not None:
             _write(configured, report, found, at)
     except StoreError as error:

@@ -34,6 +34,7 @@ from agent.core.records import (
 from agent.core.records import Calls as Which
 from agent.duties.promises import PROBES, Places, Result, Scene, State, Terms
 from agent.duties.voicemail import Terms as VoicemailTerms
+from agent.stores.erasures import Erasures
 from agent.stores.sqlite import SqliteStore
 from agent.stores.sqlite.survey import SqliteSurvey
 from agent.stores.vault.signing import Signer, proves
@@ -50,6 +51,7 @@ class Promised:
         folder.chmod(0o700)
         self.folder = folder
         self.store = folder / "agent.sqlite"
+        self.ledger = Erasures(folder / "agent.sqlite.keys.erasures", bytes(32))
         self.signer = Signer(folder / "agent.sqlite.keys")
         self.keep()
 
@@ -80,11 +82,13 @@ class Promised:
         return Scene(
             at=AT,
             survey=lambda: SqliteSurvey(store),
+            ledger=lambda: self.ledger,
             places=Places(
                 store=store,
                 keyring=self.folder / "agent.sqlite.keys",
                 socket=self.folder / "agent.sqlite.sock",
                 key=self.folder / "agent.sqlite.key",
+                erasures=self.folder / "agent.sqlite.keys.erasures",
                 bundles=self.folder / "agent.sqlite.disclosures",
                 **places,
             ),

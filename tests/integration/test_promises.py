@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from agent.core.accounts import Span
 from agent.core.audit import Trail
 from agent.core.disclosure import Register
 from agent.core.instants import rfc3339
@@ -39,6 +40,7 @@ from agent.core.records import (
     Outcome,
     Probe,
     Purge,
+    Record,
     Request,
     Service,
     Severity,
@@ -171,9 +173,56 @@ def test_p19_a_request_that_is_late_breaks_it(promised: Promised) -> None:
         id="r", account="A1", asks=Asks.ACCESS, received_at=AT - 9 * DAY_MS, opened_by="x", due_at=AT + DAY_MS
     )
     promised.keep(asked, replace(asked, id="r2", due_at=AT - DAY_MS, closed_at=AT - DAY_MS))
-    assert "none late" in promised.found("P19").evidence
+    assert "2 requests, 0 entries" in promised.kept("P19")
     promised.keep(replace(asked, due_at=AT - DAY_MS))
     promised.broken("P19", "1 requests are past the time")
+
+
+LONG_AGO = AT - 5 * DAY_MS
+
+
+def erased(promised: Promised, *, ago_ms: int = DAY_MS // 2) -> None:
+    """What began on line 201 within the last nine days but the latest was erased, and account A1 with it."""
+    promised.ledger.write(["A1"], [Span(line="201", begin=AT - 9 * DAY_MS, end=AT - 3_600_000)], AT - 3_600_000)
+    path = promised.folder / "agent.sqlite.keys.erasures"
+    os.utime(path, ((AT - ago_ms) / 1000,) * 2)
+
+
+def test_p19_what_was_erased_is_not_there(promised: Promised) -> None:
+    erased(promised)
+    # another line's, what came before, and what goes with the pass of today
+    promised.keep(leg(id="c2", line="202", started_at=LONG_AGO), leg(id="c4", started_at=AT - 10 * DAY_MS), leg())
+    # a span that has not ended, an emergency, an account that was opened again since
+    going_on = span(first_seen=LONG_AGO, last_seen=LONG_AGO)
+    promised.keep(going_on, emergency(outcome=Outcome.ANSWERED), replace(ACCOUNT, opened_at=AT, closed_at=AT))
+    assert "2 entries of the ledger" in promised.kept("P19")
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        leg(started_at=LONG_AGO),
+        sent(at=LONG_AGO),
+        span(first_seen=LONG_AGO, last_seen=LONG_AGO, ended_at=LONG_AGO),
+        recorded(stored_at=LONG_AGO)[2],
+        replace(ACCOUNT, closed_at=LONG_AGO),
+    ],
+)
+def test_p19_what_is_back_breaks_it(promised: Promised, back: Record) -> None:
+    promised.keep(back)
+    promised.kept("P19")
+    erased(promised)
+    promised.broken("P19", "1 records are there that were erased")
+    erased(promised, ago_ms=0)
+    assert "may be under way" in promised.kept("P19")
+
+
+def test_p19_what_a_law_holds_may_stay(promised: Promised) -> None:
+    erased(promised)
+    promised.keep(leg(started_at=LONG_AGO), hold(kinds=("recordings",)))
+    promised.broken("P19", "1 records are there")
+    promised.keep(hold(kinds=("calls",)))
+    promised.kept("P19")
 
 
 # P03, P04: calls

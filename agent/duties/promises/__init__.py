@@ -9,6 +9,7 @@ from agent.duties.promises import (
     history,
     phones,
     recordings,
+    requests,
     security,
     sharing,
     terms,
@@ -61,7 +62,7 @@ PROBES: dict[str, Callable[[Scene], Result]] = {
     "P14": contents.p14,
     "P15": voicemail.p15,
     "P18": security.p18,
-    "P19": accounts.p19,
+    "P19": requests.p19,
     "P20": terms.p20,
     "P21": security.p21,
 }

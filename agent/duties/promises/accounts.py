@@ -1,41 +1,39 @@
-"""P01, P02, P19: whose a line or number is has one answer, the audit has each look at it, requests are in time."""
+"""P01, P02: whose a line or number is has one answer, and each look at an account is in the audit with its reason."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, cast
 
 from agent.core.audit import ERASED, verify
-from agent.core.instants import from_rfc3339
-from agent.core.records import Account, Audit, AuditUse, Request, RetentionClass, SegmentRoot, Service
-from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, is_locked, judged, not_built, some
+from agent.core.records import Account, Audit, AuditUse, RetentionClass, SegmentRoot, Service
+from agent.duties.promises.result import DAY_MS, UNOPENED, Result, Scene, Survey, judged, not_built, some
 
 _NONE = "no account is on record: `account import`"
 #: Uses of an account that answer a customer who has a problem.
 _SUPPORT = frozenset((AuditUse.LOOKED_UP, AuditUse.SHOWN, AuditUse.HISTORY))
-_INSTANTS = frozenset(("at", "closed_at"))
+_FOREVER = 1 << 62
 
 
 def p01(scene: Scene) -> Result:
     """Whose a line or number is has one answer, and the audit of who asked proves whole."""
     with scene.survey() as survey:
         accounts = {str(account) for (account,) in survey.raw(Account.KIND, "account")}
-        names = ("account", "line", _number(survey), "from_at", "until_at", "corrected_at")
-        rows = list(survey.raw(Service.KIND, *names))
+        every = [record for record in survey.read(Service.KIND) if isinstance(record, Service)]
         entries, problems = _audit(scene, survey)
-    services = [tuple(row[:-1]) for row in rows if row[-1] is None]
-    twice = sum(_shared(services))
-    strange = sum(account not in accounts for account, *_ in services)
+    services = [service for service in every if service.corrected_at is None]
+    strange = sum(service.account not in accounts for service in services)
+    closed = sum(UNOPENED in (service.line, service.number) for service in services)
     faults = [
-        some(twice, "lines or numbers are two accounts' at once"),
+        some(sum(_shared(services)), "lines or numbers are two accounts' at once"),
         some(strange, "lines or numbers are of no account on record"),
         some(problems, "places in the audit are not as they were written"),
     ]
-    looked = f"{len(accounts)} accounts with {len(services)} lines and numbers, {entries} entries of the audit"
     if not accounts and not any(faults):
         return not_built("P01", _NONE)
-    return judged("P01", faults, looked)
+    unread = f", {closed} of them encrypted and not opened here" if closed else ""
+    looked = f"{len(accounts)} accounts with {len(services)} lines and numbers{unread}"
+    return judged("P01", faults, f"{looked}, {len(entries)} entries of the audit")
 
 
 def p02(scene: Scene) -> Result:
@@ -43,74 +41,53 @@ def p02(scene: Scene) -> Result:
     with scene.survey() as survey:
         accounts = survey.count(Account.KIND)
         entries, problems = _audit(scene, survey)
-        looks = [str(reason).strip() for use, reason in survey.raw(Audit.KIND, "use", "reason") if use in _SUPPORT]
+    looks = [entry.reason.strip() for entry in entries if entry.use in _SUPPORT]
     faults = [
         some(looks.count(""), "looks at an account have no reason"),
         some(problems, "places in the audit are not as they were written"),
     ]
     if not accounts and not any(faults):
         return not_built("P02", _NONE)
-    return judged("P02", faults, f"{accounts} accounts, {len(looks)} looks at one among {entries} entries of the audit")
+    looked = f"{len(looks)} looks at one among {len(entries)} entries of the audit"
+    return judged("P02", faults, f"{accounts} accounts, {looked}")
 
 
-def p19(scene: Scene) -> Result:
-    """Requests of customers are answered in time."""
-    with scene.survey() as survey:
-        requests = list(survey.raw(Request.KIND, "due_at", "closed_at"))
-    late = sum(closed is None and due is not None and from_rfc3339(str(due)) < scene.at for due, closed in requests)
-    looked = f"{len(requests)} requests on record"
-    if late:
-        return judged("P19", [some(late, "requests are past the time in which they must be answered")], looked)
-    return not_built("P19", f"nothing can be erased on request yet ({looked}, none late)")
-
-
-def _number(survey: Survey) -> str:
-    """The column that tells two numbers apart: their index, where they are encrypted."""
-    return "number_index" if "number_index" in survey.columns()[survey.table(Service.KIND)] else "number"
-
-
-def _shared(services: list[tuple[Any, ...]]) -> Iterator[bool]:
-    """Of each service whether another one has its line or number within its time."""
-    times: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for _, line, number, begin, end in services:
-        what = ("line", line) if line is not None else ("number", number)
-        times[what].append((begin, end or "9999"))
+def _shared(services: Iterable[Service]) -> Iterator[bool]:
+    """Of each service whether the next one has its line or number within its time."""
+    times: defaultdict[tuple[str | None, str | None], list[tuple[int, int]]] = defaultdict(list)
+    for service in services:
+        if UNOPENED not in (service.line, service.number):
+            until = _FOREVER if service.until_at is None else service.until_at
+            times[service.line, service.number].append((service.from_at, until))
     for spans in times.values():
-        spans.sort()
-        yield from (after[0] < before[1] for before, after in pairwise(spans))
+        yield from (after[0] < before[1] for before, after in pairwise(sorted(spans)))
 
 
-def _audit(scene: Scene, survey: Survey) -> tuple[int, int]:
-    """How many entries the audit has, and how many places in it are not as they were written."""
-    roots = [SegmentRoot(**_values(SegmentRoot, row)) for row in _rows(survey, SegmentRoot)]
+def _audit(scene: Scene, survey: Survey) -> tuple[list[Audit], int]:
+    """The entries of the audit, and how many places in it are not as they were written."""
+    roots = [record for record in survey.read(SegmentRoot.KIND) if isinstance(record, SegmentRoot)]
     segments: defaultdict[str, list[Audit]] = defaultdict(list)
-    for row in _rows(survey, Audit):
-        entry = Audit(**_values(Audit, row))
-        if entry.salt is not None and is_locked(entry.salt):
-            # Encrypted, it cannot be compared with its commitment here: `audit verify` does, with the keys.
-            entry = replace(entry, subject=None, salt=None, reason=ERASED)
-        segments[entry.segment].append(entry)
+    for entry in survey.read(Audit.KIND):
+        if isinstance(entry, Audit):
+            segments[entry.segment].append(_comparable(entry))
     for entries in segments.values():
         entries.sort(key=lambda entry: entry.seq)
-    total, days = sum(map(len, segments.values())), scene.terms.days
-    if not total and not roots:
-        return 0, 0  # Before the first entry there is no key.
+    found = [entry for entries in segments.values() for entry in entries]
+    if not found and not roots:
+        return [], 0  # Before the first entry there is no key.
+    days = scene.terms.days
     problems = verify(
         roots,
         lambda segment: segments.get(segment, []),
         key=scene.places.key.read_bytes(),
         current=max(segments, default=None),
-        total=total,
+        total=len(found),
         kept_since=scene.at - days[RetentionClass.AUDIT] * DAY_MS,
         roots_since=scene.at - days[RetentionClass.AUDIT_ROOT] * DAY_MS,
     )
-    return total, sum(1 for _ in problems)
+    return found, sum(1 for _ in problems)
 
 
-def _rows(survey: Survey, record: type[Audit] | type[SegmentRoot]) -> Iterator[tuple[Any, ...]]:
-    return cast(Iterator[tuple[Any, ...]], survey.raw(record.KIND, *(item.name for item in fields(record))))
-
-
-def _values(record: type[Audit] | type[SegmentRoot], row: tuple[Any, ...]) -> dict[str, Any]:
-    named = zip((item.name for item in fields(record)), row, strict=True)
-    return {name: from_rfc3339(value) if name in _INSTANTS else value for name, value in named}
+def _comparable(entry: Audit) -> Audit:
+    """Without the site key subject and reason cannot be compared with what was committed to; the chain can."""
+    return replace(entry, salt=None, subject=None, reason=ERASED) if entry.salt == UNOPENED else entry

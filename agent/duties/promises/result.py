@@ -8,13 +8,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from agent.core.records import ContentClass, RetentionClass
+from agent.core.records import ContentClass, Record, RetentionClass
+from agent.duties.erasing import Ledger
 from agent.duties.voicemail import Terms as VoicemailTerms
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 Value = str | int | None
+#: What stands for a text that is encrypted and cannot be opened here.
+UNOPENED = "locked"
 
 
 _LOCKED = re.compile(r"1\.[0-9a-f]{16}\.[0-9a-f]{16}\.[0-9A-Za-z_-]+")
@@ -38,7 +41,7 @@ class Result:
 
 
 class Survey(Protocol):
-    """The store as it lies on the disk, nothing opened; every call raises StoreError where it cannot be read."""
+    """The store as it lies on the disk; every call raises StoreError where it cannot be read."""
 
     def columns(self) -> Mapping[str, Sequence[str]]:
         """Every table and view with its columns."""
@@ -51,6 +54,12 @@ class Survey(Protocol):
 
     def count(self, kind: str) -> int:
         """How many rows of a kind there are."""
+
+    def read(self, kind: str, *, since: int | None = None, line: str | None = None) -> Iterator[Record]:
+        """Records of a kind begun at or after ``since`` (ms), opened where the keys are at hand; else `UNOPENED`."""
+
+    def lines(self, kind: str) -> Iterator[str]:
+        """Each line of which there are records of a kind."""
 
     def raw(self, kind: str, *names: str) -> Iterator[tuple[Value, ...]]:
         """These columns of every row of a kind, in the order of the ids, fetched as they are asked for."""
@@ -73,7 +82,8 @@ class Terms:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where things lie; None where it is not configured. ``socket`` is the agent's control socket, and ``key`` the key
-    beside the store, of timelines and the audit; ``bundles`` is the folder of what leaves to third parties.
+    beside the store, of timelines and the audit; ``bundles`` is the folder of what leaves to third parties,
+    ``erasures`` the ledger of what was erased.
 
     ``secrets`` are the files that hold a secret each; ``in_memory`` tells of a folder whether it reaches no disk.
     """
@@ -83,6 +93,7 @@ class Places:
     socket: Path
     key: Path
     bundles: Path
+    erasures: Path
     sealed: Path | None = None
     monitor: Path | None = None
     spool: Path | None = None
@@ -102,6 +113,7 @@ class Scene:
 
     at: int
     survey: Callable[[], AbstractContextManager[Survey]]
+    ledger: Callable[[], Ledger]
     places: Places
     terms: Terms
     voicemail: VoicemailTerms
