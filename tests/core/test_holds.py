@@ -13,12 +13,14 @@ from tests.scenarios.made import AT
 
 LINES = ("201", "202", "203")
 INSTANTS = st.integers(0, 40)
+TIMES = st.one_of(
+    st.tuples(INSTANTS, INSTANTS).map(sorted), st.tuples(st.none() | INSTANTS, st.none()), st.tuples(st.none(), INSTANTS)
+)
 ORDERS = st.builds(
-    lambda lines, kinds, begin, end: hold("".join(sorted(lines)), *lines, kinds=kinds, from_at=begin, until_at=end),
+    lambda lines, kinds, time: hold("h", *lines, kinds=kinds, from_at=time[0], until_at=time[1]),
     st.lists(st.sampled_from(LINES), min_size=1, max_size=3, unique=True),
     st.lists(st.sampled_from([word.value for word in Kept]), min_size=1, unique=True).map(tuple),
-    st.none() | INSTANTS,
-    st.none() | INSTANTS,
+    TIMES,
 )
 
 
