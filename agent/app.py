@@ -35,6 +35,7 @@ from agent.core.wire import Message
 from agent.disclosures import Disclosures, restored
 from agent.duties import callbacks, copies
 from agent.duties import check as checking
+from agent.duties.aggregating import Aggregating
 from agent.duties.alerting import Alerting
 from agent.duties.erasing import Eraser
 from agent.duties.retention import Purger
@@ -405,6 +406,7 @@ class Agent:
             gate=holding.gate,
             clock=now_ms,
             new_id=new_id,
+            before=Aggregating(store=store, reader=self._reader, days=self._config.retention.days, clock=now_ms).build,
             tell=pipeline.put,
         )
 

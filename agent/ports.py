@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from agent.core.aggregates import Calls
 from agent.core.records import Alarm, Content, ContentClass, Notice, Record, RetentionClass, Service
 from agent.core.wire import Message
 
@@ -104,6 +105,12 @@ class Reader(Protocol):
 
     def lines(self, kind: str) -> Iterable[str]:
         """Each line of which there are calls, texts, registrations, recordings, contents or opt-ins, as stored."""
+
+    def calls_of(self, begin: int, end: int) -> list[Calls]:
+        """The calls placed from ``begin`` to ``end`` (ms, less than a day behind it), counted by line and hour."""
+
+    def makes_of(self, begin: int, end: int) -> list[tuple[str, str, str, str]]:
+        """Vendor, model, firmware and line of each phone that was registered between ``begin`` and ``end`` (ms)."""
 
     def contents_of(self, ids: Sequence[str]) -> set[str]:
         """Which of these recordings have content that is kept."""

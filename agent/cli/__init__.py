@@ -22,6 +22,7 @@ from agent.cli.recording import recording
 from agent.cli.register import register
 from agent.cli.sites import sites
 from agent.cli.subject import subject
+from agent.cli.traffic import traffic
 from agent.cli.voicemail import voicemail
 
 cli = group("telephony-agent")
@@ -43,6 +44,7 @@ cli.command()(running.reload)
 cli.command()(inventory.inventory)
 cli.command(name="notice")(inventory.customer_notice)
 cli.command()(purge)
+cli.command()(traffic)
 cli.add_typer(audit)
 cli.add_typer(account)
 cli.add_typer(disclose)

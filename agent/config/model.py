@@ -597,6 +597,7 @@ class Retention(Section):
     account_days: Annotated[_Days, _days("accounts, once their last line or number has ended,", 2192)] = 2192
     call_days: Annotated[_Days, _days("calls that may stand on a bill", 365)] = 365
     unbilled_days: Annotated[_Days, _days("calls that cost nothing (incoming, missed, internal, freephone)", 30)] = 30
+    planning_days: Annotated[_Days, _days("figures of traffic and devices, with nobody in them,", 2192)] = 2192
     vat_days: Annotated[_Days, _days("what calls came to in a month, without their numbers,", 2192)] = 2192
     request_days: Annotated[_Days, _days("what customers asked about their data, once it is answered,", 2192)] = 2192
     content_user_days: Annotated[_Days, _days("recordings that users asked for", 90)] = 90

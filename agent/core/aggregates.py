@@ -58,7 +58,7 @@ def folded(cells: Mapping[Key, Cell], coarser: Sequence[Callable[[Key], Key]], k
 
 def traffic(day_at: int, calls: Iterable[Calls], k: int = K) -> list[Traffic]:
     """The figures of a day: by hour, direction and class; else of the rest of the day by both, by direction, in all."""
-    cells = _joined(
+    cells: dict[Hour, Cell] = _joined(
         (
             (each.hour, each.direction, each.number_class),
             Cell(lines=_known(each.line), counts=(each.attempts, each.answered, each.carried_s)),
@@ -74,7 +74,7 @@ def traffic(day_at: int, calls: Iterable[Calls], k: int = K) -> list[Traffic]:
         Traffic(
             id=_id(day_at, key),
             day_at=day_at,
-            hour=key[0],
+            clock_hour=key[0],
             direction=key[1],
             number_class=key[2],
             lines=len(cell.lines),
@@ -88,7 +88,9 @@ def traffic(day_at: int, calls: Iterable[Calls], k: int = K) -> list[Traffic]:
 
 def devices(month_at: int, lines: Iterable[tuple[str, str, str, str]], k: int = K) -> list[Devices]:
     """The devices of a month, from (vendor, model, firmware, line): by firmware, else by model, by vendor, in all."""
-    cells = _joined(((vendor, model, firmware), Cell(lines=_known(line))) for vendor, model, firmware, line in lines)
+    cells: dict[Make, Cell] = _joined(
+        ((vendor, model, firmware), Cell(lines=_known(line))) for vendor, model, firmware, line in lines
+    )
     steps: tuple[Callable[[Make], Make], ...] = (
         lambda key: (key[0], key[1], None),
         lambda key: (key[0], None, None),
@@ -96,10 +98,62 @@ def devices(month_at: int, lines: Iterable[tuple[str, str, str, str]], k: int = 
     )
     return [
         Devices(
-            id=_id(month_at, key), month_at=month_at, vendor=key[0], model=key[1], firmware=key[2], lines=len(cell.lines)
+            id=_id(month_at, key),
+            month_at=month_at,
+            vendor=key[0],
+            model=key[1],
+            firmware=key[2],
+            lines=len(cell.lines),
         )
         for key, cell in folded(cells, steps, k).items()
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What the figures of a day come to: ``asr`` is answered of attempts, ``erlangs`` the mean of the day.
+
+    ``unplaced`` are the attempts of figures that are of no one hour: of the busy hour they may be some or none.
+    """
+
+    day_at: int
+    attempts: int
+    asr: float
+    erlangs: float
+    busy_hour: int | None
+    busy_erlangs: float | None
+    unplaced: int
+
+
+def by_day(figures: Iterable[Traffic]) -> list[Day]:
+    """The days of these figures, in order; each is the sum of what is shown of it, and of nothing else."""
+    of_day: dict[int, list[Traffic]] = {}
+    for figure in figures:
+        of_day.setdefault(figure.day_at, []).append(figure)
+    return [_day(at, of_day[at]) for at in sorted(of_day)]
+
+
+def _day(at: int, figures: Sequence[Traffic]) -> Day:
+    carried = [0] * 24
+    for figure in figures:
+        if figure.clock_hour is not None:
+            carried[figure.clock_hour] += figure.carried_s
+    attempts = sum(figure.attempts for figure in figures)
+    busiest = max(range(24), key=lambda hour: (carried[hour], -hour))
+    return Day(
+        day_at=at,
+        attempts=attempts,
+        asr=round(sum(figure.answered for figure in figures) / attempts, 3),
+        erlangs=_erlangs(sum(figure.carried_s for figure in figures), 24),
+        busy_hour=busiest if carried[busiest] else None,
+        busy_erlangs=_erlangs(carried[busiest], 1) if carried[busiest] else None,
+        unplaced=sum(figure.attempts for figure in figures if figure.clock_hour is None),
+    )
+
+
+def _erlangs(carried_s: int, hours: int) -> float:
+    """Lines that were taken up at a time, on average."""
+    return round(carried_s / (3600 * hours), 3)
 
 
 def settled(day_at: int, term_ms: int, now: int) -> bool:

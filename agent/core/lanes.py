@@ -7,6 +7,7 @@ from enum import IntEnum
 from agent.core.records import (
     Access,
     Account,
+    Aggregate,
     Alarm,
     Audit,
     Blind,
@@ -16,6 +17,7 @@ from agent.core.records import (
     Content,
     Deletion,
     Detail,
+    Devices,
     Disclosure,
     Emergency,
     Entry,
@@ -37,6 +39,7 @@ from agent.core.records import (
     Service,
     Text,
     Total,
+    Traffic,
     key_of,
 )
 
@@ -74,6 +77,9 @@ LANE_OF: dict[type[Record], Lane] = {
     Deletion: Lane.RECORDING,
     Hold: Lane.RECORDING,
     Total: Lane.RECORDING,
+    Traffic: Lane.RECORDING,
+    Devices: Lane.RECORDING,
+    Aggregate: Lane.RECORDING,
     Request: Lane.RECORDING,
     Registration: Lane.ORDINARY,
     Failure: Lane.ORDINARY,

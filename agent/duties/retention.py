@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ import structlog
 
 from agent.core.holds import Holds
 from agent.core.purging import DAY_MS, Count, Step, counted, plan
-from agent.core.records import RECORDS, Deletion, Detail, Ground, Record, RetentionClass
+from agent.core.records import RECORDS, Call, Deletion, Detail, Ground, Record, RetentionClass
 from agent.ports import Due, Reader, Store, StoreError
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class Purger:
     store, and each transaction holds all that belongs to it, with the counts of the run so far.
 
     ``holds`` are those that stand; who changes them has ``gate`` meanwhile, so that nothing goes that was just held.
-    ``tell`` hears what a run has deleted.
+    ``before`` is what has to be done before a call goes; ``tell`` hears what a run has deleted.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Purger:
         gate: asyncio.Lock,
         clock: Callable[[], int],
         new_id: Callable[[], str],
+        before: Callable[[], Awaitable[object]],
         tell: Callable[[Sequence[Deletion]], None],
     ) -> None:
         self._store = store
@@ -65,6 +66,7 @@ class Purger:
         self._gate = gate
         self._clock = clock
         self._new_id = new_id
+        self._before = before
         self._tell = tell
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: What is held stays at the old end of the store: it is walked through once a day, and when the holds change;
@@ -72,7 +74,7 @@ class Purger:
         self._behind: dict[tuple[str, RetentionClass], Due] = {}
         self._walked_for: tuple[Holds, int] | None = None
 
-    async def purge(self, kinds: Iterable[type[Record]] = RECORDS) -> list[Deletion]:
+    async def purge(self, kinds: Collection[type[Record]] = RECORDS) -> list[Deletion]:
         """Delete what ended longer ago than its class allows and is not held; what went, and what was kept back.
 
         Raises:
@@ -83,6 +85,8 @@ class Purger:
         if self._walked_for != walk:
             self._behind.clear()
             self._walked_for = walk
+        if Call in kinds:
+            await self._before()
         deletions: list[Deletion] = []
         for step in plan(self._days, now, kinds):
             # Two at once would both count what went.

@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.config import Config
 from agent.core.holds import Holds
 from agent.core.records import Emergency, Outcome, SeenBy
+from agent.duties.aggregating import Aggregating
 from agent.duties.retention import Purger
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from tests.bench.figures import Figure, of_samples, ratio
@@ -46,14 +47,16 @@ async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
 
 async def _purged(store: SqliteStore, path: Path) -> int:
     """All of a round: what is due goes, then the log is emptied; how many rows went."""
+    days = Config().retention.days
     purger = Purger(
         store=store,
         reader=lambda: SqliteReader(path),
-        days=Config().retention.days,
+        days=days,
         holds=Holds,
         gate=asyncio.Lock(),
         clock=lambda: NOW,
         new_id=lambda: os.urandom(8).hex(),
+        before=Aggregating(store=store, reader=lambda: SqliteReader(path), days=days, clock=lambda: NOW).build,
         tell=lambda _: None,
     )
     deletions = await purger.purge()

@@ -14,7 +14,9 @@ from tests.scenarios.made import AT
 LINES = ("201", "202", "203")
 INSTANTS = st.integers(0, 40)
 TIMES = st.one_of(
-    st.tuples(INSTANTS, INSTANTS).map(sorted), st.tuples(st.none() | INSTANTS, st.none()), st.tuples(st.none(), INSTANTS)
+    st.tuples(INSTANTS, INSTANTS).map(sorted),
+    st.tuples(st.none() | INSTANTS, st.none()),
+    st.tuples(st.none(), INSTANTS),
 )
 ORDERS = st.builds(
     lambda lines, kinds, time: hold("h", *lines, kinds=kinds, from_at=time[0], until_at=time[1]),

@@ -12,6 +12,8 @@ from agent.core.records import (
     RECORDS,
     Access,
     Account,
+    Aggregate,
+    Aggregated,
     Alarm,
     Asks,
     Audit,
@@ -26,6 +28,7 @@ from agent.core.records import (
     ContentState,
     Deletion,
     Detail,
+    Devices,
     Direction,
     Disclosure,
     Emergency,
@@ -58,6 +61,7 @@ from agent.core.records import (
     TextOutcome,
     TextSize,
     Total,
+    Traffic,
     Trigger,
     Use,
     Verdict,
@@ -151,6 +155,11 @@ SAMPLES: dict[type[Record], Record] = {
     ),
     Deletion: Deletion(id="", at=0, of="call", retention="call", ground=Ground.CUT, count=1, oldest_at=0, newest_at=0),
     Total: Total(id="", line="201", month_at=0, number_class=NumberClass.MOBILE, area="07", calls=1, billable_s=1),
+    Traffic: Traffic(
+        id="", day_at=0, clock_hour=0, direction=None, number_class=None, lines=10, attempts=1, answered=1, carried_s=1
+    ),
+    Devices: Devices(id="", month_at=0, vendor="Yealink", model=None, firmware=None, lines=10),
+    Aggregate: Aggregate(id="", of=Aggregated.TRAFFIC, period_at=0, at=0, cells=1),
     Hold: Hold(
         id="",
         lines=("201",),

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from agent.config import Config
@@ -36,12 +36,17 @@ def holds(*standing: Hold) -> Holds:
     return Holds().taken_up(standing)
 
 
+async def nothing() -> None:
+    """What is done before a call goes."""
+
+
 def purger(
     store: Store,
     path: Path,
     now: int | Callable[[], int],
     standing: Callable[[], Holds] = Holds,
     tell: Callable[[Sequence[Deletion]], None] = lambda _: None,
+    before: Callable[[], Awaitable[object]] = nothing,
 ) -> Purger:
     """One with the default terms."""
     return Purger(
@@ -52,5 +57,6 @@ def purger(
         gate=asyncio.Lock(),
         clock=now if callable(now) else lambda: now,
         new_id=lambda: os.urandom(8).hex(),
+        before=before,
         tell=tell,
     )

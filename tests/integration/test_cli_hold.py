@@ -18,7 +18,7 @@ from agent.holds import Holding, Purging
 from agent.stores.sqlite import SqliteReader
 from agent.views import holds as views
 from tests.integration.commands import one_sentence, told
-from tests.integration.purging import DAY_MS
+from tests.integration.purging import DAY_MS, nothing
 from tests.integration.registered import Registered, registered
 from tests.integration.test_purge import call, left, span
 
@@ -58,6 +58,7 @@ class Held:
             gate=self.holding.gate,
             clock=agent.tick,
             new_id=app.new_id,
+            before=nothing,
             tell=agent.pipeline.put,
         )
         views.add(routes, self.holding, Purging(purger))

@@ -69,6 +69,7 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("retention", "call_days"): ("4", "367", 367),
     ("retention", "request_days"): ("4", "2193", 2193),
     ("retention", "unbilled_days"): ("4", "31", 31),
+    ("retention", "planning_days"): ("4", "2193", 2193),
     ("retention", "vat_days"): ("4", "2193", 2193),
     ("subjects", "bundle_dir"): ('"a"', "b", "b"),
     ("subjects", "bundle_days"): ("4", "8", 8),

@@ -111,6 +111,13 @@ TOLD: dict[RetentionClass, Told] = {
         after="our answer",
         subjects="customers",
     ),
+    RetentionClass.PLANNING: Told(
+        title="Figures of traffic and devices",
+        what="how many calls in which hour to which kind of number, how many lines with which phone; of ten lines on",
+        why="to plan our network",
+        after="the day or month",
+        subjects="",
+    ),
     RetentionClass.OPERATIONS: Told(
         title="How our own systems worked",
         what="counts and times, with nobody in them",

@@ -35,6 +35,7 @@ from agent.core.records.requests import Asks, Request, RequestOutcome, Waits
 from agent.core.records.terms import NOBODY, Locked, RetentionClass, Role
 from agent.core.records.texts import Text, TextOutcome, TextSize
 from agent.core.records.totals import Total
+from agent.core.records.traffic import Aggregate, Aggregated, Devices, Traffic
 from agent.core.records.voicemail import Purge
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "RECORDS",
     "Access",
     "Account",
+    "Aggregate",
+    "Aggregated",
     "Alarm",
     "Asks",
     "Audit",
@@ -61,6 +64,7 @@ __all__ = [
     "Deletion",
     "Delivery",
     "Detail",
+    "Devices",
     "Direction",
     "Disclosure",
     "Emergency",
@@ -103,6 +107,7 @@ __all__ = [
     "TextOutcome",
     "TextSize",
     "Total",
+    "Traffic",
     "Trigger",
     "Use",
     "Verdict",
@@ -143,6 +148,9 @@ Record = (
     | Consent
     | Disclosure
     | Leaf
+    | Traffic
+    | Devices
+    | Aggregate
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -174,6 +182,9 @@ RECORDS: tuple[type[Record], ...] = (
     Consent,
     Disclosure,
     Leaf,
+    Traffic,
+    Devices,
+    Aggregate,
 )
 
 _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))

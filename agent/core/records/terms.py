@@ -20,6 +20,7 @@ class RetentionClass(StrEnum):
     CALL = "call"
     UNBILLED = "unbilled"
     VAT = "vat"
+    PLANNING = "planning"
     REQUEST = "request"
 
 

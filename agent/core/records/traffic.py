@@ -30,7 +30,7 @@ class Traffic:
 
     id: Annotated[str, _PLACE]
     day_at: Annotated[int, "which day (UTC), its first instant"]
-    hour: Annotated[int | None, f"find the busy hour (0 to 23, UTC, in which they were placed); {_FOLDED}"]
+    clock_hour: Annotated[int | None, f"find the busy hour (0 to 23, UTC, in which they were placed); {_FOLDED}"]
     direction: Annotated[Direction | None, f"plan trunks by direction; {_FOLDED}"]
     number_class: Annotated[NumberClass | None, f"plan trunks by what is called; {_FOLDED}"]
     lines: Annotated[int, _LINES]

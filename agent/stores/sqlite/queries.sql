@@ -5,6 +5,7 @@
 --             begin; of entries, none before its emergency has gone; of services, none before its account has gone;
 --             of recordings, none before its content has gone; _of_class: of one retention class
 --   remove    the one with this :id
+--   grouped   those of the time from :begin to :end, counted together
 --   cut       add those of the :ids, a JSON list, to what is left of them
 --   read      the next :chunk records after (:begin, :id), oldest first, each behind its begin; _of_line: of one line
 --   seek      the record just before the :limit latest ones, from which read goes on
@@ -59,6 +60,10 @@ SELECT ended_at, id, line, first_seen FROM registrations
 WHERE ended_at >= :after AND ended_at < :before
     AND (ended_at, id) > (:after, :id)
 ORDER BY ended_at, id LIMIT :limit;
+
+-- name: grouped_registration
+SELECT DISTINCT vendor, model, firmware, line FROM registrations
+WHERE first_seen < :end AND (ended_at IS NULL OR ended_at >= :begin);
 
 -- name: remove_registration
 DELETE FROM registrations WHERE id = :id;
@@ -806,6 +811,13 @@ SELECT min(line) FROM calls WHERE line > :after;
 -- name: count_call
 SELECT count(*) FROM calls;
 
+-- name: grouped_call
+SELECT
+    CAST(substr(started_at, 12, 2) AS INTEGER), direction, number_class, line,
+    count(*), sum(outcome = 'answered'), sum(duration_s)
+FROM calls WHERE started_at >= :begin AND started_at < :end
+GROUP BY 1, 2, 3, 4;
+
 -- name: cut_call
 INSERT INTO totals (id, line, month_at, number_class, area, calls, billable_s)
 SELECT
@@ -1331,3 +1343,102 @@ ORDER BY at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: count_leaf
 SELECT count(*) FROM leaves;
+
+-- traffic
+
+-- name: upsert_traffic
+INSERT INTO traffic (
+    id, day_at, clock_hour, direction, number_class, lines, attempts, answered, carried_s
+) VALUES (
+    :id, :day_at, :clock_hour, :direction, :number_class, :lines, :attempts, :answered, :carried_s
+) ON CONFLICT (id) DO UPDATE SET
+    day_at = excluded.day_at, clock_hour = excluded.clock_hour, direction = excluded.direction, number_class = excluded.number_class, lines = excluded.lines, attempts = excluded.attempts, answered = excluded.answered, carried_s = excluded.carried_s;
+
+-- name: due_traffic
+SELECT day_at, id, NULL, day_at FROM traffic
+WHERE day_at >= :after AND day_at < :before
+    AND (day_at, id) > (:after, :id)
+ORDER BY day_at, id LIMIT :limit;
+
+-- name: remove_traffic
+DELETE FROM traffic WHERE id = :id;
+
+-- name: read_traffic
+SELECT day_at, * FROM traffic
+WHERE day_at >= :begin
+    AND (day_at, id) > (:begin, :id)
+ORDER BY day_at, id LIMIT :chunk;
+
+-- name: seek_traffic
+SELECT day_at, id FROM traffic
+WHERE day_at >= :begin
+ORDER BY day_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_traffic
+SELECT count(*) FROM traffic;
+
+-- devices
+
+-- name: upsert_devices
+INSERT INTO devices (
+    id, month_at, vendor, model, firmware, lines
+) VALUES (
+    :id, :month_at, :vendor, :model, :firmware, :lines
+) ON CONFLICT (id) DO UPDATE SET
+    month_at = excluded.month_at, vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware, lines = excluded.lines;
+
+-- name: due_devices
+SELECT month_at, id, NULL, month_at FROM devices
+WHERE month_at >= :after AND month_at < :before
+    AND (month_at, id) > (:after, :id)
+ORDER BY month_at, id LIMIT :limit;
+
+-- name: remove_devices
+DELETE FROM devices WHERE id = :id;
+
+-- name: read_devices
+SELECT month_at, * FROM devices
+WHERE month_at >= :begin
+    AND (month_at, id) > (:begin, :id)
+ORDER BY month_at, id LIMIT :chunk;
+
+-- name: seek_devices
+SELECT month_at, id FROM devices
+WHERE month_at >= :begin
+ORDER BY month_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_devices
+SELECT count(*) FROM devices;
+
+-- aggregates
+
+-- name: upsert_aggregate
+INSERT INTO aggregates (
+    id, of, period_at, at, cells
+) VALUES (
+    :id, :of, :period_at, :at, :cells
+) ON CONFLICT (id) DO UPDATE SET
+    of = excluded.of, period_at = excluded.period_at, at = excluded.at, cells = excluded.cells;
+
+-- name: due_aggregate
+SELECT period_at, id, NULL, period_at FROM aggregates
+WHERE period_at >= :after AND period_at < :before
+    AND (period_at, id) > (:after, :id)
+ORDER BY period_at, id LIMIT :limit;
+
+-- name: remove_aggregate
+DELETE FROM aggregates WHERE id = :id;
+
+-- name: read_aggregate
+SELECT period_at, * FROM aggregates
+WHERE period_at >= :begin
+    AND (period_at, id) > (:begin, :id)
+ORDER BY period_at, id LIMIT :chunk;
+
+-- name: seek_aggregate
+SELECT period_at, id FROM aggregates
+WHERE period_at >= :begin
+ORDER BY period_at DESC, id DESC LIMIT 1 OFFSET :limit;
+
+-- name: count_aggregate
+SELECT count(*) FROM aggregates;

@@ -7,8 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
+from agent.core.aggregates import Calls
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.records import Content, ContentClass, Record, RetentionClass, Service
+from agent.core.records import Content, ContentClass, Direction, NumberClass, Record, RetentionClass, Service
 from agent.ports import Due, StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.fields import LOCKED, Fields
@@ -148,6 +149,35 @@ class SqliteReader:
             ]
         except (TypeError, ValueError):
             raise damaged(self._path) from None
+
+    def calls_of(self, begin: int, end: int) -> list[Calls]:
+        """The calls placed from ``begin`` to ``end`` (ms, less than a day behind it), counted by line and hour.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        rows = self._rows(STATEMENTS["grouped_call"], {"begin": rfc3339(begin), "end": rfc3339(end)})
+        return [
+            Calls(
+                hour=hour,
+                direction=Direction(direction),
+                number_class=NumberClass(kind),
+                line=line,
+                attempts=attempts,
+                answered=answered,
+                carried_s=carried_s,
+            )
+            for hour, direction, kind, line, attempts, answered, carried_s in rows
+        ]
+
+    def makes_of(self, begin: int, end: int) -> list[tuple[str, str, str, str]]:
+        """Vendor, model, firmware and line of each phone that was registered between ``begin`` and ``end`` (ms).
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        rows = self._rows(STATEMENTS["grouped_registration"], {"begin": rfc3339(begin), "end": rfc3339(end)})
+        return [(vendor, model, firmware, line) for vendor, model, firmware, line in rows]
 
     def contents_of(self, ids: Sequence[str]) -> set[str]:
         """Which of these recordings have content that is kept.
