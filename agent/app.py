@@ -40,6 +40,7 @@ from agent.duties.alerting import Alerting
 from agent.duties.erasing import Eraser
 from agent.duties.retention import Purger
 from agent.holds import Holding, Purging
+from agent.importing import Importing
 from agent.keys import Keys
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
@@ -206,14 +207,14 @@ class Agent:
             recordings = self._recordings(pipeline, keeping, recording, holding)
             eraser = self._eraser(store, key, holding, recordings)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
-            accounts = self._accounts(keeping, auditing)
+            importing = self._importing(keeping, auditing)
             disclosing = self._disclosures(keeping, auditing)
             asked = [
                 partial(recording_views.add, controls=recordings),
                 partial(audit_views.add, controls=auditing),
                 partial(hold_views.add, controls=holding, purging=Purging(purger)),
                 partial(request_views.add, controls=requests),
-                partial(account_views.add, controls=accounts),
+                partial(account_views.add, controls=self._accounts(auditing), importing=importing),
                 partial(disclosure_views.add, controls=disclosing),
                 partial(
                     subject_views.add,
@@ -221,7 +222,7 @@ class Agent:
                         find=requests.find,
                         auditing=auditing,
                         erasing=eraser,
-                        services=accounts,
+                        services=importing,
                         reword=engine.consents.reworded,
                         keep=keeping.keep,
                         reader=self._reader,
@@ -362,9 +363,13 @@ class Agent:
             new_salt=lambda: secrets.token_hex(32),
         )
 
-    def _accounts(self, keeping: control.Keeping, auditing: Auditing) -> Accounts:
+    def _accounts(self, auditing: Auditing) -> Accounts:
         """What people ask of accounts."""
-        return Accounts(
+        return Accounts(auditing=auditing, reader=self._reader, plan=calls.plan(self._config), clock=now_ms)
+
+    def _importing(self, keeping: control.Keeping, auditing: Auditing) -> Importing:
+        """What changes accounts."""
+        return Importing(
             keeping=keeping,
             auditing=auditing,
             reader=self._reader,

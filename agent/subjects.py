@@ -41,10 +41,10 @@ class Erasing(Protocol):
 
 
 class Services(Protocol):
-    """Corrects a line or number of an account (`agent.accounts.Accounts`)."""
+    """Corrects a line or number of an account (`agent.importing.Importing`)."""
 
     async def corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> Answer:
-        """See `agent.views.accounts.AccountControls`."""
+        """See `agent.views.accounts.ImportControls`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

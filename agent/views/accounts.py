@@ -15,6 +15,21 @@ _Reference = Annotated[str, Field(pattern="^[!-~]{1,32}$", description="the refe
 _Cell = Annotated[str, Field(max_length=80, description="at most 80 characters")]
 
 
+class ImportControls(Protocol):
+    """What the running agent changes on request; it raises as `AccountControls`, and each change is in the audit."""
+
+    def imported(self, lines: Sequence[bytes], by: str, *, dry_run: bool) -> AsyncIterator[Sequence[Answer]]:
+        """Each change, once it is stored, or each mistake; and at the end how many there were.
+
+        A line is the JSON of ``[row, {column: text}]``.
+        """
+
+    async def corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> Answer:
+        """What stands in place of the service whose id begins with ``id``: another ``line``, ``number``, ``from`` or
+        ``until``.
+        """
+
+
 class AccountControls(Protocol):
     """What the running agent does on request; each raises `agent.views.asking.Refusal`, or StoreError where something
     could not be stored or read.
@@ -22,12 +37,6 @@ class AccountControls(Protocol):
     ``by`` is who asks; instants are in ms since 1970 UTC. Who looks at an account, and why, is an entry of the audit
     before anything of it is shown.
     """
-
-    def imported(self, lines: Sequence[bytes], by: str, *, dry_run: bool) -> AsyncIterator[Sequence[Answer]]:
-        """Each change, once it is stored, or each mistake; and at the end how many there were.
-
-        A line is the JSON of ``[row, {column: text}]``.
-        """
 
     async def found(self, what: str, at: int | None, reason: str, by: str) -> Sequence[Answer]:
         """The accounts that have this reference, line or number at an instant, now where it is None."""
@@ -40,11 +49,6 @@ class AccountControls(Protocol):
 
     def exported(self, reason: str, by: str) -> AsyncIterator[Sequence[Answer]]:
         """Every service that was not corrected, with what its account says."""
-
-    async def corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> Answer:
-        """What stands in place of the service whose id begins with ``id``: another ``line``, ``number``, ``from`` or
-        ``until``.
-        """
 
     def history(self, account: str, begin: int, end: int, reason: str, by: str) -> AsyncIterator[Sequence[Answer]]:
         """What may be shown of the account's calls and texts from ``begin`` until before ``end``.
@@ -88,13 +92,13 @@ class _History(Asked):
     reason: Words
 
 
-def add(app: FastAPI, controls: AccountControls) -> None:
+def add(app: FastAPI, controls: AccountControls, importing: ImportControls) -> None:
     """The routes of accounts, for ``app`` (`agent.views.control.application`)."""
 
     @app.post("/accounts/import")
     async def _import(request: Request) -> Response:
         asked, by, lines = await asking.read_lines(request, _Import)
-        return await asking.pages(controls.imported(lines, by, dry_run=asked.dry_run))
+        return await asking.pages(importing.imported(lines, by, dry_run=asked.dry_run))
 
     @app.post("/accounts/find")
     async def _find(request: Request) -> Response:
@@ -121,7 +125,7 @@ def add(app: FastAPI, controls: AccountControls) -> None:
         asked, by = await asking.read(request, _Correct)
         told = {"line": asked.line, "number": asked.number, "from": asked.begin, "until": asked.end}
         cells = {name: text for name, text in told.items() if text is not None}
-        return asking.whole(await controls.corrected(asked.id, cells, asked.reason, by))
+        return asking.whole(await importing.corrected(asked.id, cells, asked.reason, by))
 
     @app.post("/accounts/history")
     async def _history(request: Request) -> Response:

@@ -26,6 +26,7 @@ from agent.core.normalise import Linker
 from agent.core.numbering import Plan
 from agent.core.policy import Policy
 from agent.core.records import Record, document
+from agent.importing import Importing
 from agent.pipeline import Pipeline
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.views import accounts, control, unix
@@ -97,7 +98,8 @@ async def accounted(folder: Path) -> AsyncIterator[Accounted]:
     auditing = Auditing(
         trail=trail, keep=keeping.keep, put=pipeline.put, reader=lambda: SqliteReader(path), clock=lambda: NOW
     )
-    served = Accounts(
+    looking = Accounts(auditing=auditing, reader=lambda: SqliteReader(path), plan=Plan(), clock=lambda: NOW)
+    importing = Importing(
         keeping=keeping,
         auditing=auditing,
         reader=lambda: SqliteReader(path),
@@ -106,7 +108,9 @@ async def accounted(folder: Path) -> AsyncIterator[Accounted]:
         clock=lambda: NOW,
         new_id=app.new_id,
     )
-    routes = control.application(cast(control.Controls, None), partial(accounts.add, controls=served))
+    routes = control.application(
+        cast(control.Controls, None), partial(accounts.add, controls=looking, importing=importing)
+    )
     listening = unix.listen(unix.beside(path))
     tasks = [
         asyncio.create_task(pipeline.run()),

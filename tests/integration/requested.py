@@ -9,12 +9,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent import app
-from agent.accounts import Accounts
 from agent.config import Config
 from agent.core.holds import Holds
 from agent.core.numbering import Plan
 from agent.core.records import Account, Request, Service
 from agent.duties.erasing import Eraser
+from agent.importing import Importing
 from agent.recordings import Recordings
 from agent.requests import Requests
 from agent.stores.erasures import Erasures
@@ -86,7 +86,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             clock=agent.tick,
             new_id=app.new_id,
         )
-        services = Accounts(
+        services = Importing(
             keeping=agent.keeping,
             auditing=agent.auditing,
             reader=lambda: SqliteReader(agent.store),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.accounts import BATCH
+from agent.importing import BATCH
 from agent.views import asking
 from tests.integration.accounted import Accounted, accounted
 from tests.integration.commands import one_sentence
