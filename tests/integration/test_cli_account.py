@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.importing import BATCH
-from agent.views import asking
+from agent.views import asking, unix
 from tests.integration.accounted import Accounted, accounted
 from tests.integration.commands import one_sentence
 
@@ -297,6 +297,20 @@ async def test_an_import_that_is_too_long_is_refused(agent: Accounted, monkeypat
     monkeypatch.setattr(asking, "MOST_UPLOADED", 1000)
     one_sentence(await agent.imported(THREE + "#" * 2000), 2, "at most 1000 bytes")
     assert agent.stored("account") == []
+
+
+async def test_whoever_hangs_up_in_the_middle_of_an_import_is_in_nobodys_way(agent: Accounted) -> None:
+    rows = "\n".join(json.dumps([n, {"account": "A1", "line": f"L{n}", "from": "2024-01-01"}]) for n in range(3000))
+    body = f"{{}}\n{rows}".encode()
+    head = f"POST /accounts/import HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_unix_connection(unix.beside(agent.folder / "agent.sqlite"))
+    writer.write(head + body)
+    assert await reader.read(100)
+    writer.close()
+    again = await agent.asked("/accounts/import", body)
+    counted = json.loads(again.text.splitlines()[-1])
+    assert counted["added"] + counted["unchanged"] == 3000
+    assert len(agent.stored("service")) == 3000
 
 
 async def test_the_garbage_collector_has_everything_again_afterwards(agent: Accounted) -> None:
