@@ -178,6 +178,13 @@ def test_a_restart_between_a_root_and_the_next_entry_does_not_open_the_month_aga
     assert wrong(found) == []
 
 
+def test_a_clock_that_is_set_back_does_not_open_a_closed_month_again() -> None:
+    running = trail()
+    found = [*note(running, START), *running.close(START + 9 * DAY), *note(running, START)]
+    assert [each.segment for each in entries(found)] == ["2026-09", "2026-10"]
+    assert wrong(found) == []
+
+
 def test_a_month_is_closed_once_it_is_over_and_only_once() -> None:
     running = trail()
     assert running.close(START) == []

@@ -309,6 +309,16 @@ def test_no_leaf_can_change_unseen(size: int, data: st.DataObject) -> None:
     assert wrong((leaves, entries))
 
 
+@given(SIZES, st.data())
+def test_no_entry_can_be_rewritten_with_its_leaf_unseen(size: int, data: st.DataObject) -> None:
+    leaves, entries = kept(size)
+    place = data.draw(st.integers(0, size - 1))
+    rewritten = entry(place, reason="another")
+    leaves[place] = replace(leaves[place], commitment=commitment(rewritten))
+    problems = wrong((leaves, entries | {rewritten.id: rewritten}))
+    assert len(problems) == size - place, "from there on each root is another"
+
+
 @given(st.integers(2, 12), st.data())
 def test_no_entry_can_be_removed_put_in_or_moved_unseen(size: int, data: st.DataObject) -> None:
     leaves, entries = kept(size)

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -626,3 +627,15 @@ def test_no_cell_is_a_formula(start: str) -> None:
     assert cell(f"{start}1") == f"'{start}1"
     assert cell("1" + start) == "1" + start
     assert cell(None) == ""
+
+
+def test_the_login_that_a_process_came_in_by_is_the_kernels_word() -> None:
+    said = int(Path("/proc/self/loginuid").read_text())
+    assert unix.login_of(os.getpid()) == (-1 if said == 0xFFFF_FFFF else said)
+    assert unix.login_of(1 << 30) == -1, "a process that is gone"
+
+
+@pytest.mark.parametrize(("content", "login"), [(b"4294967295", -1), (b"1000", 1000), (b"0", 0), (b"", -1)])
+def test_no_login_is_nobody_and_root_is_root(monkeypatch: pytest.MonkeyPatch, content: bytes, login: int) -> None:
+    monkeypatch.setattr(Path, "read_bytes", lambda path: content)
+    assert unix.login_of(1) == login
