@@ -30,6 +30,8 @@ FIRST_AFTER_S = 900.0
 _LONGEST_S = 7_200.0
 #: As `agent.duties.assurance.probe.Handle.late_after_s`.
 _MISSED, _LEAST_S = 3, 15.0
+#: As `agent.disclosures.BUNDLE_DAYS`.
+_BUNDLE_DAYS = 7
 
 
 def command(config: Path | None) -> list[str]:
@@ -69,6 +71,7 @@ def scene(config: Config, fields: Fields, at: int) -> promises.Scene:
         terms=promises.Terms(
             days={kind: config.retention.days(kind) for kind in RetentionClass},
             content_days={kind: config.retention.content_days(kind) for kind in ContentClass},
+            bundle_days=_BUNDLE_DAYS,
         ),
         voicemail=VoicemailTerms(
             heard_days=wanted.heard_days, unheard_days=wanted.unheard_days, deleted_days=wanted.deleted_days
@@ -98,6 +101,7 @@ def _places(config: Config) -> promises.Places:
         monitor=config.recording.monitor_dir,
         spool=config.voicemail.spool_dir,
         calls=config.calls.cdr_file,
+        copies=config.subjects.bundle_dir,
         secrets=tuple(path for path in named if path is not None),
         in_memory=is_memory,
     )

@@ -95,6 +95,7 @@ class Promised:
             terms=Terms(
                 days={kind: RETENTION.days(kind) for kind in RetentionClass},
                 content_days={kind: RETENTION.content_days(kind) for kind in ContentClass},
+                bundle_days=7,
             ),
             voicemail=VoicemailTerms(),
             voicemail_every_h=24,

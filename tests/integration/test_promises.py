@@ -1,5 +1,6 @@
 """Each probe of the promise sees it kept, and sees each way in which it is broken."""
 
+import json
 import os
 import socket
 import subprocess
@@ -440,6 +441,21 @@ def test_p20_what_stays_with_another_goes_with_it(promised: Promised) -> None:
     promised.broken("P20", "1 recording of class recording")
 
 
+def test_p20_copies_and_bundles_past_their_time_break_it(promised: Promised) -> None:
+    copies, bundle = promised.folder / "copies", promised.folder / "agent.sqlite.disclosures" / "d1"
+    copies.mkdir(mode=0o700)
+    bundle.mkdir(parents=True, mode=0o700)
+    scene = promised.scene(copies=copies)
+    manifest = aged(copies / "c1" / "manifest.json", json.dumps({"delete_by": rfc3339(AT - 3_600_000)}).encode())
+    aged(copies / "other" / "notes.txt", b"no copy of ours")
+    os.utime(bundle, ((AT - 7 * DAY_MS) / 1000,) * 2)
+    assert "3 copies" in promised.kept("P20", scene)
+    os.utime(bundle, ((AT - 9 * DAY_MS) / 1000,) * 2)
+    promised.broken("P20", "1 copies or bundles are past", scene=scene)
+    manifest.write_text(json.dumps({"delete_by": rfc3339(AT - 2 * DAY_MS)}))
+    promised.broken("P20", "2 copies or bundles are past", scene=scene)
+
+
 def test_p06_a_total_that_tells_a_number_breaks_it(promised: Promised) -> None:
     total = Total(
         id="t",
@@ -633,7 +649,7 @@ def sealed(promised: Promised) -> Path:
 
 
 def aged(path: Path, content: bytes, seconds: float = 7200) -> Path:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
     path.write_bytes(content)
     path.chmod(0o600)
     os.utime(path, (AT / 1000 - seconds,) * 2)
@@ -812,6 +828,13 @@ def test_p15_no_purge_breaks_it(promised: Promised, spool: Path) -> None:
 def test_p15_a_spool_that_is_not_there_breaks_it(promised: Promised) -> None:
     promised.keep(purged(0))
     promised.broken("P15", scene=promised.scene(spool=promised.folder / "none"))
+
+
+def test_p16_greetings_are_counted_and_nothing_more(promised: Promised, spool: Path) -> None:
+    (spool / "default" / "201" / "unavail.wav").write_bytes(b"RIFF")
+    result = promised.found("P16", promised.scene(spool=spool))
+    assert result.state is State.NOT_BUILT
+    assert "1 sound files" in result.evidence
 
 
 # P18: security

@@ -61,6 +61,7 @@ PROBES: dict[str, Callable[[Scene], Result]] = {
     "P13": contents.p13,
     "P14": contents.p14,
     "P15": voicemail.p15,
+    "P16": voicemail.p16,
     "P18": security.p18,
     "P19": requests.p19,
     "P20": terms.p20,

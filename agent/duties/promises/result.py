@@ -73,10 +73,11 @@ class Survey(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the configuration promises: days by class of records, and of sound."""
+    """What was promised: days by class of records and of sound, and how long what was released lies there."""
 
     days: Mapping[RetentionClass, int]
     content_days: Mapping[ContentClass, int]
+    bundle_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,8 @@ class Places:
     beside the store, of timelines and the audit; ``bundles`` is the folder of what leaves to third parties,
     ``erasures`` the ledger of what was erased.
 
-    ``secrets`` are the files that hold a secret each; ``in_memory`` tells of a folder whether it reaches no disk.
+    ``copies`` is the folder of copies for customers, ``secrets`` are the files that hold a secret each. ``in_memory`` tells
+    of a folder whether it reaches no disk.
     """
 
     store: Path
@@ -98,6 +100,7 @@ class Places:
     monitor: Path | None = None
     spool: Path | None = None
     calls: Path | None = None
+    copies: Path | None = None
     secrets: tuple[Path, ...] = ()
     in_memory: Callable[[Path], bool] = lambda _: False
 

@@ -28,7 +28,7 @@ def p18(scene: Scene) -> Result:
     places = scene.places
     alone = [*beside(places.store), *beside(places.keyring), places.socket, *places.secrets, *logs(scene.pid)]
     folders = {places.store.parent, places.keyring.parent}
-    for root in (places.sealed, places.bundles):
+    for root in (places.sealed, places.bundles, places.copies):
         if root is not None and root.is_dir():
             folders.update([root, *(path for path in root.rglob("*") if path.is_dir())])
             alone += [path for path in root.rglob("*") if path.is_file()]

@@ -45,6 +45,7 @@ from agent.core.records import (
     Total,
     retentions,
 )
+from agent.duties.promises import bundles
 from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, judged, some
 
 #: The instant from which each kind's term counts; while a row has none it is open, and stays.
@@ -114,8 +115,9 @@ def p20(scene: Scene) -> Result:
         f"{each.count} {each.kind} of class {each.retention} are past their term, since {each.oldest[:10]}"
         for each in over
     ]
+    faults.append(some(sum(1 for _ in bundles.overdue(scene)), "copies or bundles are past their time"))
     faults.append(some(early, "runs of the purge took what was not past its term"))
-    kinds = f"{len(RECORDS)} kinds in {len(RetentionClass)} classes, {rows} rows"
+    kinds = f"{len(RECORDS)} kinds in {len(RetentionClass)} classes, {rows} rows, {bundles.count(scene)} copies"
     return judged("P20", faults, f"{kinds}; {purged} purged in {_EARLY_MS // DAY_MS} days, as far as that is on record")
 
 

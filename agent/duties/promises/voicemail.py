@@ -1,4 +1,4 @@
-"""P15: voicemail goes when its time is over."""
+"""P15, P16: voicemail goes when its time is over, and greetings stay."""
 
 import asyncio
 
@@ -31,3 +31,11 @@ def p15(scene: Scene) -> Result:
     ]
     seen = "" if age_h is None else f", last purge {age_h:.0f} h ago"
     return judged("P15", faults, f"{counts.mailboxes} mailboxes with {counts.kept} messages looked at{seen}")
+
+
+def p16(scene: Scene) -> Result:
+    """The greetings and names in the mailboxes; nothing deletes them with an account yet."""
+    spool = scene.places.spool
+    sounds = [] if spool is None else [path for path in spool.glob("*/*/*") if path.is_file()]
+    what = f"{len(sounds)} sound files of customers are in their copies (`--mailbox`), and in no erasure yet"
+    return not_built("P16", what)
