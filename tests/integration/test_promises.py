@@ -24,6 +24,8 @@ from agent.core.instants import rfc3339
 from agent.core.records import (
     RECORDS,
     Account,
+    Aggregate,
+    Aggregated,
     Alarm,
     Asks,
     AuditUse,
@@ -32,6 +34,7 @@ from agent.core.records import (
     Consent,
     Deletion,
     Delivery,
+    Devices,
     Disclosure,
     Entry,
     Ground,
@@ -47,6 +50,7 @@ from agent.core.records import (
     Severity,
     Step,
     Total,
+    Traffic,
     Verdict,
 )
 from agent.core.records import Path as Way
@@ -472,6 +476,46 @@ def test_p06_a_total_that_tells_a_number_breaks_it(promised: Promised) -> None:
     promised.broken("P06", "1 totals tell more of a number")
     promised.keep(replace(total, month_at=AT - 2300 * DAY_MS))
     promised.broken("P06", "1 totals of class vat")
+
+
+# P07: figures
+
+TODAY = AT - AT % DAY_MS
+FIGURE = Traffic(
+    id="t1",
+    day_at=TODAY - 5 * DAY_MS,
+    clock_hour=9,
+    direction=None,
+    number_class=None,
+    lines=10,
+    attempts=30,
+    answered=20,
+    carried_s=900,
+)
+MAKES = Devices(id="m1", month_at=TODAY - 40 * DAY_MS, vendor="Yealink", model=None, firmware=None, lines=12)
+COUNTED = Aggregate(id="g1", of=Aggregated.TRAFFIC, period_at=TODAY - 5 * DAY_MS, at=AT - DAY_MS, cells=1)
+
+
+def test_p07_figures_of_ten_lines_at_least(promised: Promised) -> None:
+    assert promised.found("P07").state is State.NOT_BUILT
+    promised.keep(FIGURE, MAKES, COUNTED, leg(started_at=TODAY - 5 * DAY_MS), leg(id="c2"))
+    assert "2 figures of 1 days and months" in promised.kept("P07")
+
+
+@pytest.mark.parametrize("table", ["traffic", "devices"])
+def test_p07_a_figure_of_few_breaks_it(promised: Promised, table: str) -> None:
+    promised.keep(FIGURE, MAKES, COUNTED)
+    promised.spoil(f"UPDATE {table} SET lines = 9")
+    promised.broken("P07", "1 figures are of fewer than 10 lines")
+
+
+def test_p07_calls_that_nobody_counted_break_it(promised: Promised) -> None:
+    promised.keep(leg(started_at=TODAY - 4 * DAY_MS - 1), leg(id="c2"))
+    promised.broken("P07", "1 calls are in no figure")
+    promised.keep(COUNTED)
+    promised.kept("P07")
+    promised.keep(replace(COUNTED, period_at=TODAY - 6 * DAY_MS))
+    promised.broken("P07", "1 calls are in no figure")
 
 
 # P08, P09: disclosures

@@ -86,8 +86,8 @@ class Places:
     beside the store, of timelines and the audit; ``bundles`` is the folder of what leaves to third parties,
     ``erasures`` the ledger of what was erased.
 
-    ``copies`` is the folder of copies for customers, ``secrets`` are the files that hold a secret each. ``in_memory`` tells
-    of a folder whether it reaches no disk.
+    ``copies`` is the folder of copies for customers, ``secrets`` are the files that hold a secret each. ``in_memory``
+    tells of a folder whether it reaches no disk.
     """
 
     store: Path

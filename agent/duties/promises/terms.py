@@ -10,6 +10,7 @@ from agent.core.records import (
     RECORDS,
     Access,
     Account,
+    Aggregate,
     Alarm,
     Audit,
     Blind,
@@ -20,6 +21,7 @@ from agent.core.records import (
     ContentState,
     Deletion,
     Detail,
+    Devices,
     Disclosure,
     Emergency,
     Entry,
@@ -43,6 +45,7 @@ from agent.core.records import (
     Service,
     Text,
     Total,
+    Traffic,
     retentions,
 )
 from agent.duties.promises import bundles
@@ -78,6 +81,9 @@ ENDS: dict[type[Record], str] = {
     Consent: "expires_at",
     Disclosure: "at",
     Leaf: "at",
+    Traffic: "day_at",
+    Devices: "month_at",
+    Aggregate: "period_at",
     Request: "closed_at",
 }
 #: Which field of a kind names what it stays with: its emergency, its account, its content.
@@ -85,7 +91,7 @@ _WAITING: dict[type[Record], str] = {Entry: "emergency", Service: "account", Rec
 #: How late a purge may come: it is hourly, and a fuller view's every minute.
 MARGIN_MS, DETAIL_MARGIN_MS = DAY_MS, 900_000
 #: What goes by whole months goes once the last day of one is past its term.
-_MONTHLY = frozenset((Audit, SegmentRoot, Total))
+_MONTHLY = frozenset((Audit, SegmentRoot, Total, Devices))
 _MONTH_MS = 32 * DAY_MS
 #: What the purge held back is counted anew each day.
 _HELD_MS = 2 * DAY_MS

@@ -4,7 +4,6 @@ from agent.duties.promises.result import Result, not_built
 
 #: What is missing for each.
 MISSING = {
-    "P07": "there are no aggregates yet",
     "P17": "there are no backups yet",
 }
 
