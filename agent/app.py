@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from agent import __version__, alerts, calls, control, promises, voicemail
+from agent import __version__, alerts, calls, control, promises, subjects, voicemail
 from agent.accounts import Accounts
 from agent.assurance import Assurance, assurance
 from agent.auditing import Auditing
@@ -28,7 +28,7 @@ from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
 from agent.core.numbers import forms
-from agent.core.records import Alarm, Entry, Key, Notice, OptIn, Record, key_of
+from agent.core.records import Alarm, Cause, Entry, Key, Notice, OptIn, Record, Severity, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
@@ -37,6 +37,7 @@ from agent.duties import callbacks, copies
 from agent.duties import check as checking
 from agent.duties.aggregating import Aggregating
 from agent.duties.alerting import Alerting
+from agent.duties.canary import Canary
 from agent.duties.erasing import Eraser
 from agent.duties.retention import Purger
 from agent.holds import Holding, Purging
@@ -182,6 +183,9 @@ class Agent:
             recording = self._recorder(pipeline, source, keeping, holding)
             requests = self._requests(pipeline, keeping, auditing)
             requests.restore(records)
+            recordings = self._recordings(pipeline, keeping, recording, holding)
+            eraser = self._eraser(store, key, holding, recordings)
+            canary = self._canary(store, pipeline, eraser)
             folders = Folders(recording, config)
             reading = calls.source(config, pipeline, clock=now_ms)
             verified = promises.Verified()
@@ -195,6 +199,7 @@ class Agent:
                     None if config.voicemail.spool_dir is None else config.voicemail.every_h * 3600.0,
                     calls.state(reading),
                     promises.state(verified) if self._verifying else None,
+                    subjects.state(requests.waiting.values(), canary, now_ms()),
                 )
             )
             past = await asyncio.to_thread(purges, self._reader)
@@ -204,8 +209,6 @@ class Agent:
             pipeline.observers += [metrics, source.stored, alerting, *assured.observers, *recording.observers]
             pipeline.refusals.append(alerting.refused_by_store)
             self._own_up(pipeline, source)
-            recordings = self._recordings(pipeline, keeping, recording, holding)
-            eraser = self._eraser(store, key, holding, recordings)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
             importing = self._importing(keeping, auditing)
             disclosing = self._disclosures(keeping, auditing)
@@ -222,6 +225,7 @@ class Agent:
                         find=requests.find,
                         auditing=auditing,
                         erasing=eraser,
+                        canary=canary,
                         services=importing,
                         reword=engine.consents.reworded,
                         keep=keeping.keep,
@@ -250,6 +254,7 @@ class Agent:
                 "requests": requests.run,
                 "disclosures": disclosing.run,
                 "erasures": eraser.run,
+                **({} if canary is None else {"canary": canary.run}),
                 **self._copies(),
                 "control": lambda: control.serve(controls, unix.beside(config.store.path), *asked),
                 "reloads": lambda: control.reloads(controls, self._reload),
@@ -481,6 +486,27 @@ class Agent:
             days=self._config.retention.days,
             clock=now_ms,
             new_id=new_id,
+        )
+
+    def _canary(self, store: SqliteStore, pipeline: Pipeline, eraser: Eraser) -> Canary | None:
+        """What proves that what is erased is gone; None where there is no keyring, or nobody wants it."""
+        config = self._config
+        if not self._keys.wanted or not config.subjects.canary_every_h:
+            return None
+
+        def tell(what: str | None, severity: Severity) -> None:
+            pipeline.put(pipeline.engine.condition(Cause.REQUEST, "canary", what, severity, now_ms()))
+
+        beside = [config.store.path.with_name(config.store.path.name + end) for end in ("", "-wal", "-shm", "-journal")]
+        keys = [config.keyring.with_name(config.keyring.name + end) for end in ("", "-journal", ".erasures")]
+        return Canary(
+            store=store,
+            reader=self._reader,
+            eraser=eraser,
+            places=[*beside, *keys, *map(Path, config.subjects.search)],
+            every_s=config.subjects.canary_every_h * 3600.0,
+            clock=now_ms,
+            tell=tell,
         )
 
     def _copies(self) -> dict[str, Part]:

@@ -32,6 +32,7 @@ from agent.views.metrics import (
     RecorderState,
     SessionState,
     Snapshot,
+    SubjectsState,
 )
 
 _LOOK_EVERY_S = 15.0
@@ -112,6 +113,7 @@ def snapshot(
     purged_every_s: float | None = None,
     calls_read: CallsState | None = None,
     promises: PromisesState | None = None,
+    subjects: SubjectsState | None = None,
 ) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
@@ -152,6 +154,7 @@ def snapshot(
         purged_every_s=purged_every_s,
         calls=calls_read,
         promises=promises,
+        subjects=subjects,
     )
 
 

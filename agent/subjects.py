@@ -1,7 +1,7 @@
 """Carries out what customers ask for: nothing is given out or erased before it is on record who asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
@@ -15,8 +15,11 @@ from agent.core.erasing import Fate, begun_at
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
 from agent.core.records import Account, Asks, AuditUse, Consent, OptIn, Record, Request, Service, document
+from agent.core.requests import overdue
+from agent.duties.canary import Canary, Unproved
 from agent.ports import Reader
 from agent.views.asking import Answer, Refusal
+from agent.views.metrics import SubjectsState
 
 log = structlog.get_logger()
 
@@ -47,6 +50,22 @@ class Services(Protocol):
         """See `agent.views.accounts.ImportControls`."""
 
 
+def state(waiting: Iterable[Request], canary: Canary | None, at: int) -> SubjectsState:
+    """What a scrape at ``at`` (ms) shows."""
+    found = list(waiting)
+    last = None if canary is None else canary.last
+    return SubjectsState(
+        counts={
+            "open": len(found),
+            "paused": sum(request.waits_for is not None for request in found),
+            "overdue": sum(overdue(request, at) for request in found),
+        },
+        canary_every_s=None if canary is None else canary.every_s,
+        canary_at=None if last is None else last.at,
+        canary_ok=last is not None and last.ok,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subjects:
     """`agent.views.subjects.SubjectControls` of one running agent.
@@ -59,6 +78,7 @@ class Subjects:
     auditing: Audited
     erasing: Erasing
     services: Services
+    canary: Canary | None
     reword: Callable[[OptIn, str], OptIn]
     keep: Callable[[Sequence[Record]], Awaitable[None]]
     reader: Callable[[], AbstractContextManager[Reader]]
@@ -112,6 +132,20 @@ class Subjects:
                 if given.id == id and any(_within(given, span) for span in own):
                     return given
         raise Refusal(404, "the account of this request has no opt-in with this id")
+
+    async def fly(self) -> Answer:
+        """See `agent.views.subjects.SubjectControls`."""
+        if self.canary is None:
+            raise Refusal(409, "there is no canary: it takes a site key, and [subjects] canary_every_h above 0")
+        try:
+            result = await self.canary.fly()
+        except Unproved as error:
+            raise Refusal(409, str(error)) from None
+        return {
+            "at": rfc3339(result.at),
+            "ok": result.ok,
+            "found": [str(path) for path in result.found],
+        }
 
     async def copied(self, id: str, by: str, *, sole_user: bool) -> AsyncIterator[Answer]:
         """See `agent.views.subjects.SubjectControls`."""

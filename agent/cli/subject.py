@@ -12,7 +12,19 @@ from rich.console import Console
 from agent import shown
 from agent.cli import exporting
 from agent.cli.asking import ask, stream
-from agent.cli.common import NONE_SUCH, ConfigPath, Json, console, fail, group, instant, line, settings, stored
+from agent.cli.common import (
+    NONE_SUCH,
+    PROBLEMS,
+    ConfigPath,
+    Json,
+    console,
+    fail,
+    group,
+    instant,
+    line,
+    settings,
+    stored,
+)
 from agent.config import Config
 from agent.core.records import Request
 
@@ -262,6 +274,19 @@ def erase(
         values = (each["kind"], each["count"], each["stays"] or went, each["until"])
         table.add_row(*(shown.cell(value) for value in values))
     console().print(table)
+
+
+@subject.command()
+def canary(context: typer.Context, json: Json = False, config: ConfigPath = None) -> None:
+    """Store and erase a customer that never was, and search store, keyring, logs and backups for what is left of it."""
+    found = ask(settings(context, config, secrets_required=False), "/subjects/canary")
+    if json:
+        line(dumps(found, ensure_ascii=False))
+    for place in () if json else found["found"]:
+        line(shown.printable(place))
+    if not json:
+        Console(stderr=True).print("nothing is left" if found["ok"] else "it is still there")
+    raise typer.Exit(0 if found["ok"] else PROBLEMS)
 
 
 #: `until` is when the last of those that stay goes.

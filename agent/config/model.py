@@ -569,6 +569,9 @@ class Keys(Section):
         return self._site_key.get_secret_value() if self._site_key is not None else None
 
 
+_Absolute = Annotated[str, matching(r"/[^\0]{0,4000}")]
+
+
 class Subjects(Section):
     """Customers' requests about their own data."""
 
@@ -582,6 +585,26 @@ class Subjects(Section):
         ),
     ] = None
     bundle_days: Annotated[_Days, _days("copies for customers", 7)] = 7
+    canary_every_h: Annotated[
+        int,
+        Ge(0),
+        Le(168),
+        Key(
+            meaning="How often the agent stores and erases a customer that never was, and searches for what is left;"
+            " 0 never. It takes a site key.",
+            takes="whole hours from 0 to 168",
+            example="24",
+        ),
+    ] = 24
+    search: Annotated[
+        tuple[_Absolute, ...],
+        _Many,
+        Key(
+            meaning="Where else to search: logs, backups. The store and the keyring are searched always.",
+            takes="absolute paths of files and folders, each in quotes",
+            example='["/var/log/telephony-agent", "/var/backups/telephony-agent"]',
+        ),
+    ] = ()
 
 
 class Retention(Section):

@@ -115,15 +115,29 @@ class Eraser:
         Raises:
             StoreError: the store, the ledger or the vault failed; what the ledger has by then goes with the next pass.
         """
-        at = self.clock()
         lines = await asyncio.to_thread(self._spans, account)
-        await asyncio.to_thread(self.ledger.write, [account], lines, at)
-        left: list[Fate] = []
+        await self.announce([account], lines)
+        return await self.take(account, lines)
+
+    async def announce(self, accounts: Iterable[str], lines: Iterable[Span]) -> None:
+        """Write into the ledger what is going to be erased.
+
+        Raises:
+            StoreError: it may not be there: nothing must be erased.
+        """
+        await asyncio.to_thread(self.ledger.write, accounts, lines, self.clock())
+
+    async def take(self, account: str, lines: Sequence[Span], *, counted: bool = True) -> list[Fate]:
+        """Erase what was announced; what went, and what stays. ``counted``: it is on record how many there were.
+
+        Raises:
+            StoreError: the store or the vault failed; it goes with the next pass.
+        """
         async with self._turn:
-            gone = await self._taken(lines)
+            gone = await self._taken(lines, counted=counted)
             # Before the account: what says which lines it had goes with it.
             left = [fate for fate in await self.outlook(account) if fate.why is not None]
-            gone += await self._account(account, at)
+            gone += await self._account(account, self.clock(), counted=counted)
         await self._emptied()
         return [*(Fate(kind=kind, count=count) for kind, count in gone.items()), *left]
 
@@ -206,16 +220,16 @@ class Eraser:
 
     # -- what goes ------------------------------------------------------------------------------------------------
 
-    async def _taken(self, lines: Sequence[Span]) -> Counter[str]:
+    async def _taken(self, lines: Sequence[Span], *, counted: bool = True) -> Counter[str]:
         gone: Counter[str] = Counter()
         for span in lines:
             for kind in GOES:
                 async for page in self._pages(kind, span):
                     for start in range(0, len(page), _BATCH):
-                        gone[kind.KIND] += await self._batch(page[start : start + _BATCH])
+                        gone[kind.KIND] += await self._batch(page[start : start + _BATCH], counted=counted)
         return +gone
 
-    async def _batch(self, records: Sequence[Record]) -> int:
+    async def _batch(self, records: Sequence[Record], *, counted: bool) -> int:
         removed = 0
         async with self.gate:
             goes = [record for record in records if self._stays(record) is None]
@@ -225,7 +239,7 @@ class Eraser:
                 elif isinstance(record, Content) and record.state is ContentState.KEPT:
                     await self._destroyed(record.id)
             for retention, some in groupby(sorted(goes, key=class_of), key=class_of):
-                removed += await self._removed(list(some), retention)
+                removed += await self._removed(list(some), retention, counted=counted)
         await asyncio.sleep(_PAUSE_S)
         return removed
 
@@ -234,7 +248,7 @@ class Eraser:
             raise StoreError("there is no site key, so no recording can be destroyed", "see [keys]")
         await asyncio.to_thread(self.destroy, recording)
 
-    async def _removed(self, records: Sequence[Record], retention: RetentionClass) -> int:
+    async def _removed(self, records: Sequence[Record], retention: RetentionClass, *, counted: bool) -> int:
         begins = [begun_at(record) for record in records]
         told = Deletion(
             id=self.new_id(),
@@ -247,14 +261,15 @@ class Eraser:
             newest_at=max(begins),
         )
         cut = retention is RetentionClass.CALL
-        return await self.store.remove(told.of, [record.id for record in records], cut=cut, told=[told])
+        ids = [record.id for record in records]
+        return await self.store.remove(told.of, ids, cut=cut, told=[told] if counted else [])
 
-    async def _account(self, account: str, before: int) -> Counter[str]:
+    async def _account(self, account: str, before: int, *, counted: bool = True) -> Counter[str]:
         """Delete an account that is closed, as it was ``before`` (ms), and what says which lines it had."""
         gone: Counter[str] = Counter()
         for record, stays in await asyncio.to_thread(self._contract, account):
             if stays is None and begun_at(record) <= before:
-                gone[record.KIND] += await self._removed([record], record.RETENTION)
+                gone[record.KIND] += await self._removed([record], record.RETENTION, counted=counted)
         return gone
 
     async def _emptied(self) -> None:

@@ -28,6 +28,9 @@ class SubjectControls(Protocol):
         What it says now; the audit has the names of the fields alone.
         """
 
+    async def fly(self) -> Answer:
+        """Store, read, erase and search for a customer that never was: ``ok``, and where it was ``found``."""
+
     def copied(self, id: str, by: str, *, sole_user: bool) -> AsyncIterator[Answer]:
         """What the account is to be given a copy of: first whose it is, then each record, kind by kind.
 
@@ -81,6 +84,11 @@ def add(app: FastAPI, controls: SubjectControls) -> None:
         if not cells:
             raise Refusal(422, "say what is right: line, number, begin, end or purpose")
         return asking.whole(await controls.rectify(asked.id, asked.record, cells, by))
+
+    @app.post("/subjects/canary")
+    async def _canary(request: Request) -> Response:
+        await asking.read(request, Asked)
+        return asking.whole(await controls.fly())
 
     @app.post("/subjects/erase")
     async def _erase(request: Request) -> Response:

@@ -110,6 +110,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             find=made[0].find,
             auditing=agent.auditing,
             erasing=eraser,
+            canary=None,
             services=services,
             reword=agent.pipeline.engine.consents.reworded,
             keep=agent.keeping.keep,

@@ -72,6 +72,8 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("retention", "planning_days"): ("4", "2193", 2193),
     ("retention", "vat_days"): ("4", "2193", 2193),
     ("subjects", "bundle_dir"): ('"a"', "b", "b"),
+    ("subjects", "canary_every_h"): ("4", "0", 0),
+    ("subjects", "search"): ('["/a"]', "/b, /c", ("/b", "/c")),
     ("subjects", "bundle_days"): ("4", "8", 8),
     ("voicemail", "spool_dir"): ('"a"', "b", "b"),
     ("voicemail", "heard_days"): ("4", "15", 15),

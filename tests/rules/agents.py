@@ -51,6 +51,7 @@ from agent.views.metrics import (
     RecorderState,
     SessionState,
     Snapshot,
+    SubjectsState,
 )
 
 BEGIN = 1_795_000_000_000
@@ -124,6 +125,12 @@ class MadeUpAgent:
                 unreadable=trouble,
                 plumbing=trouble,
                 usable=not self.ill,
+            ),
+            subjects=SubjectsState(
+                counts={"open": 2, "paused": 1, "overdue": int(self.ill)},
+                canary_every_s=86_400.0,
+                canary_at=now_ms() - LONG_AGO_MS * int(self.ill),
+                canary_ok=not self.ill,
             ),
             promises=PromisesState(at=now_ms() - LONG_AGO_MS * int(self.ill), kept={"P05": True, "P18": not self.ill}),
         )

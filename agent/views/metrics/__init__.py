@@ -39,7 +39,9 @@ from agent.views.metrics.snapshot import (
     RecorderState,
     SessionState,
     Snapshot,
+    SubjectsState,
 )
+from agent.views.metrics.subjects import subjects
 from agent.views.metrics.voicemail import Voicemail
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "RecorderState",
     "SessionState",
     "Snapshot",
+    "SubjectsState",
 ]
 
 # A second series for every counter, of which Prometheus makes nothing.
@@ -150,5 +153,7 @@ class Metrics:
             yield from self._voicemail.series(now.purged_every_s)
         if now.calls is not None:
             yield from reading(now.calls)
+        if now.subjects is not None:
+            yield from subjects(now.subjects)
         if now.promises is not None:
             yield from promises(now.promises)

@@ -109,6 +109,20 @@ class PromisesState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectsState:
+    """Customers' requests that wait for an answer: ``open``, ``paused`` and ``overdue`` ones.
+
+    ``canary_at`` is when what erasure leaves was last searched for (ms; None: not in this run, or it failed),
+    ``canary_ok`` whether nothing was found; ``canary_every_s`` None: nobody looks.
+    """
+
+    counts: Mapping[str, int]
+    canary_every_s: float | None
+    canary_at: int | None
+    canary_ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The whole of it.
 
@@ -139,3 +153,4 @@ class Snapshot:
     purged_every_s: float | None = None
     calls: CallsState | None = None
     promises: PromisesState | None = None
+    subjects: SubjectsState | None = None
