@@ -178,7 +178,7 @@ class Agent:
             keeping = control.Keeping(pipeline)
             auditing = self._auditing(pipeline, keeping, key, records)
             holding = self._holding(pipeline, keeping, auditing)
-            holding.restore(records)
+            await holding.restore(records)
             purger = self._purger(store, pipeline, holding)
             recording = self._recorder(pipeline, source, keeping, holding)
             requests = self._requests(pipeline, keeping, auditing)

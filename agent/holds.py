@@ -10,11 +10,12 @@ from typing import Protocol
 import structlog
 
 from agent.control import Keeping
+from agent.core.accounts.spans import Span, spans
 from agent.core.holds import Holds, Order, placed
-from agent.core.records import AuditUse, Cause, Content, Hold, Record, Severity, document
+from agent.core.records import AuditUse, Cause, Content, Hold, Record, Service, Severity, document
 from agent.duties.retention import Purger
 from agent.pipeline import Pipeline
-from agent.ports import Reader
+from agent.ports import Reader, StoreError
 from agent.views.asking import Answer, Refusal
 
 log = structlog.get_logger()
@@ -50,9 +51,28 @@ class Holding:
     gate: asyncio.Lock = field(default_factory=asyncio.Lock)
     _told: set[str] = field(default_factory=set)
 
-    def restore(self, records: Iterable[Record]) -> None:
-        """Take up the holds that stood when an earlier run stopped."""
+    async def restore(self, records: Iterable[Record]) -> None:
+        """Take up the holds that stood when an earlier run stopped.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         self.holds = self.holds.taken_up(record for record in records if isinstance(record, Hold))
+        await self.locate()
+
+    async def locate(self) -> None:
+        """See which lines are the accounts' that are held.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        accounts = {hold.account for hold in self.holds.standing.values() if hold.account is not None}
+        found = await asyncio.to_thread(lambda: {account: self._spans(account) for account in accounts})
+        self.holds = self.holds.of(found)
+
+    def _spans(self, account: str) -> list[Span]:
+        with self.reader() as reader:
+            return spans(reader.of(Service, account), 0, None)
 
     def keeps(self, content: Content) -> bool:
         """Whether what was recorded must not be destroyed."""
@@ -61,6 +81,10 @@ class Holding:
     async def run(self) -> None:
         """Tell of what is overdue, until cancelled."""
         while True:
+            try:
+                await self.locate()
+            except StoreError as error:
+                log.error("holds_not_located", reason=str(error), hint=error.hint)
             self.look()
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -83,6 +107,11 @@ class Holding:
 
     async def place(self, order: Order, by: str) -> Hold:
         """See `agent.views.holds.HoldControls`."""
+        if order.account is not None:
+            found = await asyncio.to_thread(self._spans, order.account)
+            if not found:
+                raise Refusal(404, "no account with a line has this reference")
+            self.holds = self.holds.of({**self.holds.accounts, order.account: found})
         hold = await self._changed(lambda: placed(order, self.new_id(), by, self.clock()))
         await self.auditing.note(by=by, use=AuditUse.HELD, subject=hold.id, reason="placed")
         return hold

@@ -37,7 +37,7 @@ COLUMNS: dict[str, list[str]] = {
     "leaf": "seq at commitment root".split(),
     "segment_root": "segment entries closed_at chain".split(),
     "deletion": "at of retention ground count oldest_at newest_at".split(),
-    "hold": "id lines kinds from_at until_at authority reference reviewer review_at lifted_at".split(),
+    "hold": "id account lines kinds from_at until_at authority reference reviewer review_at lifted_at".split(),
     "traffic": "day_at clock_hour direction number_class lines attempts answered carried_s".split(),
     "devices": "month_at vendor model firmware lines".split(),
     "aggregate": "at of period_at cells".split(),

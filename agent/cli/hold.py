@@ -26,7 +26,7 @@ By = Annotated[
 Review = Annotated[str, typer.Option(help="When it has to be looked at again: 2027-01-31, or 90d from now.")]
 
 #: The columns of the table; everything else is in `show` and in the JSON.
-_COLUMNS = "id lines kinds from_at until_at authority reference reviewer review_at lifted_at".split()
+_COLUMNS = "id account lines kinds from_at until_at authority reference reviewer review_at lifted_at".split()
 
 
 class Data(StrEnum):
@@ -41,11 +41,16 @@ class Data(StrEnum):
 @hold.command()
 def place(
     context: typer.Context,
-    lines: Annotated[list[str], typer.Option("--line", help="A line whose data are kept; may be given again.")],
     authority: Annotated[str, typer.Option(help="On whose authority, in words.")],
     reference: Annotated[str, typer.Option(help="The order's or the claim's own reference.")],
     reviewer: Annotated[str, typer.Option(help="Who has to say whether it is still needed.")],
     review: Review,
+    account: Annotated[
+        str | None, typer.Option(help="An account: each of its lines, while it is that account's.")
+    ] = None,
+    lines: Annotated[
+        list[str] | None, typer.Option("--line", help="A line whose data are kept; may be given again.")
+    ] = None,
     kinds: Annotated[
         list[Data] | None, typer.Option("--kind", help="Which data; may be given again. All of them without it.")
     ] = None,
@@ -62,7 +67,8 @@ def place(
     placed = ask(
         configured,
         "/holds/place",
-        lines=lines,
+        account=account,
+        lines=lines or [],
         kinds=[kind.value for kind in kinds or Data],
         from_at=instant(begin, "--from"),
         until_at=instant(end, "--until"),

@@ -1,8 +1,9 @@
 """The legal holds that stand: what they keep from being deleted, and which of them are overdue for review."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from agent.core.accounts.spans import Span
 from agent.core.records import (
     Access,
     Alarm,
@@ -38,6 +39,7 @@ _WORD_OF = {record.KIND: word for word, records in COVERED.items() for record in
 class Order:
     """What is to be held, as `agent.core.records.Hold` has it; instants in ms."""
 
+    account: str | None
     lines: tuple[str, ...]
     kinds: tuple[Kept, ...]
     from_at: int | None
@@ -50,29 +52,41 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """The holds that stand, by id; another one whenever one is placed, reviewed or lifted."""
+    """The holds that stand, by id; another one whenever one is placed, reviewed or lifted.
+
+    ``accounts`` are the lines of each account that one is on, in the times in which they are its.
+    """
 
     standing: Mapping[str, Hold] = field(default_factory=dict)
-    _of_line: Mapping[str, tuple[Hold, ...]] = field(init=False)
+    accounts: Mapping[str, Sequence[Span]] = field(default_factory=dict)
+    _of_line: Mapping[str, Sequence[tuple[Hold, Span]]] = field(init=False)
 
     def __post_init__(self) -> None:
-        of_line: dict[str, tuple[Hold, ...]] = {}
+        of_line: dict[str, list[tuple[Hold, Span]]] = {}
         for hold in self.standing.values():
-            for line in hold.lines:
-                of_line[line] = (*of_line.get(line, ()), hold)
+            own = [Span(line=line, begin=0, end=None) for line in hold.lines]
+            for span in (*own, *self.accounts.get(hold.account or "", ())):
+                of_line.setdefault(span.line, []).append((hold, span))
         object.__setattr__(self, "_of_line", of_line)
 
     def taken_up(self, holds: Iterable[Hold]) -> "Holds":
         """With these as they are now; one that was lifted stands no more."""
         standing = dict(self.standing) | {hold.id: hold for hold in holds}
-        return Holds({id: hold for id, hold in standing.items() if hold.lifted_at is None})
+        return Holds({id: hold for id, hold in standing.items() if hold.lifted_at is None}, self.accounts)
+
+    def of(self, accounts: Mapping[str, Sequence[Span]]) -> "Holds":
+        """With these lines of the accounts."""
+        return self if accounts == self.accounts else Holds(self.standing, accounts)
 
     def keeps(self, kind: str, line: str | None, begun_at: int, ended_at: int) -> bool:
         """Whether a record of ``line`` that tells of this time (ms, both ends) must not be deleted."""
         if line is None or line not in self._of_line:
             return False
         word = _WORD_OF.get(kind)
-        return any(word in hold.kinds and _touches(hold, begun_at, ended_at) for hold in self._of_line[line])
+        return any(
+            word in hold.kinds and _touches(hold, begun_at, ended_at) and _within(span, begun_at, ended_at)
+            for hold, span in self._of_line[line]
+        )
 
     def keeps_since(self, kind: str) -> int | None:
         """The first instant (ms) of which any record of ``kind`` may be kept; None where none is.
@@ -121,13 +135,14 @@ def placed(order: Order, id: str, by: str, at: int) -> Hold:
     Raises:
         ValueError: it ends before it begins, keeps nothing, or its review is not ahead, or further than a year.
     """
-    if not order.lines or not order.kinds:
-        raise ValueError("a hold keeps at least one kind of data of at least one line")
+    if not order.kinds or not (order.lines or order.account):
+        raise ValueError("a hold keeps at least one kind of data of an account or of at least one line")
     if order.from_at is not None and order.until_at is not None and order.until_at < order.from_at:
         raise ValueError("the time that a hold is about cannot end before it begins")
     _check_review(order.review_at, at)
     return Hold(
         id=id,
+        account=order.account,
         lines=tuple(dict.fromkeys(order.lines)),
         kinds=tuple(dict.fromkeys(order.kinds)),
         from_at=order.from_at,
@@ -149,3 +164,7 @@ def _check_review(review_at: int, at: int) -> None:
 def _touches(hold: Hold, begun_at: int, ended_at: int) -> bool:
     after = hold.from_at is None or ended_at >= hold.from_at
     return after and (hold.until_at is None or begun_at <= hold.until_at)
+
+
+def _within(span: Span, begun_at: int, ended_at: int) -> bool:
+    return ended_at >= span.begin and (span.end is None or begun_at < span.end)

@@ -43,8 +43,9 @@ class PurgeControls(Protocol):
 
 
 class _Place(Asked):
-    lines: Annotated[list[Endpoint], Field(min_length=1, max_length=_MOST_LINES)] = Field(
-        description=f"1 to {_MOST_LINES} names of endpoints"
+    account: Words | None = Field(None, description="an account's reference")
+    lines: Annotated[list[Endpoint], Field(max_length=_MOST_LINES)] = Field(
+        [], description=f"up to {_MOST_LINES} names of endpoints"
     )
     kinds: Annotated[list[Literal["calls", "registrations", "emergencies", "recordings"]], Field(min_length=1)] = Field(
         description="one or more of calls, registrations, emergencies, recordings"
@@ -79,6 +80,7 @@ def add(app: FastAPI, controls: HoldControls, purging: PurgeControls) -> None:
     async def _place(request: Request) -> Response:
         asked, by = await asking.read(request, _Place)
         order = Order(
+            account=asked.account,
             lines=tuple(asked.lines),
             kinds=tuple(Kept(kind) for kind in asked.kinds),
             from_at=asked.from_at,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.accounts.spans import Span
 from agent.core.holds import COVERED, REVIEW_MS, Holds, Order, placed
 from agent.core.records import RECORDS, Hold, Kept
 from tests.integration.purging import hold, holds
@@ -50,6 +51,20 @@ def test_a_record_is_kept_if_and_only_if_a_hold_says_so(
     assert holds(*standing).keeps(kind, line, begun_at, ended_at) is expected
 
 
+def test_a_hold_on_an_account_is_on_its_lines_while_they_are_its() -> None:
+    spans = {"A1": [Span(line="201", begin=10, end=20), Span(line="202", begin=15, end=None)]}
+    found = Holds().taken_up([replace(hold("a"), lines=(), account="A1", from_at=12)]).of(spans)
+    kept = [at for at in range(30) if found.keeps("call", "201", at, at)]
+    assert kept == list(range(12, 20))
+    assert [at for at in range(30) if found.keeps("call", "202", at, at)] == list(range(15, 30))
+    # a span of registration that reaches into its time
+    assert found.keeps("registration", "201", 19, 25)
+    assert not found.keeps("registration", "201", 20, 25)
+    assert not found.keeps("call", "203", 15, 15)
+    lifted = found.taken_up([found.lifted("a", "sam", "settled", AT)])
+    assert not lifted.keeps("call", "201", 15, 15)
+
+
 def test_a_hold_that_was_lifted_keeps_nothing_and_the_others_go_on() -> None:
     both = holds(hold("a", "201"), hold("b", "202"))
     lifted = both.lifted("a", "sam", "settled", AT)
@@ -82,6 +97,7 @@ def test_a_review_is_ahead_and_within_a_year(ahead: int) -> None:
 
 def order(**changes: object) -> Order:
     values: dict[str, object] = {
+        "account": None,
         "lines": ("201", "201", "202"),
         "kinds": (Kept.CALLS, Kept.CALLS),
         "from_at": None,

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from agent import app
 from agent.config import Config
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.records import Alarm, Hold
+from agent.core.records import Account, Alarm, Hold, Service
 from agent.duties import retention
 from agent.duties.retention import Purger
 from agent.holds import Holding, Purging
@@ -49,7 +49,7 @@ class Held:
             new_id=app.new_id,
         )
         with reader() as left:
-            self.holding.restore(left.open(Hold))
+            self.holding.holds = self.holding.holds.taken_up(left.open(Hold))
         purger = Purger(
             store=agent.pipeline._store,
             reader=reader,
@@ -159,6 +159,32 @@ async def test_what_is_held_is_kept_by_the_purge_until_the_hold_is_lifted(held: 
     assert left(run.store, "call") == []
 
 
+async def test_a_hold_on_an_account_is_on_each_line_that_is_its(held: Held) -> None:
+    run = held.agent
+    old = run.now - 400 * DAY_MS
+    await run.pipeline._store.commit(
+        [
+            Account(id="a", account="A1001", opened_at=0),
+            Service(id="s", account="A1001", line="201", from_at=0, until_at=old + 2),
+            call("a", old),
+            call("b", old + 5),
+            call("c", old, line="202"),
+        ],
+        durable=True,
+    )
+    one_sentence(await run.run("hold", "place", "--account", "A9", *ORDER), 6, "no account")
+    await run.json("hold", "place", "--account", "A1001", *ORDER)
+    await run.json("purge")
+    assert left(run.store, "call") == ["a"]
+    # a line that becomes its later
+    await run.pipeline._store.commit(
+        [Service(id="t", account="A1001", line="203", from_at=0), call("d", old, line="203")], durable=True
+    )
+    await held.holding.locate()
+    await run.json("purge")
+    assert left(run.store, "call") == ["a", "d"]
+
+
 async def test_past_its_review_date_a_hold_is_an_alarm_until_it_is_reviewed_and_is_in_force_all_the_while(
     held: Held,
 ) -> None:
@@ -187,6 +213,7 @@ async def test_past_its_review_date_a_hold_is_an_alarm_until_it_is_reviewed_and_
 BAD = {
     "no such line": (*PLACE[:2], "--line", "two words", *ORDER),
     "a line break": (*PLACE, "--authority", "a\nb\x07"),
+    "neither line nor account": ("hold", "place", *ORDER),
     "no authority": (*PLACE, "--authority", "  "),
     "a review that was": (*PLACE, "--review", "2020-01-01"),
     "a review that is far": (*PLACE, "--review", "400d"),

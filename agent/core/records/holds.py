@@ -43,3 +43,6 @@ class Hold:
     lifted_at: Annotated[int | None, "when it was lifted; what it kept goes by its term"] = None
     lifted_by: Annotated[str | None, "who lifted it"] = None
     lifted_why: Annotated[str | None, "why it was lifted"] = None
+    account: Annotated[str | None, "whose data are kept: of each line while it is that account's; none: of lines"] = (
+        None
+    )

@@ -1149,17 +1149,17 @@ SELECT count(*) FROM totals;
 -- name: upsert_hold
 INSERT INTO holds (
     id, lines, kinds, from_at, until_at, authority, reference, placed_at, placed_by, reviewer,
-    review_at, reviewed_at, reviewed_by, lifted_at, lifted_by, lifted_why
+    review_at, reviewed_at, reviewed_by, lifted_at, lifted_by, lifted_why, account
 ) VALUES (
     :id, :lines, :kinds, :from_at, :until_at, :authority, :reference, :placed_at, :placed_by, :reviewer,
-    :review_at, :reviewed_at, :reviewed_by, :lifted_at, :lifted_by, :lifted_why
+    :review_at, :reviewed_at, :reviewed_by, :lifted_at, :lifted_by, :lifted_why, :account
 ) ON CONFLICT (id) DO UPDATE SET
     lines = excluded.lines, kinds = excluded.kinds, from_at = excluded.from_at,
     until_at = excluded.until_at, authority = excluded.authority, reference = excluded.reference,
     placed_at = excluded.placed_at, placed_by = excluded.placed_by, reviewer = excluded.reviewer,
     review_at = excluded.review_at, reviewed_at = excluded.reviewed_at,
     reviewed_by = excluded.reviewed_by, lifted_at = excluded.lifted_at, lifted_by = excluded.lifted_by,
-    lifted_why = excluded.lifted_why;
+    lifted_why = excluded.lifted_why, account = excluded.account;
 
 -- name: open_hold
 SELECT * FROM holds WHERE lifted_at IS NULL;

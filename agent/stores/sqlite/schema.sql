@@ -461,7 +461,8 @@ CREATE TABLE holds (
     reviewed_by TEXT,
     lifted_at   TEXT,
     lifted_by   TEXT,
-    lifted_why  TEXT
+    lifted_why  TEXT,
+    account     TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX holds_begin ON holds (placed_at);
