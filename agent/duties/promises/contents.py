@@ -5,31 +5,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agent.duties.promises.result import Result, Scene, judged, some
+from agent.duties.traces import traces
 
-#: What SIP (RFC 3261), SDP (RFC 8866) and its bodies begin with or cannot do without.
-MARKERS: tuple[bytes, ...] = (
-    *(b"v=0\r\no=", b"v=0\no=", b"\r\nm=audio ", b"Content-Type: text/", b"Content-Type: application/", b"<sip:"),
-    *(b"<sips:", b"SIP/2.0", b"MESSAGE sip:", b"REGISTER sip:", b"INVITE sip:", b"Call-ID:", b"Via: "),
+#: What SIP (RFC 3261), SDP (RFC 8866) and their bodies cannot do without.
+MARKERS: tuple[str, ...] = (
+    *("v=0\r\no=", "v=0\no=", "\r\nm=audio ", "Content-Type: text/", "Content-Type: application/", " <sip:", " <sips:"),
+    *("SIP/2.0", "MESSAGE sip:", "REGISTER sip:", "INVITE sip:", "\r\nCall-ID: ", "\r\nVia: "),
 )
-_PIECE_BYTES = 1 << 20
-_OVERLAP_BYTES = max(map(len, MARKERS)) - 1
 
 
 def p13(scene: Scene) -> Result:
     """The bytes of the store, of what lies beside it, and of the running agent's log."""
     files = [*beside(scene.places.store), *beside(scene.places.keyring), *logs(scene.pid)]
-    size = 0
-    found: dict[bytes, int] = {}
-    for path in dict.fromkeys(files):
-        for piece in pieces(path):
-            size += len(piece)
-            for marker in MARKERS:
-                if marker in piece:
-                    found[marker] = found.get(marker, 0) + 1
-    kinds = ", ".join(repr(marker.decode()) for marker in found)
+    files = list(dict.fromkeys(files))
+    found = {MARKERS[trace.needle] for trace in traces(files, MARKERS)}
+    kinds = ", ".join(repr(marker) for marker in sorted(found))
     faults = [f"what only SIP messages hold was found: {kinds}"] if found else []
-    size_mb = size / 1e6
+    size_mb = sum(map(_size, files)) / 1e6
     return judged("P13", faults, f"{len(files)} files of {size_mb:.1f} MB searched for {len(MARKERS)} markers")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def beside(path: Path) -> list[Path]:
@@ -50,18 +50,6 @@ def logs(pid: int | None) -> list[Path]:
         if target.is_file():
             found.append(target)
     return list(dict.fromkeys(found))
-
-
-def pieces(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, each piece with the end of the one before."""
-    try:
-        with path.open("rb") as file:
-            tail = b""
-            while piece := file.read(_PIECE_BYTES):
-                yield tail + piece
-                tail = (tail + piece)[-_OVERLAP_BYTES:]
-    except FileNotFoundError:
-        return
 
 
 def p14(scene: Scene) -> Result:

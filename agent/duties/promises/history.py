@@ -38,7 +38,7 @@ def _wrong(leg: tuple[Value, ...]) -> Iterator[str]:
     if number_class == NumberClass.EMERGENCY and billable:
         yield "emergency calls with billable seconds"
     if direction != Direction.OUTGOING and itemised:
-        yield "legs on a bill that went not out"
+        yield "legs on a bill that did not go out"
 
 
 def _waiting(file: Path, at: int) -> tuple[int, int]:
