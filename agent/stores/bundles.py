@@ -1,7 +1,5 @@
 """What leaves to a third party, as files: each bundle a folder, whole and hashed before it has its name."""
 
-import csv
-import io
 import json
 import os
 import shutil
@@ -10,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from agent.core.spreadsheet import row
 from agent.ports import StoreError
 from agent.stores.vault.opening import sync_folder
 
@@ -91,19 +90,12 @@ class Bundles:
         return self.root / (id + _PART)
 
 
-def cell(value: object) -> str:
-    """A value as a spreadsheet shows it and computes nothing of it: what could be a formula gets an apostrophe."""
-    text = "" if value is None else json.dumps(value) if isinstance(value, list | dict) else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
 def _csv(rows: list[Row]) -> str:
-    written = io.StringIO()
-    if rows:
-        writer = csv.writer(written)
-        writer.writerow(rows[0])
-        writer.writerows([cell(value) for value in row.values()] for row in rows)
-    return written.getvalue()
+    return "".join([row(rows[0]), *(row(map(_cell, each.values())) for each in rows)]) if rows else ""
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value) if isinstance(value, list | dict) else value
 
 
 def _write(path: Path, text: str) -> str:

@@ -28,7 +28,6 @@ from agent.core.records import (
     Service,
 )
 from agent.ports import StoreError
-from agent.stores.bundles import cell
 from agent.views import unix
 from tests.integration.commands import one_sentence
 from tests.integration.registered import Registered, registered
@@ -620,13 +619,6 @@ async def test_the_powers_are_listed_with_their_sources(agent: Registered) -> No
     assert "general information power" in listed["fsma_165"]["refused"]
     table = await agent.run("disclose", "powers")
     assert "court_order" in table.stdout
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_no_cell_is_a_formula(start: str) -> None:
-    assert cell(f"{start}1") == f"'{start}1"
-    assert cell("1" + start) == "1" + start
-    assert cell(None) == ""
 
 
 def test_the_login_that_a_process_came_in_by_is_the_kernels_word() -> None:
