@@ -99,7 +99,7 @@ class Disclosures:
     async def propose(self, asked: Proposal, who: Who) -> Disclosure:
         """See `agent.views.disclosures.DisclosureControls`."""
         id, now = self.new_id(), self.clock()
-        scope = await asyncio.to_thread(self._of_account, asked.account, asked.scope)
+        scope = await asyncio.to_thread(self._scoped, asked, now)
         entry = Disclosure(
             id=id,
             disclosure=id,
@@ -247,7 +247,7 @@ class Disclosures:
             return next((each for each in reader.find(Consent, id) if each.id == id), None)
 
     def _allowed(self, entry: Disclosure, scope: Scope) -> None:
-        why = disclosure.scope_refusal(scope)
+        why = disclosure.scope_refusal(scope, of_emergency=bool(entry.emergency))
         if why is None and entry.consent:
             with self.reader() as reader:
                 # Of an account's own time alone: what its lines were before is not in the scope then.
@@ -264,14 +264,21 @@ class Disclosures:
         if why is not None:
             raise Refusal(409, why)
 
-    def _of_account(self, account: str, scope: Scope) -> Scope:
-        """The scope with the lines that were of ``account`` in its time, where one is named."""
-        if not account:
+    def _scoped(self, asked: Proposal, now: int) -> Scope:
+        """The scope with what the emergency call, or the account, that it is about has to say."""
+        scope = asked.scope
+        if sum(map(bool, (scope.lines, asked.account, asked.emergency))) > 1:
+            raise Refusal(409, "a disclosure is about lines, an account or an emergency call, not about two of them")
+        if asked.emergency:
+            call = self._emergency(asked.emergency)
+            if call is None:
+                raise Refusal(404, "no emergency call of this id is stored")
+            until = max(now, call.started_at + 1)
+            return replace(scope, lines=disclosure.lines_of(call), since_at=call.started_at, until_at=until)
+        if not asked.account:
             return scope
-        if scope.lines:
-            raise Refusal(409, "a disclosure is about an account or about lines, not both")
         with self.reader() as reader:
-            lines = disclosure.windows(scope, account, reader.of(Service, account))
+            lines = disclosure.windows(scope, asked.account, reader.of(Service, asked.account))
         if not lines:
             raise Refusal(404, "no line was of that account in that time")
         return replace(scope, lines=tuple(sorted(lines)))

@@ -37,7 +37,6 @@ Party = Annotated[str, typer.Option(help="Who is told, by name.")]
 def propose(
     context: typer.Context,
     party: Party,
-    since: Annotated[str, typer.Option(help="Since when: 2026-11-22T08:00:00Z, 2026-11-22, 90m, 12h, 7d.")],
     reference: Annotated[str, typer.Option(help="Their own reference of the order, authorisation or request.")],
     reason: Reason,
     by: By,
@@ -45,13 +44,18 @@ def propose(
     account: Annotated[
         str | None, typer.Option(help="Instead of lines: those of an account, while they were its.")
     ] = None,
+    emergency: Annotated[
+        str | None, typer.Option(help="Instead: the id of an emergency call; its line, from its begin until now.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Since when: 2026-11-22T08:00:00Z, 2026-11-22, 90m, 12h, 7d.")
+    ] = None,
     until: Annotated[str, typer.Option(help="Until before when.")] = "0m",
     power: Annotated[str, typer.Option(help="The power; `disclose powers` lists them.")] = "",
     authority: Annotated[str, typer.Option(help=f"Who holds it: {', '.join(Authority)}.")] = "",
     consent: Annotated[str | None, typer.Option(help="Instead of a power: the id of the customer's consent.")] = None,
     kinds: Kinds = None,
     fields: Annotated[list[str] | None, typer.Option("--field", help="One field, as call.started_at.")] = None,
-    emergency: Annotated[str | None, typer.Option(help="The id of the emergency call that it is about.")] = None,
     secret_until: Annotated[str | None, typer.Option(help="A day before which nobody may be told of it.")] = None,
     json: Json = False,
     config: ConfigPath = None,
@@ -59,8 +63,10 @@ def propose(
     """Propose that something leaves; another person must release it."""
     if bool(power) == bool(consent):
         fail(USAGE, "a disclosure takes either --power (with --authority) or --consent")
-    if bool(lines) == bool(account):
-        fail(USAGE, "a disclosure is about either --line or --account")
+    if sum(map(bool, (lines, account, emergency))) != 1:
+        fail(USAGE, "a disclosure is about one of --line, --account or --emergency")
+    if since is None and emergency is None:
+        fail(USAGE, "say with --since of what time it is")
     named = list(fields or ())
     for kind in kinds or ():
         if kind not in KINDS:
@@ -80,8 +86,8 @@ def propose(
         emergency=emergency,
         account=account,
         lines=lines,
-        since=instant(since),
-        until=instant(until),
+        since=None if emergency else instant(since),
+        until=None if emergency else instant(until),
         fields=named,
         reason=reason,
         secret_until=None if secret_until is None else _day(secret_until),

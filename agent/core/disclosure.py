@@ -64,9 +64,9 @@ def fields_of(kind: str) -> tuple[str, ...]:
     return tuple(f"{kind}.{rule.name}" for rule in rules(_OF_KIND[kind]) if rule.readers is not NOBODY)
 
 
-def scope_refusal(scope: Scope) -> str | None:
-    """What is wrong with the scope itself, in one sentence."""
-    if not scope.lines:
+def scope_refusal(scope: Scope, *, of_emergency: bool = False) -> str | None:
+    """What is wrong with the scope itself, in one sentence; the line of an emergency call may not be known."""
+    if not scope.lines and not of_emergency:
         return "a disclosure is about at least one line"
     if scope.since_at >= scope.until_at:
         return "the time that a disclosure is about ends after it begins"
@@ -133,9 +133,14 @@ def power_refusal(
         return "a rehearsal is no emergency call"
     if emergency.ended_at is not None and now >= emergency.ended_at + EMERGENCY_MS:
         return "the hour after this emergency call is over: it takes another power now"
-    if scope.lines != (emergency.line,):
+    if scope.lines != lines_of(emergency):
         return "the scope is wider than the exemption: it covers the line of this emergency call alone"
     return None
+
+
+def lines_of(emergency: Emergency) -> tuple[str, ...]:
+    """The line of an emergency call, where it is known."""
+    return () if emergency.line is None else (emergency.line,)
 
 
 def second_refusal(proposal: Disclosure, by: str, login: str) -> str | None:

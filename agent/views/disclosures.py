@@ -29,7 +29,8 @@ class Who:
 class Proposal:
     """What is to leave, to whom, and by which right: a ``consent``, or a ``power`` and its ``authority``.
 
-    With an ``account`` the scope has no lines of its own: it is about those of the account, while they were its.
+    With an ``account`` the scope has no lines of its own: it is about those of the account, while they were its; with
+    an ``emergency`` about the line of that call, from its begin.
     """
 
     party: str
@@ -120,8 +121,8 @@ class _Propose(_Named):
     emergency: Id | None = None
     account: _Account | None = None
     lines: _Lines = Field(default_factory=list)
-    since: _Instant = Field(description="milliseconds since 1970")
-    until: _Instant = Field(description="milliseconds since 1970")
+    since: _Instant = Field(0, description="milliseconds since 1970")
+    until: _Instant = Field(0, description="milliseconds since 1970")
     fields: _Texts = Field(description="a list of fields, each as kind.field")
     reason: Words
     secret_until: _Instant | None = Field(None, description="milliseconds since 1970")

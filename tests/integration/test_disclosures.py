@@ -84,8 +84,9 @@ def emergency(**changes: Any) -> Emergency:
 
 
 async def proposed(agent: Registered, *more: str) -> str:
-    """Propose by Sam; the id."""
-    (entry,) = await agent.json("disclose", "propose", "--line", "201", *SINCE, *WHY, *SAM, *more)
+    """Propose by Sam, of line 201 unless it is of an emergency call; the id."""
+    about = () if "--emergency" in more else ("--line", "201", *SINCE)
+    (entry,) = await agent.json("disclose", "propose", *about, *WHY, *SAM, *more)
     return str(entry["id"])
 
 
@@ -254,7 +255,6 @@ REFUSALS = [
     (("--power", "ofcom", "--authority", "ofcom", "--kind", "service"), "does not cover service"),
     (("--power", "ipa_60a", "--authority", "police"), "until when it stays secret"),
     (("--power", "court_order", "--authority", "court", "--secret-until", "2020-01-01"), "in the future"),
-    (("--power", "court_order", "--authority", "court", "--emergency", "e1e1"), "name none"),
     (("--power", "emergency", "--authority", "police"), "does not cover call"),
     (("--power", "court_order", "--authority", "court", "--field", "call.content"), "no such field"),
     (("--consent", "00ff"), "no such consent"),
@@ -308,9 +308,7 @@ async def test_the_emergency_exemption_ends_with_its_hour(agent: Registered) -> 
         *("--power", "emergency", "--authority", "ambulance", "--party", "Yorkshire Ambulance", "--reference", "inc 9"),
         *("--kind", "emergency", "--kind", "detail"),
     )
-    late = await agent.run(
-        *("disclose", "propose", "--line", "201", *SINCE, *WHY, *SAM, *asked, "--emergency", "e2" * 8)
-    )
+    late = await agent.run("disclose", "propose", *WHY, *SAM, *asked, "--emergency", "e2" * 8)
     one_sentence(late, 1, "hour after this emergency call is over")
     entry = await released(agent, *asked, "--emergency", "e1" * 8)
     told = json.loads((Path(entry["folder"]) / "disclosure.json").read_text())["records"]
@@ -322,6 +320,27 @@ async def test_the_emergency_exemption_ends_with_its_hour(agent: Registered) -> 
         await agent.run("disclose", "release", second, *WHY, *KIM), 1, "hour after this emergency call is over"
     )
     assert bundles(agent) == [entry["disclosure"]]
+
+
+async def test_an_emergency_whose_line_nobody_knows_is_disclosed_as_well(agent: Registered) -> None:
+    await agent.keep(emergency(line=None), Detail(id="d1", emergency="e1" * 8, cli="01134960000", until_at=AT + HOUR))
+    asked = (
+        *("--power", "emergency", "--authority", "police", "--party", "West Yorkshire Police", "--reference", "log 3"),
+        *("--kind", "emergency", "--kind", "detail", "--emergency", "e1" * 8),
+    )
+    entry = await released(agent, *asked)
+    told = json.loads((Path(entry["folder"]) / "disclosure.json").read_text())["records"]
+    assert [row["cli"] for row in told["detail"]] == ["01134960000"]
+    assert entry["lines"] == ""
+    other = await agent.run("disclose", "propose", *WHY, *SAM, *ORDER, "--kind", "call", "--emergency", "e1" * 8)
+    one_sentence(other, 1, "name none")
+    unknown = await agent.run("disclose", "propose", *WHY, *SAM, *asked[:-1], "00ff")
+    one_sentence(unknown, 6, "no emergency call of this id")
+    both = {"party": "p", "power": "emergency", "authority": "police", "reference": "r", "reason": "x", "by": "Sam"}
+    refused = await agent.asked(
+        "/disclosures/propose", both | {"fields": ["emergency.id"], "lines": ["202"], "emergency": "e1" * 8}
+    )
+    assert (refused.status_code, "not about two of them" in refused.text) == (409, True)
 
 
 # Consents
@@ -379,7 +398,9 @@ async def test_of_an_account_leaves_what_was_its_own_and_nothing_of_who_had_the_
     assert {row["account"] for row in told["service"]} == {"A1001"}
     nobody = (*asked[:-1], "A7777", "--kind", "call")
     one_sentence(await agent.run(*nobody), 6, "no line was of that account")
-    one_sentence(await agent.run(*asked, "--line", "201", "--kind", "call"), 2, "either --line or --account")
+    one_sentence(
+        await agent.run(*asked, "--line", "201", "--kind", "call"), 2, "one of --line, --account and --emergency"
+    )
 
 
 async def test_an_account_consents_for_itself_alone(agent: Registered) -> None:
