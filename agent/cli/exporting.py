@@ -1,4 +1,7 @@
-"""Gathers a customer's copy: records from the running agent, recordings through it, sound files from the spool."""
+"""Gathers a customer's copy: records from the running agent, recordings through it, sound files from the spool.
+
+What is erased of the spool is erased here as well.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +19,7 @@ from agent.core.copying import OF_ACCOUNT, OF_LINE, columns
 from agent.core.instants import rfc3339
 from agent.core.inventory import notice
 from agent.core.records import Content
-from agent.duties.voicemail import Box, SpoolError, sounds
+from agent.duties.voicemail import Box, SpoolError, empty, sounds
 
 _DAY_MS = 86_400_000
 _KINDS = {kind.KIND: kind for kind in (*OF_LINE, *OF_ACCOUNT)}
@@ -80,6 +83,18 @@ def export(
         notes = _ALWAYS if sole_user else (*_ALWAYS, _WITHOUT)
         copy.finish(about, copies.page(about, counts, notice(terms_of(config), "we").parts, notes))
     return {"folder": to, "records": records, "sounds": len(recordings) + spoken, "delete_by": until}
+
+
+def emptied(config: Config, boxes: Sequence[Box], *, dry_run: bool) -> Iterator[dict[str, Any]]:
+    """Erase these mailboxes, greetings and all; for each how many files went."""
+    for context, name in boxes:
+        spool = config.voicemail.spool_dir
+        assert isinstance(spool, Path)
+        try:
+            count = empty(spool, (context, name), dry_run=dry_run)
+        except SpoolError as error:
+            fail(PROBLEMS, f"the mailbox {shown.printable(name)}: {error}")
+        yield {"kind": "voicemail", "count": count, "stays": None, "until": None}
 
 
 def _heard(kind: str, rows: Iterator[dict[str, Any]], recordings: list[str]) -> Iterator[dict[str, Any]]:

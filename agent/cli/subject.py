@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from itertools import chain
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +35,9 @@ Id = Annotated[str, typer.Argument(help="The id of a request, or its first lette
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with who you are.")]
 By = Annotated[
     str | None, typer.Option(envvar="TELEPHONY_AGENT_BY", help="Your name; the login that you use is added to it.")
+]
+Mailboxes = Annotated[
+    list[str] | None, typer.Option(help="A mailbox of the customer, 201@default; may be given more than once.")
 ]
 How = "How it was checked who asks, in words; no copies of papers, no numbers of them."
 
@@ -198,9 +202,7 @@ def export(
             help="It was found that the customer alone uses the lines: calls to helplines, freephone and 999 as well.",
         ),
     ] = False,
-    mailbox: Annotated[
-        list[str] | None, typer.Option(help="A mailbox of the customer, 201@default; may be given more than once.")
-    ] = None,
+    mailbox: Mailboxes = None,
     by: By = None,
     json: Json = False,
     config: ConfigPath = None,
@@ -257,19 +259,22 @@ def erase(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; say what would go and what would stay.")
     ] = False,
+    mailbox: Mailboxes = None,
     by: By = None,
     json: Json = False,
     config: ConfigPath = None,
 ) -> None:
     """Erase what is kept of the account, for ever; of what has to stay it says why, and until when."""
     configured = settings(context, config, secrets_required=False)
+    boxes = [exporting.box(configured, each) for each in mailbox or []]
     found = stream(configured, "POST", "/subjects/erase", id=whole(configured, id), dry_run=dry_run, by=by)
+    fates = chain(found, exporting.emptied(configured, boxes, dry_run=dry_run))
     if json:
-        for each in found:
+        for each in fates:
             line(dumps(each, ensure_ascii=False))
         return
     table = shown.grid(_FATES)
-    for each in found:
+    for each in fates:
         went = "would go" if dry_run else "went"
         values = (each["kind"], each["count"], each["stays"] or went, each["until"])
         table.add_row(*(shown.cell(value) for value in values))

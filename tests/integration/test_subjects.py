@@ -14,6 +14,7 @@ import pytest
 from agent.core.instants import rfc3339
 from agent.core.records import Calls, Content, ContentState, NumberClass
 from agent.duties import copies
+from agent.duties.voicemail import SpoolError, empty
 from tests.integration.commands import desk, one_sentence
 from tests.integration.customers import CONTENT, call, optin, recording, registration
 from tests.integration.requested import Requested, requested
@@ -261,3 +262,52 @@ async def test_nothing_is_put_right_of_another_account_or_unasked(asked: Request
         one_sentence(await asked.agent.run("subject", "rectify", *arguments), code, words)
     assert (asked.agent.stored("service"), asked.agent.stored("optin")) == before
     assert "rectified" not in [each["use"] for each in asked.agent.stored("audit")]
+
+
+# -- mailboxes ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_mailbox_goes_with_its_greetings_and_no_other_does(asked: Requested) -> None:
+    folder = asked.agent.folder
+    for box in ("201", "202"):
+        (folder / "spool" / "default" / box / "INBOX").mkdir(parents=True)
+        (folder / "spool" / "default" / box / "INBOX" / "msg0000.wav").write_bytes(b"message")
+        (folder / "spool" / "default" / box / "unavail.wav").write_bytes(b"greeting")
+    (folder / "spool" / "default" / "201" / "busy.wav").symlink_to(folder / "agent.toml")
+    with (folder / "agent.toml").open("a") as settings:
+        settings.write('[voicemail]\nspool_dir = "spool"\n')
+    id = await identified(asked, "erasure")
+    before = files(folder / "spool")
+    dry = await asked.agent.json("subject", "erase", id, "--mailbox", "201@default", "--dry-run")
+    assert dry[-1] == {"kind": "voicemail", "count": 3, "stays": None, "until": None}
+    assert files(folder / "spool") == before
+    done = await asked.agent.json("subject", "erase", id, "--mailbox", "201@default")
+    assert done[-1] == dry[-1]
+    assert sorted(files(folder / "spool")) == ["default/202/INBOX/msg0000.wav", "default/202/unavail.wav"]
+    assert (folder / "agent.toml").exists(), "what a link names stays"
+    assert not list((folder / "spool").rglob(".lock"))
+    one_sentence(await asked.agent.run("subject", "erase", id, "--mailbox", "203@default"), 1, "cannot be erased")
+
+
+async def test_a_mailbox_goes_only_with_a_request_that_may_erase(asked: Requested) -> None:
+    folder = asked.agent.folder
+    (folder / "spool" / "default" / "201").mkdir(parents=True)
+    (folder / "spool" / "default" / "201" / "unavail.wav").write_bytes(b"greeting")
+    with (folder / "agent.toml").open("a") as settings:
+        settings.write('[voicemail]\nspool_dir = "spool"\n')
+    unknown = await asked.opened("erasure")
+    done = await asked.agent.run("subject", "erase", unknown, "--mailbox", "201@default")
+    one_sentence(done, 1, "nobody has checked who asks")
+    assert len(files(folder / "spool")) == 1
+
+
+def test_a_mailbox_that_is_in_use_is_waited_for_and_then_told(tmp_path: Path) -> None:
+    inbox = tmp_path / "default" / "201" / "INBOX"
+    inbox.mkdir(parents=True)
+    (inbox / "msg0000.wav").write_bytes(b"message")
+    (inbox / ".lock").write_bytes(b"")
+    with pytest.raises(SpoolError, match="somebody is in the mailbox"):
+        empty(tmp_path, ("default", "201"), wait_s=0.0)
+    assert (inbox / "msg0000.wav").exists()
+    (inbox / ".lock").unlink()
+    assert empty(tmp_path, ("default", "201")) == 1

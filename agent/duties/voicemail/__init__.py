@@ -2,6 +2,7 @@
 
 from agent.duties.voicemail.asterisk import Asterisk, Pbx
 from agent.duties.voicemail.copying import sounds
+from agent.duties.voicemail.emptying import empty
 from agent.duties.voicemail.message import Terms
 from agent.duties.voicemail.purge import Box, Order, Report, SpoolBusy, SpoolError, purge
 from agent.duties.voicemail.report import Counts
@@ -20,6 +21,7 @@ __all__ = [
     "SpoolError",
     "Terms",
     "connected",
+    "empty",
     "purge",
     "run",
     "sounds",
