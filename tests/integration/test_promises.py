@@ -418,6 +418,10 @@ def test_p20_sound_that_is_held_may_stay(promised: Promised) -> None:
     promised.broken("P20", "1 recordings of class user")
     promised.keep(hold())
     promised.kept("P20")
+    promised.keep(hold(lines=(), account="A1"), ACCOUNT, replace(LINE, until_at=AT - 99 * DAY_MS, from_at=0))
+    promised.broken("P20", "1 recordings of class user")
+    promised.keep(replace(LINE, until_at=AT - 91 * DAY_MS, from_at=0))
+    promised.kept("P20")
     promised.keep(hold(lifted_at=AT))
     promised.broken("P20", "1 recordings of class user")
 

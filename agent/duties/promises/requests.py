@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 from agent.core.erasing import GOES, begun_at, stay
-from agent.core.holds import Holds
 from agent.core.instants import from_rfc3339
-from agent.core.records import INSTANTS, Account, Hold, Record, Request
+from agent.core.records import INSTANTS, Account, Record, Request
 from agent.duties.erasing import Entry, Ledger
+from agent.duties.promises.holding import standing
 from agent.duties.promises.result import DAY_MS, HOUR_MS, Result, Scene, Survey, judged, some
 
 #: An erasure that was written down so lately may be under way.
@@ -45,7 +45,7 @@ def _written_at(scene: Scene) -> int | None:
 
 def _back(scene: Scene, survey: Survey, ledger: Ledger, entries: Sequence[Entry]) -> Iterator[Record]:
     """The records of lines and accounts that the ledger names, and that need not stay."""
-    holds = Holds().taken_up(record for record in survey.read(Hold.KIND) if isinstance(record, Hold))
+    holds = standing(survey)
     erased: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         erased[entry.of].append(entry)

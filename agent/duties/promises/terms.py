@@ -1,11 +1,10 @@
 """P06, P20: nothing stays longer than its class says, but for what a legal hold keeps, and nothing goes sooner."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from agent.core.instants import from_rfc3339
+from agent.core.instants import from_rfc3339, rfc3339
 from agent.core.records import (
     RECORDS,
     Access,
@@ -17,7 +16,6 @@ from agent.core.records import (
     Call,
     Consent,
     Content,
-    ContentClass,
     ContentState,
     Deletion,
     Detail,
@@ -28,7 +26,6 @@ from agent.core.records import (
     Failure,
     Ground,
     Hold,
-    Kept,
     Leaf,
     Look,
     Notice,
@@ -49,6 +46,7 @@ from agent.core.records import (
     retentions,
 )
 from agent.duties.promises import bundles
+from agent.duties.promises.holding import standing
 from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, judged, some
 
 #: The instant from which each kind's term counts; while a row has none it is open, and stays.
@@ -198,19 +196,14 @@ def _early(scene: Scene, survey: Survey) -> tuple[int, int]:
 
 
 def _sound_over(scene: Scene, survey: Survey) -> Iterator[_Over]:
-    held = set(_lines_held(survey))
-    over: dict[str, list[str]] = {}
-    for state, kind, line, at in survey.raw(Content.KIND, "state", "kept_as", "line", "stored_at"):
-        if state == ContentState.KEPT and line not in held:
-            term = scene.terms.content_days[ContentClass(str(kind))] * DAY_MS + MARGIN_MS
-            if from_rfc3339(str(at)) < scene.at - term:
-                over.setdefault(str(kind), []).append(str(at))
+    holds = standing(survey)
+    over: dict[str, list[int]] = {}
+    for content in survey.read(Content.KIND):
+        if not isinstance(content, Content) or content.state is not ContentState.KEPT or content.kept_as is None:
+            continue
+        begun = content.stored_at
+        late = begun < scene.at - scene.terms.content_days[content.kept_as] * DAY_MS - MARGIN_MS
+        if late and not holds.keeps(Content.KIND, content.line, begun, begun):
+            over.setdefault(content.kept_as, []).append(begun)
     for kind, since in over.items():
-        yield _Over(kind="recordings", retention=kind, count=len(since), oldest=min(since))
-
-
-def _lines_held(survey: Survey) -> Iterator[str]:
-    """The lines whose recordings a legal hold keeps."""
-    for lines, kinds, lifted in survey.raw(Hold.KIND, "lines", "kinds", "lifted_at"):
-        if lifted is None and Kept.RECORDINGS in json.loads(str(kinds)):
-            yield from json.loads(str(lines))
+        yield _Over(kind="recordings", retention=kind, count=len(since), oldest=rfc3339(min(since)))
