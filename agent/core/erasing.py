@@ -14,6 +14,7 @@ from agent.core.records import (
     Account,
     Call,
     Calls,
+    Consent,
     Content,
     Emergency,
     OptIn,
@@ -21,6 +22,7 @@ from agent.core.records import (
     Recording,
     RecordingState,
     Registration,
+    Request,
     RetentionClass,
     Service,
     Text,
@@ -42,6 +44,7 @@ class Why(StrEnum):
     SAFETY = "calls to the emergency services are kept to show that help was got"
     TAX = "tax law asks for records of what was supplied; there is no number in them"
     CONTRACT = "the contract runs"
+    PROOF = "it shows that what was done was agreed to, or answered"
     #: A legal hold may have to stay secret, so this says no more of it.
     LAW = "a legal obligation"
 
@@ -84,6 +87,13 @@ def stay(record: Record, holds: Holds, days: Callable[[RetentionClass], int]) ->
 def contract_stay(account: Account) -> Stay | None:
     """Why ``account``, and what says which lines and numbers are its own, stays; None: all of it goes."""
     return Stay(why=Why.CONTRACT, until=None) if account.closed_at is None else None
+
+
+def proof_stay(record: Consent | Request, days: Callable[[RetentionClass], int]) -> Stay:
+    """Why a consent to tell a third party, or a request, stays; until when, once it is over."""
+    ended = record.closed_at if isinstance(record, Request) else record.withdrawn_at or record.expires_at
+    until = None if ended is None else ended + days(record.RETENTION) * _DAY_MS
+    return Stay(why=Why.PROOF, until=until)
 
 
 def begun_at(record: Record) -> int:

@@ -16,17 +16,19 @@ from typing import Protocol
 import structlog
 
 from agent.core.accounts import Span, spans
-from agent.core.erasing import GOES, STAYS, Fate, Stay, begun_at, contract_stay, stay, summed
+from agent.core.erasing import GOES, STAYS, Fate, Stay, begun_at, contract_stay, proof_stay, stay, summed
 from agent.core.holds import Holds
 from agent.core.personal import class_of
 from agent.core.records import (
     Account,
+    Consent,
     Content,
     ContentState,
     Deletion,
     Ground,
     OptIn,
     Record,
+    Request,
     RetentionClass,
     Service,
 )
@@ -107,7 +109,8 @@ class Eraser:
             for kind in (*GOES, *STAYS):
                 async for page in self._pages(kind, span):
                     found += [(record, self._stays(record)) for record in page]
-        return summed([*found, *await asyncio.to_thread(self._contract, account)])
+        found += await asyncio.to_thread(self._contract, account)
+        return summed([*found, *await asyncio.to_thread(self._proofs, account)])
 
     async def erase(self, account: str) -> list[Fate]:
         """Erase ``account``; what went, and what stays.
@@ -183,6 +186,14 @@ class Eraser:
             services: list[Record] = [*reader.of(Service, account)]
             own = reader.of(Account, account)
         return [(record, contract_stay(each)) for each in own for record in (*services, each)]
+
+    def _proofs(self, account: str) -> Found:
+        with self.reader() as reader:
+            found: list[Consent | Request] = [*reader.of(Request, account)]
+            for record in reader.read(Consent.KIND):
+                if isinstance(record, Consent) and record.account == account:
+                    found.append(record)
+        return [(record, proof_stay(record, self.days)) for record in found]
 
     def _named(self, entries: Sequence[Entry]) -> tuple[list[Span], dict[str, int]]:
         """What the store has of what the ledger names: lines, and accounts with the instant of their erasure."""

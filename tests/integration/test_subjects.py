@@ -77,7 +77,11 @@ async def test_the_running_agent_erases_and_erases_again_what_is_put_back(tmp_pa
         assert done.returncode == 0, done.stderr
         (opened,) = await running.json("subject", "open", "A1001", "--asks", "erasure", "--identity", "by letter")
         found = await running.json("subject", "erase", opened["id"])
-        assert {each["stays"] for each in found} == {"the contract runs"}
+        assert {each["kind"]: each["stays"] for each in found} == {
+            "account": "the contract runs",
+            "service": "the contract runs",
+            "request": "it shows that what was done was agreed to, or answered",
+        }
         assert len(json.dumps(found)) > 0
     (ledger,) = folder.glob("*.erasures")
     assert "A1001" not in ledger.read_text()
