@@ -399,7 +399,7 @@ async def test_of_an_account_leaves_what_was_its_own_and_nothing_of_who_had_the_
     nobody = (*asked[:-1], "A7777", "--kind", "call")
     one_sentence(await agent.run(*nobody), 6, "no line was of that account")
     one_sentence(
-        await agent.run(*asked, "--line", "201", "--kind", "call"), 2, "one of --line, --account and --emergency"
+        await agent.run(*asked, "--line", "201", "--kind", "call"), 2, "one of --line, --account or --emergency"
     )
 
 
