@@ -54,7 +54,9 @@ from agent.core.records import (
     Verdict,
 )
 from agent.core.records import Path as Way
+from agent.duties import voicemail
 from agent.duties.promises import PROBES, PROMISES, State, verify
+from agent.duties.promises import voicemail as probing
 from agent.duties.promises.contents import MARKERS
 from agent.duties.promises.recordings import luhn
 from agent.duties.promises.terms import ENDS
@@ -878,11 +880,23 @@ def test_p15_a_spool_that_is_not_there_breaks_it(promised: Promised) -> None:
     promised.broken("P15", scene=promised.scene(spool=promised.folder / "none"))
 
 
-def test_p16_greetings_are_counted_and_nothing_more(promised: Promised, spool: Path) -> None:
+def test_p16_greetings_are_there_and_stay(promised: Promised, spool: Path) -> None:
+    assert promised.found("P16").state is State.NOT_BUILT
+    greeting = spool / "default" / "201" / "unavail.wav"
+    greeting.write_bytes(b"RIFF")
+    assert "1 sound files beside 4 files of messages" in promised.kept("P16", promised.scene(spool=spool))
+    greeting.write_bytes(b"")
+    promised.broken("P16", "1 sound files are empty", scene=promised.scene(spool=spool))
+    promised.broken("P16", scene=promised.scene(spool=promised.folder / "none"))
+
+
+def test_p16_a_purge_that_would_take_a_greeting_breaks_it(
+    promised: Promised, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (spool / "default" / "201" / "unavail.wav").write_bytes(b"RIFF")
-    result = promised.found("P16", promised.scene(spool=spool))
-    assert result.state is State.NOT_BUILT
-    assert "1 sound files" in result.evidence
+    taken = voicemail.Counts(mailboxes=1, heard=1, leftover=4)
+    monkeypatch.setattr(probing, "_would_go", lambda *_: taken)
+    promised.broken("P16", "1 files would be purged", scene=promised.scene(spool=spool))
 
 
 # P18: security

@@ -1,11 +1,15 @@
 """P15, P16: voicemail goes when its time is over, and greetings stay."""
 
 import asyncio
+from pathlib import Path
 
 from agent.core.instants import from_rfc3339
 from agent.core.records import Purge
 from agent.duties import voicemail
 from agent.duties.promises.result import DAY_MS, HOUR_MS, Result, Scene, judged, not_built, some
+
+#: Past the term of any message.
+_NEVER_MS = 100 * 366 * DAY_MS
 
 
 def p15(scene: Scene) -> Result:
@@ -15,11 +19,8 @@ def p15(scene: Scene) -> Result:
     with scene.survey() as survey:
         done = [from_rfc3339(str(at)) for at, done in survey.raw(Purge.KIND, "at", "done_at") if done is not None]
     every_ms = scene.voicemail_every_h * HOUR_MS
-    order = voicemail.Order(
-        spool=scene.places.spool, terms=scene.voicemail, at=scene.at - every_ms - DAY_MS, dry_run=True
-    )
     try:
-        counts = asyncio.run(voicemail.purge(order, voicemail.Asterisk(None, lambda: scene.at))).counts
+        counts = _would_go(scene, scene.places.spool, scene.at - every_ms - DAY_MS)
     except voicemail.SpoolError as error:
         return judged("P15", [str(error)], "nothing could be looked at")
     age_h = (scene.at - max(done)) / HOUR_MS if done else None
@@ -34,8 +35,25 @@ def p15(scene: Scene) -> Result:
 
 
 def p16(scene: Scene) -> Result:
-    """The greetings and names in the mailboxes; nothing deletes them with an account yet."""
+    """The greetings and names in the mailboxes are whole, and no purge would ever take one."""
     spool = scene.places.spool
-    sounds = [] if spool is None else [path for path in spool.glob("*/*/*") if path.is_file()]
-    what = f"{len(sounds)} sound files of customers are in their copies (`--mailbox`), and in no erasure yet"
-    return not_built("P16", what)
+    if spool is None:
+        return not_built("P16", "no sound files of customers are known: [voicemail] spool_dir names no folder")
+    sounds = [path for path in spool.glob("*/*/*") if path.is_file() and not path.name.startswith(".")]
+    parts = sum(1 for _ in spool.glob("*/*/*/msg????.*"))
+    try:
+        counts = _would_go(scene, spool, scene.at + _NEVER_MS)
+    except voicemail.SpoolError as error:
+        return judged("P16", [str(error)], "nothing could be looked at")
+    faults = [
+        some(sum(path.stat().st_size == 0 for path in sounds), "sound files are empty"),
+        some(max(0, counts.deleted + counts.leftover - parts), "files would be purged that are no messages"),
+    ]
+    looked = f"{len(sounds)} sound files beside {parts} files of messages in {counts.mailboxes} mailboxes"
+    return judged("P16", faults, looked)
+
+
+def _would_go(scene: Scene, spool: Path, at: int) -> voicemail.Counts:
+    """What a purge would do at ``at`` (ms)."""
+    order = voicemail.Order(spool=spool, terms=scene.voicemail, at=at, dry_run=True)
+    return asyncio.run(voicemail.purge(order, voicemail.Asterisk(None, lambda: scene.at))).counts
