@@ -40,7 +40,7 @@ from agent.duties.alerting import Alerting
 from agent.duties.canary import Canary
 from agent.duties.erasing import Eraser
 from agent.duties.retention import Purger
-from agent.holds import Holding, Purging
+from agent.holds import Holding, Purging, retention_state
 from agent.importing import Importing
 from agent.keys import Keys
 from agent.pipeline import Pipeline
@@ -200,6 +200,7 @@ class Agent:
                     calls.state(reading),
                     promises.state(verified) if self._verifying else None,
                     subjects.state(requests.waiting.values(), canary, now_ms()),
+                    retention_state(holding, purger, now_ms()),
                 )
             )
             past = await asyncio.to_thread(purges, self._reader)

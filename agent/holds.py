@@ -17,6 +17,7 @@ from agent.duties.retention import Purger
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.views.asking import Answer, Refusal
+from agent.views.metrics import RetentionState
 
 log = structlog.get_logger()
 
@@ -170,3 +171,13 @@ class Purging:
         for deletion in deletions:
             yield document(deletion)
         yield {"emptied": emptied}
+
+
+def retention_state(holding: Holding, purger: Purger, at: int) -> RetentionState:
+    """What a scrape at ``at`` (ms) shows of the purge and the holds."""
+    holds = holding.holds
+    return RetentionState(
+        gone=dict(purger.gone),
+        purged_at=purger.purged_at,
+        holds={"standing": len(holds.standing), "overdue": sum(1 for _ in holds.overdue(at))},
+    )

@@ -30,6 +30,7 @@ from agent.views.metrics import (
     PathState,
     PromisesState,
     RecorderState,
+    RetentionState,
     SessionState,
     Snapshot,
     SubjectsState,
@@ -114,6 +115,7 @@ def snapshot(
     calls_read: CallsState | None = None,
     promises: PromisesState | None = None,
     subjects: SubjectsState | None = None,
+    retention: RetentionState | None = None,
 ) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
@@ -155,6 +157,7 @@ def snapshot(
         calls=calls_read,
         promises=promises,
         subjects=subjects,
+        retention=retention,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -68,6 +68,9 @@ class Purger:
         self._new_id = new_id
         self._before = before
         self._tell = tell
+        #: How many records went in this run, and were held, by kind and ground; when all kinds were last through (ms).
+        self.gone: Counter[tuple[str, str]] = Counter()
+        self.purged_at: int | None = None
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: What is held stays at the old end of the store: it is walked through once a day, and when the holds change;
         #: in between a run begins behind it.
@@ -93,6 +96,10 @@ class Purger:
             async with self._turns[step.kind]:
                 deletions += await self._taken(step, now)
         self._tell(deletions)
+        for each in deletions:
+            self.gone[each.of, each.ground] += each.count
+        if Call in kinds:
+            self.purged_at = self._clock()
         return deletions
 
     async def checkpoint(self) -> bool:

@@ -14,7 +14,7 @@ from agent.core.instants import from_rfc3339, rfc3339
 from agent.core.records import Account, Alarm, Hold, Service
 from agent.duties import retention
 from agent.duties.retention import Purger
-from agent.holds import Holding, Purging
+from agent.holds import Holding, Purging, retention_state
 from agent.stores.sqlite import SqliteReader
 from agent.views import holds as views
 from tests.integration.commands import one_sentence, told
@@ -33,6 +33,7 @@ class Held:
 
     def __init__(self) -> None:
         self.holding: Holding
+        self.purger: Purger
         self.agent: Registered
 
     def routes(self, routes: FastAPI, agent: Registered) -> None:
@@ -50,7 +51,7 @@ class Held:
         )
         with reader() as left:
             self.holding.holds = self.holding.holds.taken_up(left.open(Hold))
-        purger = Purger(
+        self.purger = Purger(
             store=agent.pipeline._store,
             reader=reader,
             days=Config().retention.days,
@@ -61,7 +62,7 @@ class Held:
             before=nothing,
             tell=agent.pipeline.put,
         )
-        views.add(routes, self.holding, Purging(purger))
+        views.add(routes, self.holding, Purging(self.purger))
 
     def alarms(self) -> list[tuple[str, str, bool]]:
         alarms = self.agent.pipeline.engine.alarms.alarms.values()
@@ -197,6 +198,7 @@ async def test_past_its_review_date_a_hold_is_an_alarm_until_it_is_reviewed_and_
     held.holding.look()
     assert held.alarms() == [(id, "warning", True)]
     assert held.holding.holds.keeps("call", "201", 0, 0)
+    assert retention_state(held.holding, held.purger, run.now).holds == {"standing": 1, "overdue": 1}
     run.now += 8 * DAY_MS
     held.holding.look()
     assert held.alarms() == [(id, "critical", True)]

@@ -116,7 +116,8 @@ async def test_each_class_goes_by_its_term_and_what_went_is_on_record(store: Sql
         durable=True,
     )
     told: list[Deletion] = []
-    went = await purger(store, path, now, tell=told.extend).purge()
+    at = purger(store, path, now, tell=told.extend)
+    went = await at.purge()
     assert (left(path, "call"), left(path, "registration")) == (["billed", "missed late"], ["young"])
     assert summed(went) == {
         ("call", "call", "cut"): 2,
@@ -124,6 +125,8 @@ async def test_each_class_goes_by_its_term_and_what_went_is_on_record(store: Sql
         ("registration", "registration", "expired"): 1,
     }
     assert told == went
+    assert at.gone == {("call", "cut"): 2, ("call", "expired"): 1, ("registration", "expired"): 1}
+    assert at.purged_at == now
     assert totals(path) == {("2026-11", "201", "0113"): (1, 60), ("2026-11", "201", "07"): (1, 60)}
     with SqliteReader(path) as reader:
         stored = [record for record in reader.read("deletion") if isinstance(record, Deletion)]

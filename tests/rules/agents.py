@@ -49,6 +49,7 @@ from agent.views.metrics import (
     PathState,
     PromisesState,
     RecorderState,
+    RetentionState,
     SessionState,
     Snapshot,
     SubjectsState,
@@ -131,6 +132,11 @@ class MadeUpAgent:
                 canary_every_s=86_400.0,
                 canary_at=now_ms() - LONG_AGO_MS * int(self.ill),
                 canary_ok=not self.ill,
+            ),
+            retention=RetentionState(
+                gone={("call", "cut"): 100 * self.steps, ("call", "held"): 3},
+                purged_at=now_ms() - LONG_AGO_MS * int(self.ill),
+                holds={"standing": 2, "overdue": int(self.ill)},
             ),
             promises=PromisesState(at=now_ms() - LONG_AGO_MS * int(self.ill), kept={"P05": True, "P18": not self.ill}),
         )

@@ -19,7 +19,7 @@ UNIT_TESTS = sorted(Path(__file__).parent.glob("*.yml"))
 #: Every label there may be: none of them tells of a person.
 LABELS = frozenset(
     "session lane kind vendor cause outcome was seen_by test trigger opted_in state version le certainty trunk result"
-    " severity channel verdict context reach proof why kept_as reason use folder direction promise".split(),
+    " severity channel verdict context reach proof why kept_as reason use folder direction promise ground".split(),
 )
 #: Labels that Prometheus puts on, and series that it makes itself.
 SCRAPED = {"instance": "pbx1", "job": "telephony-agent"}

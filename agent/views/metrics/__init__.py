@@ -31,12 +31,14 @@ from agent.views.metrics.operations import Operations
 from agent.views.metrics.paths import Paths
 from agent.views.metrics.promises import promises
 from agent.views.metrics.recordings import Recordings, recorder
+from agent.views.metrics.retention import retained
 from agent.views.metrics.snapshot import (
     CallsState,
     JournalState,
     PathState,
     PromisesState,
     RecorderState,
+    RetentionState,
     SessionState,
     Snapshot,
     SubjectsState,
@@ -51,6 +53,7 @@ __all__ = [
     "PathState",
     "PromisesState",
     "RecorderState",
+    "RetentionState",
     "SessionState",
     "Snapshot",
     "SubjectsState",
@@ -155,5 +158,7 @@ class Metrics:
             yield from reading(now.calls)
         if now.subjects is not None:
             yield from subjects(now.subjects)
+        if now.retention is not None:
+            yield from retained(now.retention)
         if now.promises is not None:
             yield from promises(now.promises)

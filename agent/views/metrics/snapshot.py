@@ -109,6 +109,15 @@ class PromisesState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionState:
+    """Records that went in this run by kind and ground, when a purge was last through (ms), ``holds`` by state."""
+
+    gone: Mapping[tuple[str, str], int]
+    purged_at: int | None
+    holds: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectsState:
     """Customers' requests that wait for an answer: ``open``, ``paused`` and ``overdue`` ones.
 
@@ -154,3 +163,4 @@ class Snapshot:
     calls: CallsState | None = None
     promises: PromisesState | None = None
     subjects: SubjectsState | None = None
+    retention: RetentionState | None = None
