@@ -5,7 +5,7 @@ totals that tax law asks for, with no number in them. A record that has not ende
 is written down again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -84,9 +84,17 @@ def stay(record: Record, holds: Holds, days: Callable[[RetentionClass], int]) ->
     return Stay(why=Why.GOING_ON, until=None) if ended is None else None
 
 
-def contract_stay(account: Account) -> Stay | None:
-    """Why ``account``, and what says which lines and numbers are its own, stays; None: all of it goes."""
-    return Stay(why=Why.CONTRACT, until=None) if account.closed_at is None else None
+def contract_stay(account: Account, lines: Collection[str], holds: Holds) -> Stay | None:
+    """Why ``account``, and what says which ``lines`` and numbers are its own, stays; None: all of it goes.
+
+    Under a hold on either it stays whole: it says whose what is held was.
+    """
+    if account.closed_at is None:
+        return Stay(why=Why.CONTRACT, until=None)
+    held = any(
+        hold.account == account.account or not {*lines}.isdisjoint(hold.lines) for hold in holds.standing.values()
+    )
+    return Stay(why=Why.LAW, until=None) if held else None
 
 
 def proof_stay(record: Consent | Request, days: Callable[[RetentionClass], int]) -> Stay:

@@ -183,9 +183,13 @@ class Eraser:
     def _contract(self, account: str) -> Found:
         """What says that the account has lines and numbers, itself last: by it the others are found."""
         with self.reader() as reader:
-            services: list[Record] = [*reader.of(Service, account)]
-            own = reader.of(Account, account)
-        return [(record, contract_stay(each)) for each in own for record in (*services, each)]
+            services, own = reader.of(Service, account), reader.of(Account, account)
+        lines = {service.line for service in services if service.line is not None}
+        found: Found = []
+        for each in own:
+            why = contract_stay(each, lines, self.holds())
+            found += [*((record, why) for record in services), (each, why)]
+        return found
 
     def _proofs(self, account: str) -> Found:
         with self.reader() as reader:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.accounts import Span
+from agent.core.accounts import Span, spans
 from agent.core.erasing import Fate, Why
 from agent.core.holds import Holds
 from agent.core.records import (
@@ -172,6 +172,19 @@ async def test_what_is_held_stays_and_goes_once_the_hold_is_lifted(erased: Erase
     await erased.eraser.replay()
     assert erased.left(*KINDS) == LEFT
     assert erased.destroyed == [CONTENT]
+
+
+@pytest.mark.parametrize("on", ["account", "line"])
+async def test_whose_what_is_held_was_stays_known_until_the_hold_is_lifted(erased: Erased, on: str) -> None:
+    kept = hold("registrations")
+    kept = replace(kept, account="A1001", lines=()) if on == "account" else kept
+    erased.holds = Holds().taken_up([kept]).of({"A1001": spans([*erased.stored(Service)], 0, None)})
+    fates = await erased.eraser.erase("A1001")
+    assert {(fate.kind, fate.count) for fate in fates if fate.why is Why.LAW} >= {("account", 1), ("service", 2)}
+    assert {"a-A1001", "l-A1001", "n-A1001"} <= {*erased.left(Account, Service)}
+    erased.holds = Holds()
+    await erased.eraser.replay()
+    assert erased.left(*KINDS) == LEFT
 
 
 async def test_an_older_copy_that_is_put_back_is_erased_again_at_the_start(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
-from agent.core.erasing import GOES, begun_at, stay
+from agent.core.erasing import GOES, begun_at, contract_stay, stay
+from agent.core.holds import Holds
 from agent.core.instants import from_rfc3339
-from agent.core.records import INSTANTS, Account, Record, Request
+from agent.core.records import INSTANTS, Account, Record, Request, Service
 from agent.duties.erasing import Entry, Ledger
 from agent.duties.promises.holding import standing
 from agent.duties.promises.result import DAY_MS, HOUR_MS, Result, Scene, Survey, judged, some
@@ -63,8 +64,14 @@ def _back(scene: Scene, survey: Survey, ledger: Ledger, entries: Sequence[Entry]
     for record in survey.read(Account.KIND):
         if isinstance(record, Account) and record.closed_at is not None and _settled(record, scene.at):
             ends = [entry.end for entry in erased.get(ledger.account(record.account), ())]
-            if any(record.opened_at <= end for end in ends):
+            if any(record.opened_at <= end for end in ends) and not _held(survey, record, holds):
                 yield record
+
+
+def _held(survey: Survey, account: Account, holds: Holds) -> bool:
+    services = (each for each in survey.read(Service.KIND) if isinstance(each, Service))
+    lines = {each.line for each in services if each.account == account.account and each.line is not None}
+    return contract_stay(account, lines, holds) is not None
 
 
 def _settled(record: Record, at: int) -> bool:
