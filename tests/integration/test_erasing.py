@@ -165,6 +165,8 @@ async def test_what_is_held_stays_and_goes_once_the_hold_is_lifted(erased: Erase
         ("content", 1),
         ("recording", 1),
         ("optin", 1),
+        ("account", 1),
+        ("service", 2),
     }
     assert {fate.until for fate in held} == {None}
     assert erased.destroyed == erased.withdrawn == []
