@@ -43,6 +43,7 @@ async def test_beside_a_running_agent(tmp_path: Path) -> None:
         (running.agent.folder / "log").chmod(0o600)
         found = states((await running.run("promises", "verify", "--json")).stdout)
         evidence = (await running.run("promises", "verify")).stdout
+        _, metrics = await asyncio.to_thread(running.agent.get, "/metrics")
     assert list(found) == list(PROMISES)
     for kept in ("P06", "P10", "P11", "P12", "P13", "P14", "P18", "P20"):
         assert found[kept] == "ok", evidence
@@ -51,6 +52,8 @@ async def test_beside_a_running_agent(tmp_path: Path) -> None:
     assert "has not shown what it would do" in evidence
     assert "1 listeners of the running agent" in evidence
     assert "4 of 4 addresses answered" in evidence
+    # its own look is on its way: a quarter of an hour after the start
+    assert "telephony_agent_promises_verified_timestamp_seconds 0.0" in metrics
 
 
 def test_without_an_agent_what_needs_it_is_broken(folder: Path) -> None:
