@@ -23,6 +23,7 @@ from agent.assurance import Assurance, assurance
 from agent.auditing import Auditing
 from agent.config import Config, channels, site_keys, sites
 from agent.config.channel import AnyChannel
+from agent.consents import Consents
 from agent.core.accounts import ZONE
 from agent.core.audit import Trail
 from agent.core.engine import Engine
@@ -43,6 +44,7 @@ from agent.duties.retention import Purger
 from agent.holds import Holding, Purging, retention_state
 from agent.importing import Importing
 from agent.keys import Keys
+from agent.permitting import Permitting
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.recorder import Recorder, recorder
@@ -219,7 +221,7 @@ class Agent:
                 partial(hold_views.add, controls=holding, purging=Purging(purger)),
                 partial(request_views.add, controls=requests),
                 partial(account_views.add, controls=self._accounts(auditing), importing=importing),
-                partial(disclosure_views.add, controls=disclosing),
+                partial(disclosure_views.add, controls=disclosing, consents=self._consents(keeping, auditing)),
                 partial(
                     subject_views.add,
                     controls=Subjects(
@@ -355,11 +357,16 @@ class Agent:
             clock=now_ms,
         )
 
+    def _consents(self, keeping: control.Keeping, auditing: Auditing) -> Consents:
+        """What people ask of consents."""
+        return Consents(auditing=auditing, keep=keeping.keep, reader=self._reader, clock=now_ms, new_id=new_id)
+
     def _disclosures(self, keeping: control.Keeping, auditing: Auditing) -> Disclosures:
         """What people ask of disclosures; the register is read when it is first written to."""
         config = self._config
         return Disclosures(
             register=cache(lambda: restored(Signer(config.keyring).sign, self._reader)),
+            permitting=Permitting(reader=self._reader, clock=now_ms),
             auditing=auditing,
             bundles=Bundles(config.store.path.with_name(config.store.path.name + ".disclosures")),
             keep=keeping.keep,

@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import structlog
 
 from agent.auditing import Auditing
 from agent.core import disclosure
 from agent.core.disclosure import Register, Scope
-from agent.core.powers import KINDS, POWERS
-from agent.core.records import AuditUse, Consent, Disclosure, Emergency, Leaf, Record, Service, Step, document
+from agent.core.powers import POWERS
+from agent.core.records import AuditUse, Disclosure, Leaf, Record, Service, Step, document
+from agent.permitting import Permitting
 from agent.ports import Reader, StoreError
 from agent.released import released
 from agent.stores.bundles import Bundles
 from agent.views.asking import Answer, Refusal
-from agent.views.disclosures import Consenting, Proposal, Who
+from agent.views.disclosures import Proposal, Who
 
 log = structlog.get_logger()
 
@@ -27,8 +27,6 @@ _SEE = "see the register"
 BUNDLE_DAYS = 7
 _DAY_S = 86_400
 EVERY_S = 3600.0
-
-T = TypeVar("T", bound=Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +38,7 @@ class Disclosures:
     """
 
     register: Callable[[], Register]
+    permitting: Permitting
     auditing: Auditing
     bundles: Bundles
     keep: Callable[[Sequence[Record]], Awaitable[None]]
@@ -52,54 +51,10 @@ class Disclosures:
     #: Entries that the store has not confirmed, by disclosure and step; they wait in memory for it.
     _waiting: dict[tuple[str, Step], tuple[Disclosure, Leaf]] = field(default_factory=dict, init=False)
 
-    # -- consents -----------------------------------------------------------------------------------------------------
-
-    async def consent(self, asked: Consenting, by: str) -> Consent:
-        """See `agent.views.disclosures.DisclosureControls`."""
-        now = self.clock()
-        if asked.expires_at <= now:
-            raise Refusal(409, "a consent expires in the future")
-        if wrong := [kind for kind in asked.kinds if kind not in KINDS]:
-            raise Refusal(409, f"nothing of kind {wrong[0]} leaves; kinds: {', '.join(KINDS)}")
-        given = Consent(
-            id=self.new_id(),
-            account=asked.account,
-            lines=" ".join(dict.fromkeys(asked.lines)),
-            party=asked.party,
-            kinds=tuple(dict.fromkeys(asked.kinds)),
-            purpose=asked.purpose,
-            by=by,
-            given_at=now,
-            expires_at=asked.expires_at,
-        )
-        await self.auditing.note(by=by, use=AuditUse.CONSENTED, subject=given.id, reason=_SEE)
-        await self.keep([given])
-        return given
-
-    async def withdraw(self, id: str, by: str) -> Consent:
-        """See `agent.views.disclosures.DisclosureControls`."""
-        given = await asyncio.to_thread(self._consent, id)
-        if given is None:
-            raise Refusal(404, "there is no such consent")
-        if given.withdrawn_at is not None:
-            raise Refusal(409, "this consent was withdrawn before")
-        await self.auditing.note(by=by, use=AuditUse.WITHDRAWN, subject=id, reason=_SEE)
-        gone = replace(given, withdrawn_at=self.clock(), withdrawn_by=by)
-        await self.keep([gone])
-        return gone
-
-    async def consents(self, reason: str, by: str) -> AsyncIterator[Answer]:
-        """See `agent.views.disclosures.DisclosureControls`."""
-        await self.auditing.note(by=by, use=AuditUse.LISTED, subject=None, reason=reason)
-        for each in await asyncio.to_thread(self._all, Consent):
-            yield document(each)
-
-    # -- disclosures --------------------------------------------------------------------------------------------------
-
     async def propose(self, asked: Proposal, who: Who) -> Disclosure:
         """See `agent.views.disclosures.DisclosureControls`."""
         id, now = self.new_id(), self.clock()
-        scope = await asyncio.to_thread(self._scoped, asked, now)
+        scope = await asyncio.to_thread(self.permitting.scope, asked)
         entry = Disclosure(
             id=id,
             disclosure=id,
@@ -123,7 +78,7 @@ class Disclosures:
             secret_until_at=asked.secret_until,
             salt=self.new_salt(),
         )
-        await asyncio.to_thread(self._allowed, entry, scope)
+        await asyncio.to_thread(self.permitting.check, entry, scope)
         power = POWERS.get(asked.power)
         if power is not None and power.secret and asked.secret_until is None:
             raise Refusal(409, "nobody may be told of this one (IPA 2016 s.82): say until when it stays secret")
@@ -143,11 +98,11 @@ class Disclosures:
             if why := disclosure.second_refusal(proposal, who.name, who.login):
                 raise Refusal(409, why)
             scope = _scope(proposal)
-            await asyncio.to_thread(self._allowed, proposal, scope)
+            await asyncio.to_thread(self.permitting.check, proposal, scope)
             await self.auditing.note(by=who.shown, use=AuditUse.DISCLOSED, subject=id, reason=_SEE)
             hashed = await asyncio.to_thread(self._bundled, proposal, scope)
             # The hour, and a consent, may have ended while it was gathered.
-            await asyncio.to_thread(self._allowed, proposal, scope)
+            await asyncio.to_thread(self.permitting.check, proposal, scope)
             entry = replace(self._next(proposal, Step.RELEASED, self.clock(), reason, who), bundle=hashed)
             await self._registered(entry)
             return await self._published(entry)
@@ -163,7 +118,7 @@ class Disclosures:
 
     async def listed(self, reason: str, by: str, *, secret: bool, id: str | None = None) -> AsyncIterator[Answer]:
         """See `agent.views.disclosures.DisclosureControls`."""
-        found = await asyncio.to_thread(self._all, Disclosure) if id is None else await self._entries(id)
+        found = await asyncio.to_thread(self._all) if id is None else await self._entries(id)
         now = self.clock()
         shown = [each for each in found if secret or disclosure.may_be_told(each, now)]
         if id is not None and not shown:
@@ -238,54 +193,9 @@ class Disclosures:
 
         return await asyncio.to_thread(read)
 
-    def _all(self, kind: type[T]) -> list[T]:
+    def _all(self) -> list[Disclosure]:
         with self.reader() as reader:
-            return [record for record in reader.read(kind.KIND) if isinstance(record, kind)]
-
-    def _consent(self, id: str) -> Consent | None:
-        with self.reader() as reader:
-            return next((each for each in reader.find(Consent, id) if each.id == id), None)
-
-    def _allowed(self, entry: Disclosure, scope: Scope) -> None:
-        why = disclosure.scope_refusal(scope, of_emergency=bool(entry.emergency))
-        if why is None and entry.consent:
-            with self.reader() as reader:
-                # Of an account's own time alone: what its lines were before is not in the scope then.
-                asked = () if entry.account else scope.lines
-                services = [each for line in asked for each in reader.services(line=line)]
-            given = self._consent(entry.consent)
-            why = disclosure.consent_refusal(given, entry.party, scope, services, self.clock())
-            if why is None and given is not None and entry.account not in ("", given.account):
-                why = "this consent is another account's"
-        elif why is None:
-            call = self._emergency(entry.emergency) if entry.emergency else None
-            named = bool(entry.emergency)
-            why = disclosure.power_refusal(entry.power, entry.authority, scope, call, self.clock(), named=named)
-        if why is not None:
-            raise Refusal(409, why)
-
-    def _scoped(self, asked: Proposal, now: int) -> Scope:
-        """The scope with what the emergency call, or the account, that it is about has to say."""
-        scope = asked.scope
-        if sum(map(bool, (scope.lines, asked.account, asked.emergency))) > 1:
-            raise Refusal(409, "a disclosure is about lines, an account or an emergency call, not about two of them")
-        if asked.emergency:
-            call = self._emergency(asked.emergency)
-            if call is None:
-                raise Refusal(404, "no emergency call of this id is stored")
-            until = max(now, call.started_at + 1)
-            return replace(scope, lines=disclosure.lines_of(call), since_at=call.started_at, until_at=until)
-        if not asked.account:
-            return scope
-        with self.reader() as reader:
-            lines = disclosure.windows(scope, asked.account, reader.of(Service, asked.account))
-        if not lines:
-            raise Refusal(404, "no line was of that account in that time")
-        return replace(scope, lines=tuple(sorted(lines)))
-
-    def _emergency(self, id: str) -> Emergency | None:
-        with self.reader() as reader:
-            return next((each for each in reader.find(Emergency, id) if each.id == id), None)
+            return [record for record in reader.read(Disclosure.KIND) if isinstance(record, Disclosure)]
 
     def _bundled(self, proposal: Disclosure, scope: Scope) -> str:
         with self.reader() as reader:

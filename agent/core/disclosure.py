@@ -81,6 +81,15 @@ def scope_refusal(scope: Scope, *, of_emergency: bool = False) -> str | None:
     return None
 
 
+def basis_refusal(entry: Disclosure) -> str | None:
+    """What is wrong with the right that a disclosure names, in one sentence: it rests on one alone."""
+    if bool(entry.power) == bool(entry.consent):
+        return "a disclosure rests either on a power or on a consent"
+    if entry.consent and (entry.authority or entry.emergency):
+        return "a consent is held by no authority, and is about no emergency call"
+    return None
+
+
 def consent_refusal(
     consent: Consent | None, party: str, scope: Scope, services: Sequence[Service], now: int
 ) -> str | None:

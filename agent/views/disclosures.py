@@ -57,19 +57,23 @@ class Consenting:
     expires_at: int
 
 
-class DisclosureControls(Protocol):
+class ConsentControls(Protocol):
     """What the running agent does on request; each raises `agent.views.asking.Refusal`, or StoreError where something
     could not be stored. What is refused changes nothing.
     """
 
-    async def consent(self, asked: Consenting, by: str) -> Consent:
+    async def add(self, asked: Consenting, by: str) -> Consent:
         """Write down that a customer consents; stored durably on return."""
 
     async def withdraw(self, id: str, by: str) -> Consent:
         """Write down that a consent is withdrawn; stored durably on return."""
 
-    def consents(self, reason: str, by: str) -> AsyncIterator[Answer]:
+    def listed(self, reason: str, by: str) -> AsyncIterator[Answer]:
         """Each consent, oldest first."""
+
+
+class DisclosureControls(Protocol):
+    """What the running agent does on request; each raises as those of `ConsentControls`."""
 
     async def propose(self, asked: Proposal, who: Who) -> Disclosure:
         """Propose a disclosure; its entry is in the register on return."""
@@ -139,7 +143,7 @@ class _List(Asked):
     id: Id | None = None
 
 
-def add(app: FastAPI, controls: DisclosureControls) -> None:
+def add(app: FastAPI, controls: DisclosureControls, consents: ConsentControls) -> None:
     """The routes of disclosures and consents, for ``app`` (`agent.views.control.application`)."""
 
     @app.post("/consents/add")
@@ -153,17 +157,17 @@ def add(app: FastAPI, controls: DisclosureControls) -> None:
             purpose=asked.purpose,
             expires_at=asked.expires_at,
         )
-        return asking.whole(document(await controls.consent(consenting, by)))
+        return asking.whole(document(await consents.add(consenting, by)))
 
     @app.post("/consents/withdraw")
     async def _withdraw(request: Request) -> Response:
         asked, by = await asking.read(request, _One)
-        return asking.whole(document(await controls.withdraw(asked.id, by)))
+        return asking.whole(document(await consents.withdraw(asked.id, by)))
 
     @app.post("/consents/list")
     async def _consents(request: Request) -> Response:
         asked, by = await asking.read(request, _Reason)
-        return await asking.several(controls.consents(asked.reason, by))
+        return await asking.several(consents.listed(asked.reason, by))
 
     @app.post("/disclosures/propose")
     async def _propose(request: Request) -> Response:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.core.disclosure import (
     Register,
     Scope,
+    basis_refusal,
     canonical,
     checkpoint,
     commitment,
@@ -137,6 +138,22 @@ def test_a_disclosure_about_an_account_is_about_its_own_time_on_each_line() -> N
     times = windows(asked, "A1001", services)
     assert times == {"201": [(AT - 5 * HOUR, AT - 4 * HOUR), (AT - 2 * HOUR, AT)]}
     assert windows(scope(), "", []) == {"201": [(AT - HOUR, AT)]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, None),
+        ({"power": "", "authority": "", "consent": "c"}, None),
+        ({"consent": "c"}, "either on a power or on a consent"),
+        ({"power": ""}, "either on a power or on a consent"),
+        ({"power": "", "consent": "c"}, "held by no authority"),
+        ({"power": "", "authority": "", "consent": "c", "emergency": "e"}, "about no emergency call"),
+    ],
+)
+def test_a_disclosure_rests_on_one_right(changes: dict[str, str], words: str | None) -> None:
+    said = basis_refusal(entry(0, **changes))
+    assert said is None if words is None else words in str(said)
 
 
 # By consent

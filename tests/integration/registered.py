@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from agent import app
 from agent.auditing import Auditing
+from agent.consents import Consents
 from agent.control import Keeping
 from agent.core.audit import Trail
 from agent.core.engine import Engine
@@ -24,6 +25,7 @@ from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Record, document
 from agent.disclosures import Disclosures, restored
+from agent.permitting import Permitting
 from agent.pipeline import Pipeline
 from agent.stores.bundles import Bundles
 from agent.stores.sqlite import SqliteReader, SqliteStore
@@ -113,6 +115,7 @@ async def registered(
     )
     disclosing = Disclosures(
         register=cache(lambda: restored(Signer(folder / "agent.sqlite.keys").sign, lambda: SqliteReader(path))),
+        permitting=Permitting(reader=lambda: SqliteReader(path), clock=lambda: agent.tick()),
         auditing=auditing,
         bundles=Bundles(folder / "agent.sqlite.disclosures"),
         keep=keeping.keep,
@@ -121,13 +124,20 @@ async def registered(
         new_id=app.new_id,
         new_salt=lambda: secrets.token_hex(32),
     )
+    consenting = Consents(
+        auditing=auditing,
+        keep=keeping.keep,
+        reader=lambda: SqliteReader(path),
+        clock=lambda: agent.tick(),
+        new_id=app.new_id,
+    )
     agent = Registered(
         folder=folder, pipeline=pipeline, keeping=keeping, auditing=auditing, disclosures=disclosing, log=[]
     )
     routes = control.application(
         cast(control.Controls, None),
         partial(audit.add, controls=auditing),
-        partial(disclosures.add, controls=disclosing),
+        partial(disclosures.add, controls=disclosing, consents=consenting),
     )
     more(routes, agent)
     listening = unix.listen(unix.beside(path))

@@ -269,6 +269,14 @@ async def test_a_refusal_says_why_and_changes_nothing(agent: Registered, asked: 
     assert agent.stored("disclosure") == agent.stored("leaf") == agent.stored("audit") == []
 
 
+async def test_a_request_cannot_name_a_consent_beside_a_power(agent: Registered) -> None:
+    asked = {"party": "p", "power": "court_order", "authority": "court", "reference": "r", "reason": "x", "by": "Sam"}
+    scope = {"fields": ["call.started_at"], "lines": ["201"], "since": AT - DAY, "until": AT}
+    refused = await agent.asked("/disclosures/propose", asked | scope | {"consent": "00ff"})
+    assert (refused.status_code, "either on a power or on a consent" in refused.text) == (409, True)
+    assert agent.stored("disclosure") == []
+
+
 async def test_it_takes_two_people(agent: Registered) -> None:
     id = await proposed(agent, *ORDER, "--kind", "call")
     for by in ("Sam", " sAM "):
