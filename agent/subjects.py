@@ -1,11 +1,11 @@
 """Carries out what customers ask for: nothing is given out or erased before it is on record who asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -24,6 +24,13 @@ from agent.views.metrics import SubjectsState
 log = structlog.get_logger()
 
 _PAGE = 200
+#: So often who waits for long work is told that it goes on.
+BEAT_S = 10.0
+BEAT: Answer = {}
+#: What was begun is done, whether anybody waits for it or not.
+_WORKING: set[asyncio.Future[Any]] = set()
+
+T = TypeVar("T")
 
 
 class Audited(Protocol):
@@ -36,10 +43,10 @@ class Audited(Protocol):
 class Erasing(Protocol):
     """Erases an account (`agent.duties.erasing.Eraser`); both raise StoreError."""
 
-    async def outlook(self, account: str) -> list[Fate]:
+    def outlook(self, account: str) -> Coroutine[Any, Any, list[Fate]]:
         """What an erasure would do now."""
 
-    async def erase(self, account: str) -> list[Fate]:
+    def erase(self, account: str) -> Coroutine[Any, Any, list[Fate]]:
         """What went, and what stays."""
 
 
@@ -88,20 +95,21 @@ class Subjects:
     async def erase(self, id: str, by: str, *, dry_run: bool) -> AsyncIterator[Answer]:
         """See `agent.views.subjects.SubjectControls`."""
         request = await self._granted(id, Asks.ERASURE)
-        if dry_run:
-            await self.auditing.note(by=by, use=AuditUse.SHOWN, subject=request.account, reason=f"request {id}")
-            fates = await self.erasing.outlook(request.account)
-        else:
-            await self.auditing.note(by=by, use=AuditUse.ERASED, subject=request.account, reason=f"request {id}")
-            fates = await self.erasing.erase(request.account)
-            log.info("erased", request=id, records=sum(fate.count for fate in fates if fate.why is None))
-        for fate in fates:
-            yield {
-                "kind": fate.kind,
-                "count": fate.count,
-                "stays": fate.why,
-                "until": None if fate.until is None else rfc3339(fate.until),
-            }
+        use = AuditUse.SHOWN if dry_run else AuditUse.ERASED
+        await self.auditing.note(by=by, use=use, subject=request.account, reason=f"request {id}")
+        working = self.erasing.outlook(request.account) if dry_run else self.erasing.erase(request.account)
+        async for fates in _patiently(working):
+            if fates is None:
+                yield BEAT
+                continue
+            log.info("outlook" if dry_run else "erased", request=id)
+            for fate in fates:
+                yield {
+                    "kind": fate.kind,
+                    "count": fate.count,
+                    "stays": fate.why,
+                    "until": None if fate.until is None else rfc3339(fate.until),
+                }
 
     async def rectify(self, id: str, record: str, cells: dict[str, str], by: str) -> Answer:
         """See `agent.views.subjects.SubjectControls`."""
@@ -133,19 +141,19 @@ class Subjects:
                     return given
         raise Refusal(404, "the account of this request has no opt-in with this id")
 
-    async def fly(self) -> Answer:
+    async def fly(self) -> AsyncIterator[Answer]:
         """See `agent.views.subjects.SubjectControls`."""
         if self.canary is None:
             raise Refusal(409, "there is no canary: it takes a site key, and [subjects] canary_every_h above 0")
         try:
-            result = await self.canary.fly()
+            async for result in _patiently(self.canary.fly()):
+                if result is None:
+                    yield BEAT
+                    continue
+                found = [str(path) for path in result.found]
+                yield {"at": rfc3339(result.at), "ok": result.ok, "found": found}
         except Unproved as error:
             raise Refusal(409, str(error)) from None
-        return {
-            "at": rfc3339(result.at),
-            "ok": result.ok,
-            "found": [str(path) for path in result.found],
-        }
 
     async def copied(self, id: str, by: str, *, sole_user: bool) -> AsyncIterator[Answer]:
         """See `agent.views.subjects.SubjectControls`."""
@@ -193,3 +201,13 @@ class Subjects:
 
 def _within(given: OptIn, span: Span) -> bool:
     return span.line == given.line and span.begin <= given.given_at and (span.end is None or given.given_at < span.end)
+
+
+async def _patiently(work: Coroutine[Any, Any, T]) -> AsyncIterator[T | None]:
+    """None again and again until ``work`` is done, and then what came of it; who hangs up does not end it."""
+    task = asyncio.ensure_future(work)
+    _WORKING.add(task)
+    task.add_done_callback(_WORKING.discard)
+    while not (await asyncio.wait([task], timeout=BEAT_S))[0]:
+        yield None
+    yield task.result()

@@ -14,6 +14,7 @@ from agent import shown
 from agent.cli import exporting
 from agent.cli.asking import ask, stream
 from agent.cli.common import (
+    NO_AGENT,
     NONE_SUCH,
     PROBLEMS,
     ConfigPath,
@@ -268,7 +269,7 @@ def erase(
     configured = settings(context, config, secrets_required=False)
     boxes = [exporting.box(configured, each) for each in mailbox or []]
     found = stream(configured, "POST", "/subjects/erase", id=whole(configured, id), dry_run=dry_run, by=by)
-    fates = chain(found, exporting.emptied(configured, boxes, dry_run=dry_run))
+    fates = chain(filter(None, found), exporting.emptied(configured, boxes, dry_run=dry_run))
     if json:
         for each in fates:
             line(dumps(each, ensure_ascii=False))
@@ -284,7 +285,10 @@ def erase(
 @subject.command()
 def canary(context: typer.Context, json: Json = False, config: ConfigPath = None) -> None:
     """Store and erase a customer that never was, and search store, keyring, logs and backups for what is left of it."""
-    found = ask(settings(context, config, secrets_required=False), "/subjects/canary")
+    answers = stream(settings(context, config, secrets_required=False), "POST", "/subjects/canary")
+    found = next(filter(None, answers), None)
+    if found is None:
+        fail(NO_AGENT, "the agent answered nothing", "see its log")
     if json:
         line(dumps(found, ensure_ascii=False))
     for place in () if json else found["found"]:

@@ -5,7 +5,7 @@ totals that tax law asks for, with no number in them. A record that has not ende
 is written down again.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -109,15 +109,24 @@ def begun_at(record: Record) -> int:
     return _told_of(record)[0]
 
 
-def summed(found: Iterable[tuple[Record, Stay | None]]) -> list[Fate]:
-    """What becomes of all of them, kind by kind, in the order in which they come."""
-    counts: dict[tuple[str, Why | None], tuple[int, int | None]] = {}
-    for record, stays in found:
+class Tally:
+    """Counts what becomes of records, kind by kind, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, Why | None], tuple[int, int | None]] = {}
+
+    def add(self, record: Record, stays: Stay | None) -> None:
+        """One more."""
         key = (record.KIND, None if stays is None else stays.why)
-        count, until = counts.get(key, (0, 0))
+        count, until = self._counts.get(key, (0, 0))
         last = None if stays is None or stays.until is None or until is None else max(until, stays.until)
-        counts[key] = count + 1, last
-    return [Fate(kind=kind, count=count, why=why, until=until) for (kind, why), (count, until) in counts.items()]
+        self._counts[key] = count + 1, last
+
+    def fates(self) -> list[Fate]:
+        """What becomes of all of them."""
+        return [
+            Fate(kind=kind, count=count, why=why, until=until) for (kind, why), (count, until) in self._counts.items()
+        ]
 
 
 def _told_of(record: Record) -> tuple[int, int | None]:

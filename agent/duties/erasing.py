@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from agent.core.accounts import Span, spans
-from agent.core.erasing import GOES, STAYS, Fate, Stay, begun_at, contract_stay, proof_stay, stay, summed
+from agent.core.erasing import GOES, STAYS, Fate, Stay, Tally, begun_at, contract_stay, proof_stay, stay
 from agent.core.holds import Holds
 from agent.core.personal import class_of
 from agent.core.records import (
@@ -104,13 +104,16 @@ class Eraser:
         Raises:
             StoreError: the store cannot be read.
         """
-        found: Found = []
+        tally = Tally()
         for span in await asyncio.to_thread(self._spans, account):
             for kind in (*GOES, *STAYS):
                 async for page in self._pages(kind, span):
-                    found += [(record, self._stays(record)) for record in page]
-        found += await asyncio.to_thread(self._contract, account)
-        return summed([*found, *await asyncio.to_thread(self._proofs, account)])
+                    for record in page:
+                        tally.add(record, self._stays(record))
+        for beside in (self._contract, self._proofs):
+            for record, stays in await asyncio.to_thread(beside, account):
+                tally.add(record, stays)
+        return tally.fates()
 
     async def erase(self, account: str) -> list[Fate]:
         """Erase ``account``; what went, and what stays.

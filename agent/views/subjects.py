@@ -14,7 +14,7 @@ class SubjectControls(Protocol):
     """What the running agent does on request.
 
     Each raises `agent.views.asking.Refusal` where the request is closed, asks for something else, or nobody has checked
-    who asks; and StoreError where something could not be stored, read or erased.
+    who asks; and StoreError where something could not be stored, read or erased. An empty answer says that it goes on.
 
     ``by`` is who asks, ``id`` the whole id of a request. It is in the audit before anything is done or shown.
     """
@@ -28,7 +28,7 @@ class SubjectControls(Protocol):
         What it says now; the audit has the names of the fields alone.
         """
 
-    async def fly(self) -> Answer:
+    def fly(self) -> AsyncIterator[Answer]:
         """Store, read, erase and search for a customer that never was: ``ok``, and where it was ``found``."""
 
     def copied(self, id: str, by: str, *, sole_user: bool) -> AsyncIterator[Answer]:
@@ -88,7 +88,7 @@ def add(app: FastAPI, controls: SubjectControls) -> None:
     @app.post("/subjects/canary")
     async def _canary(request: Request) -> Response:
         await asking.read(request, Asked)
-        return asking.whole(await controls.fly())
+        return await asking.several(controls.fly())
 
     @app.post("/subjects/erase")
     async def _erase(request: Request) -> Response:

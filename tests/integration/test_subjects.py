@@ -1,19 +1,23 @@
 """What customers ask for is done from the command line, once it is on record who asked; nothing before that."""
 
+import asyncio
 import csv
 import io
 import json
 import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from agent.core.erasing import Fate
 from agent.core.instants import rfc3339
 from agent.core.records import Calls, Content, ContentState, NumberClass
 from agent.duties import copies
+from agent.duties.erasing import Eraser
 from agent.duties.voicemail import SpoolError, empty
 from tests.integration.commands import desk, one_sentence
 from tests.integration.customers import CONTENT, call, optin, recording, registration
@@ -315,3 +319,37 @@ def test_a_mailbox_that_is_in_use_is_waited_for_and_then_told(tmp_path: Path) ->
     assert (inbox / "msg0000.wav").exists()
     (inbox / ".lock").unlink()
     assert empty(tmp_path, ("default", "201")) == 1
+
+
+# -- long work ------------------------------------------------------------------------------------------------------
+
+
+async def test_who_waits_for_long_work_is_told_that_it_goes_on_and_who_hangs_up_does_not_end_it(
+    asked: Requested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.subjects.BEAT_S", 0.01)
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def erase(_: Eraser, account: str) -> list[Fate]:
+        begun.set()
+        await go_on.wait()
+        done.set()
+        return [Fate(kind="call", count=1)]
+
+    monkeypatch.setattr(Eraser, "erase", erase)
+    id = await identified(asked, "erasure")
+    waiting = asyncio.create_task(asked.agent.json("subject", "erase", id))
+    async with asyncio.timeout(60):
+        await begun.wait()
+        go_on.set()
+        assert await waiting == [{"kind": "call", "count": 1, "stays": None, "until": None}]
+    for event in (begun, go_on, done):
+        event.clear()
+    hanging = asyncio.create_task(asked.agent.asked("/subjects/erase", {"id": id}))
+    async with asyncio.timeout(60):
+        await begun.wait()
+        hanging.cancel()
+        with suppress(asyncio.CancelledError):
+            await hanging
+        go_on.set()
+        await done.wait()
