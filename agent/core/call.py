@@ -7,6 +7,7 @@
 | a line | a line, or a Local channel | internal | the caller's | the called line |
 | a Local channel | a trunk | outgoing | the line that forwarded, or whose call went that way | what was sent |
 | a trunk | a trunk | outgoing | none, unless the CDR has an account code | what was sent |
+| a trunk that was called before | whoever it was handed to | outgoing | as before: the call to it goes on | as before |
 
 A leg of which neither side is a line or a trunk is the PBX talking to itself, and no call. Which legs were one call is
 told by `Call.call`. A forwarded call has a leg that ends in a Local channel, named after the number that it went to.
@@ -38,16 +39,29 @@ class Legs:
 
     ``through`` says whose calls go on through a Local channel: of the phone that sent them there, else of the caller.
     Of a channel to a trunk ``sent`` has the number, and ``placed`` the line or the Local channel that it was made for;
-    whoever talks on it later, a transferred caller for one, does so at that line's cost.
+    whoever talks on it later, a transferred caller for one, does so at that line's cost. ``linked`` has the Linkedid
+    that it was placed under, for Asterisk gives names anew when it is started anew. ``onward`` has the number that
+    a call was sent on to, by its Linkedid, for what was sent before the agent came.
     """
 
     through: dict[str, str] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     placed: dict[str, str] = field(default_factory=dict)
+    linked: dict[str, str] = field(default_factory=dict)
+    onward: dict[str, str] = field(default_factory=dict)
+
+    def forget_channel(self, name: str) -> None:
+        """Another channel has this name now."""
+        for known in (self.sent, self.placed, self.linked):
+            known.pop(name, None)
+
+    def handed_on(self, cdr: Cdr) -> bool:
+        """Whether the caller's side is a channel to a trunk that was placed in the same call before."""
+        return self.linked.get(cdr.channel) == cdr.linkedid
 
     def forget(self, most: int = 10_000) -> None:
         """Keep so many, the latest: a call's last leg is written when it ends."""
-        for known in (self.through, self.sent, self.placed):
+        for known in (self.through, self.sent, self.placed, self.linked, self.onward):
             for name in list(known)[: len(known) - most]:
                 del known[name]
 
@@ -77,7 +91,12 @@ class Calls:
         name, trunk = _local(cdr.dstchannel), line_of(cdr.dstchannel)
         if cdr.dstchannel.endswith(";1") and (line := self._sender(cdr) or self._caller(cdr)):
             legs.through[name] = line
+        if (forwarded := self._forwarded(cdr)) is not None:
+            legs.onward.setdefault(cdr.linkedid, forwarded)
         if trunk in self.trunks and (number := self._dialled(cdr)):
+            if legs.linked.get(cdr.dstchannel) != cdr.linkedid:
+                legs.forget_channel(cdr.dstchannel)
+            legs.linked.setdefault(cdr.dstchannel, cdr.linkedid)
             legs.sent.setdefault(cdr.dstchannel, number)
             legs.placed.setdefault(cdr.dstchannel, _local(cdr.channel) or self._caller(cdr) or "")
 
@@ -85,7 +104,7 @@ class Calls:
         caller, called = line_of(cdr.channel), line_of(cdr.dstchannel)
         if caller is None and called is None:
             return None
-        direction = self._direction(cdr)
+        direction = self._direction(cdr, legs)
         other = self._other(cdr, direction, legs)
         kind = self._kind(cdr, direction, other)
         emergency = kind is NumberClass.EMERGENCY
@@ -112,9 +131,9 @@ class Calls:
             area=area(number) if itemised and number is not None else None,
         )
 
-    def _direction(self, cdr: Cdr) -> Direction:
+    def _direction(self, cdr: Cdr, legs: Legs) -> Direction:
         caller, called = line_of(cdr.channel), line_of(cdr.dstchannel)
-        if called in self.trunks:
+        if called in self.trunks or legs.handed_on(cdr):
             return Direction.OUTGOING
         if caller in self.trunks:
             return Direction.INCOMING
@@ -130,7 +149,7 @@ class Calls:
         account = cdr.accountcode[:_NAME_LIMIT] or None
         if direction is Direction.INCOMING:
             return called or sender or account
-        placed = legs.placed.get(cdr.dstchannel, "")
+        placed = legs.placed.get(cdr.dstchannel) or (legs.placed.get(cdr.channel, "") if legs.handed_on(cdr) else "")
         through = legs.through.get(placed) or legs.through.get(_local(cdr.channel))
         own = sender if direction is Direction.OUTGOING else None
         own = own or through or ("" if placed.startswith("Local/") else placed) or self._caller(cdr)
@@ -150,7 +169,8 @@ class Calls:
     def _other(self, cdr: Cdr, direction: Direction, legs: Legs) -> str:
         """The other number, or the other line, as Asterisk tells it."""
         if direction is Direction.OUTGOING:
-            return self._dialled(cdr) or legs.sent.get(cdr.dstchannel) or self._likely(cdr)
+            sent = legs.sent.get(cdr.dstchannel) or (legs.sent.get(cdr.channel) if legs.handed_on(cdr) else None)
+            return self._dialled(cdr) or sent or self._likely(cdr) or legs.onward.get(cdr.linkedid, "")
         if direction is Direction.INCOMING or line_of(cdr.channel) is None:
             return cdr.src
         return line_of(cdr.dstchannel) or cdr.dst

@@ -162,6 +162,28 @@ async def test_whose_call_it_was_and_which_way_it_went(pbx: CallsLab, tmp_path: 
     assert {call["call"] for call in onward} == {call["call"] for call in forwarded}
 
 
+async def test_who_pays_for_what_is_handed_on_and_after_asterisk_gave_names_anew(pbx: CallsLab, tmp_path: Path) -> None:
+    phones = await pbx.phones()
+    async with pbx.agent(tmp_path / "agent") as agent, Trunk(pbx, "trunk-a"):
+        async with Callee(phones["203"]):
+            await phones["201"].call(OUTSIDE, steps=[Talk(1), Transfer("203")])
+            await asyncio.sleep(1.5)  # so long those talk who are left
+            await pbx.cli("channel request hangup all")
+            await all_in(pbx, agent)
+        await pbx.restart()
+        await phones["204"].call(OUTSIDE, steps=[Talk(1)])
+        calls = await all_in(pbx, agent)
+    assert stored(calls) == pbx.told()
+    billed = [(call["line"], call["direction"], call["number_class"]) for call in calls if call["itemised"]]
+    assert billed == [
+        ("201", "outgoing", "geographic"),
+        ("201", "outgoing", "geographic"),
+        ("204", "outgoing", "geographic"),
+    ]
+    # The names of channels to the trunk were the same.
+    assert calls[0]["call"] == calls[1]["call"] != calls[2]["call"]
+
+
 async def test_a_caller_who_breaks_lines_breaks_no_other_call(pbx: CallsLab, tmp_path: Path) -> None:
     phones = await pbx.phones()
     hostile = 'call1,%221%22%0D%0Acall1,"2","'

@@ -97,6 +97,65 @@ def test_a_call_that_a_phone_sent_on_is_at_that_phones_cost(order: tuple[int, in
     assert (rest.line, rest.direction, rest.number) == ("202", "outgoing", "07700900999")
 
 
+def told(legs: Legs, *lines: bytes) -> list[Call]:
+    """The records of one file; ``legs`` knows those before it."""
+    calls = Calls(plan=Plan(), trunks=frozenset(("trunk-a",)), link=Linker(b"key"))
+    cdrs = [read for line in lines if (read := parse(line))]
+    for each in cdrs:
+        calls.note(each, legs)
+    return list(calls.records(cdrs, legs))
+
+
+def test_a_forwarded_call_that_ends_in_a_later_file_is_billed_to_who_forwarded_it() -> None:
+    """What went through a Local channel is written when that call is answered, the rest when it is over."""
+    first = cdr(
+        1,
+        channel=f"{LOCAL};2",
+        dstchannel="PJSIP/trunk-a-09",
+        lastdata="PJSIP/07700900999@trunk-a,30",
+        billsec="0",
+        linkedid="1795380281.1",
+    )
+    rest = [
+        cdr(2, dstchannel=f"{LOCAL};1", billsec="0", **SENT_ON | {"linkedid": "1795380281.1"}),
+        cdr(3, dstchannel="PJSIP/trunk-a-09", **SENT_ON | {"linkedid": "1795380281.1"}),
+    ]
+    legs = Legs()
+    (early,) = told(legs, first)
+    # Nothing tells yet who forwarded it; it costs nothing.
+    assert (early.line, early.itemised) == (None, False)
+    # Also where the agent was started anew between the two.
+    for known in (legs, Legs()):
+        billed = told(known, *rest)[1]
+        assert (billed.line, billed.number, billed.itemised) == ("202", "07700900999", True)
+
+
+def test_a_call_that_is_handed_on_goes_on_at_the_cost_of_who_placed_it() -> None:
+    placed = {"dstchannel": "PJSIP/trunk-a-0c", "dst": "01134960100", "lastdata": "PJSIP/01134960100@trunk-a,30"}
+    handed = {"channel": "PJSIP/trunk-a-0c", "dst": "203", "src": "01134960100", "lastdata": "PJSIP/203,30"}
+    call, rest = made(cdr(1, **placed), cdr(2, dstchannel="PJSIP/203-1", linkedid="1795380281.1", **handed))
+    assert (call.line, rest.line) == ("201", "201")
+    assert (rest.direction, rest.number, rest.billable_s, rest.itemised) == ("outgoing", "01134960100", 7, True)
+    # What had come in, and is handed on, costs nothing as before.
+    came, went = made(
+        cdr(1, channel="PJSIP/trunk-a-0d", dstchannel="PJSIP/202-1", src="07700900456"),
+        cdr(2, dstchannel="PJSIP/203-1", **handed | {"channel": "PJSIP/trunk-a-0d", "src": "07700900456"}),
+    )
+    assert {came.direction, went.direction} == {"incoming"}
+    assert went.line == "203"
+
+
+def test_names_that_asterisk_gives_anew_after_its_restart_are_other_channels() -> None:
+    legs = Legs()
+    channel = {"dstchannel": "PJSIP/trunk-a-00000003", "lastdata": "PJSIP/01134960100@trunk-a"}
+    assert [call.line for call in told(legs, cdr(1, **channel))] == ["201"]
+    # The same name: a call in, then one of another line.
+    (came,) = told(legs, cdr(2, channel="PJSIP/trunk-a-00000003", dstchannel="PJSIP/202-1", src="07700900456"))
+    assert (came.direction, came.line) == ("incoming", "202")
+    (another,) = told(legs, cdr(3, channel="PJSIP/203-0000000a", **channel | {"lastdata": "PJSIP/02079460100@trunk-a"}))
+    assert (another.line, another.number) == ("203", "02079460100")
+
+
 def test_the_far_end_of_a_forwarded_call_has_forwarded_nothing() -> None:
     far = {"channel": "PJSIP/trunk-a-09", "dstchannel": f"{LOCAL};1", "lastdata": "(Outgoing Line)", "src": "202"}
     (call,) = made(cdr(4, billsec="0", **far))
