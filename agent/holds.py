@@ -178,6 +178,7 @@ def retention_state(holding: Holding, purger: Purger, at: int) -> RetentionState
     holds = holding.holds
     return RetentionState(
         gone=dict(purger.gone),
+        held=dict(purger.held),
         purged_at=purger.purged_at,
         holds={"standing": len(holds.standing), "overdue": sum(1 for _ in holds.overdue(at))},
     )

@@ -12,7 +12,8 @@ DAY_MS = 86_400_000
 class Step:
     """The records of one kind and class, of which those that ended before ``before`` (ms) go.
 
-    ``of_class`` is None where the kind has no other class.
+    ``of_class`` is None where the kind has no other class. What is younger than ``consented_before`` (ms) stays where
+    the customer has consented to a history of what is on no bill (PECR regulation 7(3)); None: consent changes nothing.
     """
 
     kind: str
@@ -20,6 +21,7 @@ class Step:
     of_class: RetentionClass | None
     before: int
     ground: Ground
+    consented_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,9 @@ def plan(days: Callable[[RetentionClass], int], now: int, kinds: Iterable[type[R
             of_class=retention if len(classes) > 1 else None,
             before=now - days(retention) * DAY_MS,
             ground=Ground.CUT if retention is RetentionClass.CALL else Ground.EXPIRED,
+            consented_before=(
+                now - days(RetentionClass.CALL) * DAY_MS if retention is RetentionClass.UNBILLED else None
+            ),
         )
         for record in kinds
         for classes in (retentions(record),)

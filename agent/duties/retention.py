@@ -5,13 +5,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
+from agent.core.accounts.spans import holds as is_theirs
 from agent.core.holds import Holds
 from agent.core.purging import DAY_MS, Count, Step, counted, plan
-from agent.core.records import RECORDS, Call, Deletion, Detail, Ground, Record, RetentionClass
+from agent.core.records import RECORDS, Account, Call, Deletion, Detail, Ground, Record, RetentionClass, Service
 from agent.ports import Due, Reader, Store, StoreError
 
 log = structlog.get_logger()
@@ -68,13 +69,13 @@ class Purger:
         self._new_id = new_id
         self._before = before
         self._tell = tell
-        #: How many records went in this run, and were held, by kind and ground; when all kinds were last through (ms).
+        #: How many records went in this run of the agent, by kind and ground; when all kinds were last through (ms).
         self.gone: Counter[tuple[str, str]] = Counter()
         self.purged_at: int | None = None
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: What is held stays at the old end of the store: it is walked through once a day, and when the holds change;
-        #: in between a run begins behind it.
-        self._behind: dict[tuple[str, RetentionClass], Due] = {}
+        #: in between a run begins behind it, and counts on from there.
+        self._behind: dict[tuple[str, RetentionClass], tuple[Due, Count]] = {}
         self._walked_for: tuple[Holds, int] | None = None
 
     async def purge(self, kinds: Collection[type[Record]] = RECORDS) -> list[Deletion]:
@@ -97,10 +98,19 @@ class Purger:
                 deletions += await self._taken(step, now)
         self._tell(deletions)
         for each in deletions:
-            self.gone[each.of, each.ground] += each.count
+            if each.ground is not Ground.HELD:
+                self.gone[each.of, each.ground] += each.count
         if Call in kinds:
             self.purged_at = self._clock()
         return deletions
+
+    @property
+    def held(self) -> Counter[str]:
+        """How many records are past their term and held, or kept on for their customer, by kind."""
+        found: Counter[str] = Counter()
+        for (kind, _), (_, count) in self._behind.items():
+            found[kind] += count.records
+        return found
 
     async def checkpoint(self) -> bool:
         """Let nothing of what went stand in the store's log either; False: try again later."""
@@ -133,23 +143,25 @@ class Purger:
     async def _taken(self, step: Step, now: int) -> Iterable[Deletion]:
         """What is due of one kind and class, from behind what was held at the last look."""
         where = (step.kind, step.retention)
-        after, run = self._behind.get(where), _Run(step=step, id=self._new_id(), at=now)
-        while page := await asyncio.to_thread(_page, self._reader, step, after):
+        after, held = self._behind.get(where, (None, None))
+        run = _Run(step=step, id=self._new_id(), at=now, held=held)
+        while page := await asyncio.to_thread(_page, self._reader, run, after):
             for start in range(0, len(page), BATCH):
                 await self._batch(run, page[start : start + BATCH])
             after = page[-1]
             if len(page) < PAGE:
                 break
-        if after is not None and (run.held is not None or where in self._behind):
-            self._behind[where] = after
-        deletions = run.deletions(self._new_id)
-        if run.held is not None:
-            await self._store.commit(deletions[-1:], durable=False)
-        return deletions
+        if after is not None and run.held is not None:
+            self._behind[where] = (after, run.held)
+        if run.held is None or run.held == held:
+            return run.told()
+        kept = run.deletion(self._new_id(), Ground.HELD, run.held)
+        await self._store.commit([kept], durable=False)
+        return [*run.told(), kept]
 
     async def _batch(self, run: "_Run", due: Sequence[Due]) -> None:
         async with self._gate:
-            goes, held = _sorted_out(self._holds(), run.step, due)
+            goes, held = run.sorted_out(self._holds(), due)
             run.held = counted((each.ended_at for each in held), run.held)
             if not goes:
                 return
@@ -168,16 +180,40 @@ class _Run:
     at: int
     gone: Count | None = None
     held: Count | None = None
+    #: What a line may have consented to, as far as it was asked for in this run.
+    consents: dict[str, list[Service]] = field(default_factory=dict)
+
+    def look_up(self, records: Reader, due: Sequence[Due]) -> None:
+        """Have at hand what `sorted_out` will ask about the lines of ``due``."""
+        if self.step.consented_before is None:
+            return
+        for line in {each.line for each in due if each.line is not None} - self.consents.keys():
+            self.consents[line] = [
+                service
+                for service in records.services(line=line)
+                if any(account.history_consent for account in records.of(Account, service.account))
+            ]
+
+    def sorted_out(self, holds: Holds, due: Sequence[Due]) -> tuple[list[Due], list[Due]]:
+        """What goes, and what is held, or kept on because its customer wants to see it."""
+        goes: list[Due] = []
+        kept: list[Due] = []
+        for each in due:
+            held = holds.keeps(self.step.kind, each.line, each.begun_at, each.ended_at) or self._consented(each)
+            (kept if held else goes).append(each)
+        return goes, kept
+
+    def _consented(self, due: Due) -> bool:
+        before = self.step.consented_before
+        services = self.consents.get(due.line or "", ())
+        return before is not None and due.ended_at >= before and any(is_theirs(each, due.begun_at) for each in services)
 
     def told(self) -> list[Deletion]:
         """What went so far."""
-        return [] if self.gone is None else [self._deletion(self.id, self.step.ground, self.gone)]
+        return [] if self.gone is None else [self.deletion(self.id, self.step.ground, self.gone)]
 
-    def deletions(self, new_id: Callable[[], str]) -> list[Deletion]:
-        """What went, and behind it what was held."""
-        return [*self.told(), *([] if self.held is None else [self._deletion(new_id(), Ground.HELD, self.held)])]
-
-    def _deletion(self, id: str, ground: Ground, count: Count) -> Deletion:
+    def deletion(self, id: str, ground: Ground, count: Count) -> Deletion:
+        """So much went, or did not."""
         return Deletion(
             id=id,
             at=self.at,
@@ -197,9 +233,11 @@ def outlook(reader: Reader, holds: Holds, days: Callable[[RetentionClass], int],
         StoreError: the store cannot be read.
     """
     for step in plan(days, now):
+        run = _Run(step=step, id="", at=now)
         goes = held = after = None
         while page := reader.due(step.kind, step.before, PAGE, after=after, retention=step.of_class):
-            going, kept = _sorted_out(holds, step, page)
+            run.look_up(reader, page)
+            going, kept = run.sorted_out(holds, page)
             goes = counted((each.ended_at for each in going), goes)
             held = counted((each.ended_at for each in kept), held)
             after = page[-1]
@@ -209,15 +247,9 @@ def outlook(reader: Reader, holds: Holds, days: Callable[[RetentionClass], int],
         yield Outlook(step=step, goes=goes, held=held, next_at=next_at)
 
 
-def _page(reader: Callable[[], AbstractContextManager[Reader]], step: Step, after: Due | None) -> list[Due]:
+def _page(reader: Callable[[], AbstractContextManager[Reader]], run: _Run, after: Due | None) -> list[Due]:
+    step = run.step
     with reader() as records:
-        return records.due(step.kind, step.before, PAGE, after=after, retention=step.of_class)
-
-
-def _sorted_out(holds: Holds, step: Step, due: Sequence[Due]) -> tuple[list[Due], list[Due]]:
-    """What goes, and what is held."""
-    kept = [holds.keeps(step.kind, each.line, each.begun_at, each.ended_at) for each in due]
-    return (
-        [each for each, held in zip(due, kept, strict=True) if not held],
-        [each for each, held in zip(due, kept, strict=True) if held],
-    )
+        due = records.due(step.kind, step.before, PAGE, after=after, retention=step.of_class)
+        run.look_up(records, due)
+        return due

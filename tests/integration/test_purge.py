@@ -16,6 +16,7 @@ import pytest
 from agent.core.holds import Holds
 from agent.core.instants import rfc3339
 from agent.core.records import (
+    Account,
     Call,
     CallOutcome,
     Deletion,
@@ -26,7 +27,9 @@ from agent.core.records import (
     Outcome,
     Record,
     Registration,
+    RetentionClass,
     SeenBy,
+    Service,
     Total,
 )
 from agent.duties import retention
@@ -165,6 +168,50 @@ async def test_what_is_held_stays_and_is_counted_and_goes_once_the_hold_is_lifte
     await at.purge()
     assert (left(path, "call"), left(path, "registration")) == ([], [])
     assert totals(path)["2026-11", "201", "0113"] == (each, 60 * each)
+
+
+async def test_a_customer_who_wants_a_history_keeps_what_is_on_no_bill_for_as_long_as_the_rest(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    path, now = tmp_path / "agent.sqlite", AT + YEAR_MS
+    old = now - 60 * DAY_MS
+    await store.commit(
+        [
+            Account(id="a", account="A1", history_consent=True, opened_at=0),
+            Account(id="b", account="A2", opened_at=0),
+            Service(id="s", account="A1", line="201", from_at=0, until_at=old + 5),
+            Service(id="t", account="A2", line="202", from_at=0),
+            call("wanted", old, itemised=False),
+            call("another's by then", old + 5, itemised=False),
+            call("not asked for", old, line="202", itemised=False),
+            call("nobody's", old, line="203", itemised=False),
+            call("past all terms", AT - 1, itemised=False),
+        ],
+        durable=True,
+    )
+    at = purger(store, path, lambda: now)
+    assert summed(await at.purge()) == {("call", "unbilled", "expired"): 4, ("call", "unbilled", "held"): 1}
+    assert left(path, "call") == ["wanted"]
+    assert at.held == {"call": 1}
+    with SqliteReader(path) as reader:
+        seen = {each.step.retention: each for each in outlook(reader, Holds(), days, now) if each.step.kind == "call"}
+    unbilled = seen[RetentionClass.UNBILLED]
+    assert (unbilled.goes, unbilled.held and unbilled.held.records) == (None, 1)
+    now = old + YEAR_MS + DAY_MS
+    await at.purge()
+    assert left(path, "call") == []
+
+
+async def test_what_is_held_is_counted_on_and_told_when_it_is_more(store: SqliteStore, tmp_path: Path) -> None:
+    path, now = tmp_path / "agent.sqlite", AT + YEAR_MS
+    standing = holds(hold("h"))
+    at = purger(store, path, now, lambda: standing)
+    await store.commit([span("a", AT - 9), span("b", AT - 8)], durable=True)
+    assert [each.count for each in await at.purge()] == [2]
+    assert await at.purge() == []
+    await store.commit([span("c", AT - 7)], durable=True)
+    assert [(each.ground, each.count) for each in await at.purge()] == [("held", 3)]
+    assert at.held == {"registration": 3}
 
 
 async def test_what_is_held_is_not_walked_through_again_before_the_next_day(

@@ -134,7 +134,8 @@ class MadeUpAgent:
                 canary_ok=not self.ill,
             ),
             retention=RetentionState(
-                gone={("call", "cut"): 100 * self.steps, ("call", "held"): 3},
+                gone={("call", "cut"): 100 * self.steps},
+                held={"call": 3},
                 purged_at=now_ms() - LONG_AGO_MS * int(self.ill),
                 holds={"standing": 2, "overdue": int(self.ill)},
             ),

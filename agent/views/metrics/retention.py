@@ -10,10 +10,10 @@ from agent.views.metrics.snapshot import RetentionState
 
 def retained(now: RetentionState) -> Iterator[Metric]:
     """The purge and the holds; nobody in them."""
-    text = (
-        "Records that the purge deleted, by kind and ground; of ground held: that it kept back, each time it met them."
-    )
+    text = "Records that the purge deleted, by kind and ground."
     yield total("telephony_agent_purged_records", text, ["kind", "ground"], sorted(now.gone.items()))
+    text = "Records past their term that a legal hold, or a customer's consent to a history, keeps."
+    yield gauge("telephony_agent_held_records", text, ["kind"], [((kind,), n) for kind, n in sorted(now.held.items())])
     text = "When the purge was last through with every kind of record; 0: not in this run."
     yield gauge("telephony_agent_purge_timestamp_seconds", text, [], [((), (now.purged_at or 0) / 1000)])
     text = "Legal holds that stand, and those of them whose review date has passed."

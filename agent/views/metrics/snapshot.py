@@ -110,9 +110,13 @@ class PromisesState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionState:
-    """Records that went in this run by kind and ground, when a purge was last through (ms), ``holds`` by state."""
+    """Records that went in this run by kind and ground, and that are ``held`` past their term, by kind.
+
+    ``purged_at`` is when a purge was last through (ms); ``holds`` are by state.
+    """
 
     gone: Mapping[tuple[str, str], int]
+    held: Mapping[str, int]
     purged_at: int | None
     holds: Mapping[str, int]
 
