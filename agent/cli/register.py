@@ -59,10 +59,11 @@ def verify_(
     """
     configured = settings(context, config, secrets_required=False)
     size_and_root = None if noted is None else _noted(noted)
-    key = _signer(configured).public if public is None else _public(public)
+    given = None if public is None else _public(public)
     since = app.now_ms() - configured.retention.days(RetentionClass.CONSENT) * _DAY_MS
     with stored(configured) as reader:
         leaves, entries = leaves_of(reader), _entries(reader)
+    key = given or _key(configured, leaves)
     problems = list(
         verify(
             leaves,
@@ -89,10 +90,9 @@ def verify_(
 def root(context: typer.Context, json: Json = False, config: ConfigPath = None) -> None:
     """Print the signed root and the public key; note both elsewhere, they say nothing about anybody."""
     configured = settings(context, config, secrets_required=False)
-    key = _signer(configured).public
     with stored(configured) as reader:
-        head = _head(leaves_of(reader), key)
-    _shown(head, json=json)
+        leaves = leaves_of(reader)
+    _shown(_head(leaves, _key(configured, leaves)), json=json)
 
 
 @register.command()
@@ -104,9 +104,9 @@ def prove(
 ) -> None:
     """Print the proof that an entry is in the register: its leaf hash leads with it to the signed root."""
     configured = settings(context, config, secrets_required=False)
-    key = _signer(configured).public
     with stored(configured) as reader:
         leaves = leaves_of(reader)
+    key = _key(configured, leaves)
     hashes = tree(leaves)
     number = next((leaf.seq for leaf in leaves if leaf.id == id), None)
     if number is None or number >= len(hashes):
@@ -129,9 +129,9 @@ def consistency(
     """Print the proof that the register begins with what a noted root was of; exit code 1 where it does not."""
     configured = settings(context, config, secrets_required=False)
     size, first = _noted(noted)
-    key = _signer(configured).public
     with stored(configured) as reader:
         leaves = leaves_of(reader)
+    key = _key(configured, leaves)
     hashes = tree(leaves)
     if size > len(hashes):
         fail(PROBLEMS, f"the register has {len(hashes)} leaves, not {size}: its last ones were cut off")
@@ -168,10 +168,13 @@ def _entries(reader: Reader) -> dict[str, Disclosure | None]:
     return found
 
 
-def _signer(configured: Config) -> Signer:
+def _key(configured: Config, leaves: list[Leaf]) -> str:
+    """The public key; empty before there is anything that it has signed."""
     try:
-        return Signer(configured.keyring, make=False)
+        return Signer(configured.keyring, make=False).public
     except StoreError as error:
+        if not leaves:
+            return ""
         fail(STORE, str(error), error.hint)
 
 

@@ -588,6 +588,13 @@ async def test_without_its_key_nothing_is_registered_and_nothing_leaves(agent: R
     refused = await agent.run(*("disclose", "propose", "--line", "201", *SINCE, *WHY, *SAM, *ORDER, "--kind", "call"))
     one_sentence(refused, 3, "damaged")
     assert agent.stored("disclosure") == []
+
+
+async def test_without_its_key_no_register_is_said_to_be_whole(agent: Registered) -> None:
+    (empty,) = await agent.json("register", "verify")
+    assert (empty["size"], empty["problems"]) == (0, []), "before anything was signed"
+    await filled(agent, 1)
+    (agent.folder / "agent.sqlite.keys.signing").write_text("damaged")
     one_sentence(await agent.run("register", "verify"), 3, "damaged")
     (agent.folder / "agent.sqlite.keys.signing").unlink()
     one_sentence(await agent.run("register", "root"), 3, "there is no key")
