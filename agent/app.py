@@ -40,6 +40,7 @@ from agent.duties.aggregating import Aggregating
 from agent.duties.alerting import Alerting
 from agent.duties.canary import Canary
 from agent.duties.erasing import Eraser
+from agent.duties.locking import Locking
 from agent.duties.retention import Purger
 from agent.holds import Holding, Purging, retention_state
 from agent.importing import Importing
@@ -191,6 +192,7 @@ class Agent:
             folders = Folders(recording, config)
             reading = calls.source(config, pipeline, clock=now_ms)
             verified = promises.Verified()
+            locking = Locking(store, store.checkpoint)
             metrics = Metrics(
                 lambda: snapshot(
                     source,
@@ -203,6 +205,7 @@ class Agent:
                     promises.state(verified) if self._verifying else None,
                     subjects.state(requests.waiting.values(), canary, now_ms()),
                     retention_state(holding, purger, now_ms()),
+                    locking.left,
                 )
             )
             past = await asyncio.to_thread(purges, self._reader)
@@ -251,6 +254,7 @@ class Agent:
                 "recording_folders": folders.run,
                 "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
                 "retention": purger.run,
+                **({} if self._fields is None else {"locking": locking.run}),
                 "holds": holding.run,
                 "http": lambda: self._http(pipeline, source, metrics),
                 "auditing": auditing.run,

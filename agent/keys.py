@@ -42,7 +42,7 @@ class Keys:
 
     def fields(self, clock: Callable[[], int]) -> Fields | None:
         """What locks personal fields; None where no site key is configured, and they are kept as they are."""
-        return Fields(self.keyring, clock) if self.wanted else None
+        return Fields(self._config.store.path, self.keyring, clock) if self.wanted else None
 
     def close(self) -> None:
         """Let go of the keyring."""
@@ -71,7 +71,7 @@ def reading(config: Config, clock: Callable[[], int]) -> Fields:
             raise StoreError("there is no site key")
         return Keyring(config.keyring, given, lambda: site_keys(config, os.environ), read_only=True)
 
-    return Fields(opened, clock)
+    return Fields(config.store.path, opened, clock)
 
 
 def _retire(config: Config, keyring: Keyring) -> None:

@@ -138,7 +138,11 @@ class Pipeline:
                     self.lanes.put_back(taken)
                     taken = []
                     continue  # It goes before what waits for keys.
-                took_any = await self._written(lane, taken, refused, held, error)
+                if error is not None:
+                    self._refused(error, taken)
+                    held.update((key_of(record), record) for record in self._unready(taken))
+                    taken = [record for record in taken if key_of(record) not in held]
+                took_any = bool(taken) and await self._written(lane, taken, refused, held)
                 self.lanes.put_back(taken)
                 taken = []
                 if took_any:
@@ -169,6 +173,15 @@ class Pipeline:
         except StoreError as error:
             return error
 
+    def _unready(self, records: Sequence[Record]) -> list[Record]:
+        """Those of ``records`` that cannot be committed until something is made ready for them."""
+        waiting = []
+        for record in records:
+            if (making_ready := self._store.prepare([record])) is not None:
+                making_ready.close()
+                waiting.append(record)
+        return waiting
+
     def _made(self, task: asyncio.Task[None]) -> None:
         self._preparing.discard(task)
         if not task.cancelled():
@@ -180,18 +193,12 @@ class Pipeline:
         taken: list[Record],
         refused: dict[Key, Record],
         held: dict[Key, Record],
-        error: StoreError | None,
     ) -> bool:
         """Move ``taken`` into the store, or what it will not have into ``refused``; whether the store took any.
 
-        ``error``: why it has said already that it would not.
-
         Into ``held`` where it takes nothing at all: then nobody asks it for each record.
         """
-        if error is None:
-            error = await self._committed(lane, list(taken))
-        else:
-            self._refused(error, taken)
+        error = await self._committed(lane, list(taken))
         if error is None or error.everything:
             for record in taken:
                 refused.pop(key_of(record), None)

@@ -51,6 +51,12 @@ class Store(Protocol):
         ``cut``: what they came to is added to the totals first.
         """
 
+    async def expire(self, retention: RetentionClass, before: int) -> list[str]:
+        """Destroy the keys of the months of ``retention`` that ended by ``before`` (ms); those months.
+
+        A key stays for as long as a record that was locked with it is there.
+        """
+
     async def checkpoint(self) -> bool:
         """Let nothing of what was deleted stand in a log of the store; False: try again later."""
 
@@ -104,7 +110,7 @@ class Reader(Protocol):
         """
 
     def lines(self, kind: str) -> Iterable[str]:
-        """Each line of which there are calls, texts, registrations, recordings, contents or opt-ins, as stored."""
+        """Each line of which there are calls, texts, registrations, recordings, contents or opt-ins."""
 
     def calls_of(self, begin: int, end: int) -> list[Calls]:
         """The calls placed from ``begin`` to ``end`` (ms, less than a day behind it), counted by line and hour."""

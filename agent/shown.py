@@ -35,6 +35,7 @@ COLUMNS: dict[str, list[str]] = {
     "consent": "id lines party kinds purpose by given_at expires_at withdrawn_at".split(),
     "disclosure": "id disclosure step at by party power consent reference lines kinds secret_until_at".split(),
     "leaf": "seq at commitment root".split(),
+    "line": "id name since_at until_at".split(),
     "segment_root": "segment entries closed_at chain".split(),
     "deletion": "at of retention ground count oldest_at newest_at".split(),
     "hold": "id account lines kinds from_at until_at authority reference reviewer review_at lifted_at".split(),

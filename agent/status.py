@@ -116,6 +116,7 @@ def snapshot(
     promises: PromisesState | None = None,
     subjects: SubjectsState | None = None,
     retention: RetentionState | None = None,
+    unlocked: int | None = None,
 ) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
@@ -154,6 +155,7 @@ def snapshot(
         path=path,
         recorder=recorder,
         purged_every_s=purged_every_s,
+        unlocked=unlocked,
         calls=calls_read,
         promises=promises,
         subjects=subjects,

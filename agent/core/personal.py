@@ -3,15 +3,21 @@
 A record class marks its personal fields with `agent.core.records.Locked`, and tells in ``AGED_BY`` by which of its
 instants its term counts, the first that it has: as its rows are deleted by. Its owner is its ``line``, unless
 ``OWNER`` names another field. What an owner's key locked is gone with that key, what a month's key locked with that.
+The name of a line is marked with `agent.core.records.Handled`: the store keeps its handle (`agent.core.records.Line`).
 """
 
 from dataclasses import dataclass, fields
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
-from agent.core.records import RECORDS, Call, Locked, Record, RetentionClass, Text
+from agent.core.instants import from_rfc3339
+from agent.core.records import RECORDS, Call, Handled, Locked, Record, RetentionClass, Text
 
 #: Whose key locks a field of a record that is of no line.
 NO_OWNER = "nobody"
+
+#: The month of what stands until somebody ends it, for years perhaps: its key is not to expire. The last year of all
+#: is left free for what lasts a year longer.
+STANDING = from_rfc3339("9998-12-01T00:00:00Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,30 +29,43 @@ class PersonalField:
     indexed: bool
 
 
-def _personal(record: type[Record]) -> tuple[PersonalField, ...]:
+def _marks(record: type[Record]) -> list[tuple[str, Any]]:
     hints = get_type_hints(record, include_extras=True)
-    return tuple(
-        PersonalField(name=item.name, place=f"{record.KIND}.{item.name}", indexed=mark.indexed)
-        for item in fields(record)
-        for mark in getattr(hints[item.name], "__metadata__", ())
-        if isinstance(mark, Locked)
-    )
+    return [(item.name, mark) for item in fields(record) for mark in getattr(hints[item.name], "__metadata__", ())]
 
 
 #: The personal fields of each kind of record, in order.
-PERSONAL: dict[type[Record], tuple[PersonalField, ...]] = {record: _personal(record) for record in RECORDS}
+PERSONAL: dict[type[Record], tuple[PersonalField, ...]] = {
+    record: tuple(
+        PersonalField(name=name, place=f"{record.KIND}.{name}", indexed=mark.indexed)
+        for name, mark in _marks(record)
+        if isinstance(mark, Locked)
+    )
+    for record in RECORDS
+}
+
+#: The fields of each kind of record that hold the name of a line.
+HANDLED: dict[type[Record], tuple[str, ...]] = {
+    record: tuple(name for name, mark in _marks(record) if isinstance(mark, Handled)) for record in RECORDS
+}
+
+#: The field of each kind of record that says whose it is; "": none.
+OWNER: dict[type[Record], str] = {
+    record: getattr(record, "OWNER", "line" if any(item.name == "line" for item in fields(record)) else "")
+    for record in RECORDS
+}
 
 
 def owner_of(record: Record) -> str:
-    """Whose key locks the record's personal fields."""
-    owner: str | None = getattr(record, getattr(record, "OWNER", "line"), None)
+    """Whose key locks the record's personal fields; of a line's it is the one of its handle."""
+    owner: str | None = getattr(record, OWNER[type(record)]) if OWNER[type(record)] else None
     return owner or NO_OWNER
 
 
-def aged_by(record: Record) -> int | None:
-    """The instant (ms) from which the record's term counts, as far as is known; None while it has none."""
+def aged_by(record: Record) -> int:
+    """The instant (ms) from which the record's term counts, as far as is known; `STANDING` while it has none."""
     names: tuple[str, ...] = getattr(record, "AGED_BY", ())
-    return next((at for name in names if (at := getattr(record, name)) is not None), None)
+    return next((at for name in names if (at := getattr(record, name)) is not None), STANDING)
 
 
 def class_of(record: Record) -> RetentionClass:

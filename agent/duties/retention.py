@@ -134,11 +134,19 @@ class Purger:
                     log.info("purged", records=sum(each.count for each in gone), details=Detail in kinds)
                 if (logged := logged or bool(gone)) and await self.checkpoint():
                     logged = False
+                await self._expire(kinds)
             except StoreError as error:
                 # It may have deleted some before it failed.
                 logged = True
                 log.error("purge_failed", reason=str(error), hint=error.hint)
             await asyncio.sleep(DETAILS_EVERY_S if logged else every_s)
+
+    async def _expire(self, kinds: Sequence[type[Record]]) -> None:
+        """Destroy the keys of what went, so that it is unreadable in every older copy as well."""
+        terms = {step.retention: step.before for step in plan(self._days, self._clock(), kinds)}
+        for retention, before in terms.items():
+            if months := await self._store.expire(retention, before):
+                log.info("keys_expired", retention=retention, months=len(months))
 
     async def _taken(self, step: Step, now: int) -> Iterable[Deletion]:
         """What is due of one kind and class, from behind what was held at the last look."""

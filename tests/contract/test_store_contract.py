@@ -48,6 +48,7 @@ from agent.core.records import (
     How,
     IpSource,
     Leaf,
+    Line,
     Look,
     News,
     Notice,
@@ -113,7 +114,7 @@ class Encrypted(Sqlite):
 
     def __init__(self, folder: FilePath) -> None:
         super().__init__(folder)
-        self.fields = Fields(cache(lambda: Keyring(folder / "keys", bytes(32))), lambda: AT)
+        self.fields = Fields(self.path, cache(lambda: Keyring(folder / "keys", bytes(32))), lambda: AT)
 
     async def open(self) -> SqliteStore:
         return await SqliteStore.open(self.path, fields=self.fields)
@@ -380,6 +381,8 @@ def test_what_was_committed_comes_back_equal_and_the_latest_state_wins(
         }
         reader = backend.reader()
         read = {(kind, record.id): record for kind in KINDS for record in reader.read(kind)}
+        # Where names of lines have handles, these were made on the way.
+        read = {key: record for key, record in read.items() if key in expected or not isinstance(record, Line)}
         reader.close()
         await store.close()
         assert read == expected
@@ -572,6 +575,7 @@ ENDED: list[Record] = [
     content("closed", AT - HOUR, state=ContentState.DELETED, deleted_at=AT, reason=Reason.EXPIRED),
     Access(id="closed", at=AT, by="sam", recording="r", use=Use.PLAYED, reason="the customer asked"),
     Purge(id="closed", at=AT, done_at=AT + HOUR),
+    Line(id="closed", name="202", since_at=AT - 9 * HOUR, until_at=AT),
     call("closed"),
     text("closed"),
     account("closed", closed_at=AT),
@@ -633,7 +637,7 @@ async def test_a_record_goes_once_it_ended_before_the_term_and_not_a_millisecond
     assert await purged(store, backend, ended.KIND, AT + 1) == 1
     assert await purged(store, backend, ended.KIND, AT + 1) == 0
     with backend.reader() as reader:
-        left = [record for kind in KINDS for record in reader.read(kind)]
+        left = [record for kind in KINDS for record in reader.read(kind) if not record.id.startswith("~")]
     assert {(record.KIND, record.id) for record in left} == {
         (record.KIND, record.id) for record in [*ENDED, *OPEN] if record is not ended
     }

@@ -15,7 +15,7 @@ from agent.core.alarms import AlarmPolicy, ChannelRule
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Alarm, Cause, Delivery, News, Notice, Record, Severity
+from agent.core.records import Alarm, Cause, Delivery, News, Notice, Record, RetentionClass, Severity
 from agent.core.wire import parse
 from agent.duties.alerting import Alerting, Handed, Route
 from agent.pipeline import Pipeline
@@ -102,6 +102,9 @@ class Locked:
 
     async def remove(self, kind: str, ids: Sequence[str], *, cut: bool = False, told: Sequence[Record] = ()) -> int:
         return await self._store.remove(kind, ids, cut=cut, told=told)
+
+    async def expire(self, retention: RetentionClass, before: int) -> list[str]:
+        return await self._store.expire(retention, before)
 
     async def checkpoint(self) -> bool:
         return await self._store.checkpoint()

@@ -16,7 +16,7 @@ from agent.core.engine import Engine
 from agent.core.lanes import Lane, Lanes
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Record
+from agent.core.records import Record, RetentionClass
 from agent.core.signals import Lookup
 from agent.core.wire import parse
 from agent.pipeline import Pipeline
@@ -57,6 +57,9 @@ class Moody:
 
     async def remove(self, kind: str, ids: Sequence[str], *, cut: bool = False, told: Sequence[Record] = ()) -> int:
         return await self.store.remove(kind, ids, cut=cut, told=told)
+
+    async def expire(self, retention: RetentionClass, before: int) -> list[str]:
+        return await self.store.expire(retention, before)
 
     async def checkpoint(self) -> bool:
         return await self.store.checkpoint()

@@ -17,6 +17,7 @@ from agent.core.records import Call, Record
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
+from agent.stores.sqlite.lines import Held
 from agent.stores.vault import Keyring
 from tests.contract.test_store_contract import AT, call, emergency, failure
 
@@ -32,7 +33,7 @@ class Ledger:
         self.path, self.keys_path = folder / "store.db", folder / "keys"
         self.keyring = Keyring(self.keys_path, SITE_KEY)
         self.opening: Callable[[], Keyring] = lambda: self.keyring
-        self.fields = Fields(lambda: self.opening(), lambda: AT)
+        self.fields = Fields(self.path, lambda: self.opening(), lambda: AT)
 
     async def __aenter__(self) -> "Ledger":
         self.store = await SqliteStore.open(self.path, fields=self.fields)
@@ -45,6 +46,10 @@ class Ledger:
     def read(self, kind: str = "call", *, fields: Fields | None = None) -> list[Record]:
         with SqliteReader(self.path, fields) as reader:
             return list(reader.read(kind))
+
+    def handles(self, line: str) -> list[Held]:
+        with SqliteReader(self.path, self.fields) as reader:
+            return reader.handles_of(line)
 
     def bytes(self) -> bytes:
         return b"".join(path.read_bytes() for path in self.path.parent.iterdir() if path.is_file())
@@ -70,19 +75,25 @@ async def test_a_number_stands_in_no_file_and_is_read_back(ledger: Ledger) -> No
 async def test_who_has_no_site_key_sees_that_it_is_locked(ledger: Ledger) -> None:
     await ledger.store.commit([CALL], durable=True)
     (seen,) = ledger.read()
-    assert seen == replace(CALL, number="locked", forwarded="locked")
+    assert seen == replace(CALL, line="locked", number="locked", forwarded="locked")
 
     def closed() -> Keyring:
         raise StoreError("permission denied")
 
-    assert ledger.read(fields=Fields(closed, lambda: AT)) == [seen]
+    assert ledger.read(fields=Fields(ledger.path, closed, lambda: AT)) == [seen]
 
 
 async def test_a_destroyed_key_takes_the_number_and_leaves_the_rest(ledger: Ledger) -> None:
     other = call("c2", line="202", number=NUMBER)
     await ledger.store.commit([CALL, other], durable=True)
-    ledger.keyring.destroy_account("201")
-    assert ledger.read(fields=ledger.fields) == [replace(CALL, number=None, forwarded=None), other]
+    (held,) = ledger.handles("201")
+    ledger.keyring.destroy_account(held.handle)
+    assert ledger.read(fields=ledger.fields) == [replace(CALL, line="erased", number=None, forwarded=None), other]
+    assert ledger.handles("201") == []
+    again = call("c3", number=NUMBER)
+    await ledger.store.commit([again], durable=True)
+    assert ledger.read(fields=ledger.fields)[2] == again
+    assert [each.handle for each in ledger.handles("201")] != [held.handle]
 
 
 async def test_what_costs_nothing_expires_apart_from_what_is_billed(ledger: Ledger) -> None:

@@ -266,9 +266,12 @@ def test_a_search_goes_over_every_epoch_that_is_alive(locks: Locks, keyring: Key
     assert locks.index(NUMBER) == written[3]
 
 
-def test_a_search_before_anything_was_indexed_finds_what_is_indexed_after(locks: Locks) -> None:
-    searched = locks.indexes(NUMBER)
-    assert locks.index(NUMBER) in searched
+def test_what_is_indexed_by_its_own_month_is_found_and_expires_with_it(locks: Locks, keyring: Keyring) -> None:
+    index = locks.index(NUMBER, OCTOBER)
+    assert index != locks.index(NUMBER)
+    assert {index, locks.index(NUMBER)} == {*locks.indexes(NUMBER)}
+    keyring.expire_epochs(NOVEMBER)
+    assert [locks.index(NUMBER)] == locks.indexes(NUMBER)
 
 
 def test_an_index_is_not_known_without_the_keyring(locks: Locks, tmp_path: Path) -> None:
@@ -351,7 +354,7 @@ def test_an_account_that_is_known_waits_for_no_change_of_the_keyring(
 ) -> None:
     """Calls are recorded where emergencies are, and a disk may take seconds for another's change."""
     value = locks.lock(LINE, NOVEMBER, NUMBER)
-    index, indexes = locks.index(NUMBER), locks.indexes(NUMBER)
+    index = locks.index(NUMBER)
     assert locks.open(value) == NUMBER
     with ThreadPoolExecutor(1) as thread, closing(sqlite3.connect(path, isolation_level=None)) as connection:
         if who == "another":
@@ -363,7 +366,6 @@ def test_an_account_that_is_known_waits_for_no_change_of_the_keyring(
             assert thread.submit(locks.open, locks.lock(LINE, NOVEMBER, "")).result(30) == ""
             assert thread.submit(locks.open, value).result(30) == NUMBER
             assert thread.submit(locks.index, NUMBER).result(30) == index
-            assert thread.submit(locks.indexes, NUMBER).result(30) == indexes
             if who == "this":
                 changing.execute("BEGIN IMMEDIATE")
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from agent import keys
+from agent.config import load
 from agent.core.records import document
 from agent.ports import StoreError
 from agent.stores.sqlite import SqliteReader
@@ -157,7 +159,8 @@ class AgentProcess:
     def stored(self, kind: str) -> list[dict[str, Any]]:
         """The stored records of a kind, as `list --json` shows them."""
         try:
-            with SqliteReader(self.store) as reader:
+            config = load(self.config, {}, secrets_required=False)
+            with SqliteReader(self.store, keys.reading(config, lambda: 0)) as reader:
                 return [json.loads(json.dumps(document(record))) for record in reader.read(kind)]
         except StoreError:
             return []

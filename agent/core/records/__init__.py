@@ -14,6 +14,7 @@ from agent.core.records.described import FieldRule, rules
 from agent.core.records.disclosures import Consent, Disclosure, Leaf, Step
 from agent.core.records.emergencies import Detail, Emergency, Entry, Look, Outcome, SeenBy
 from agent.core.records.holds import Hold, Kept
+from agent.core.records.lines import Line
 from agent.core.records.recordings import (
     CONTENT_CLASS,
     Access,
@@ -32,7 +33,7 @@ from agent.core.records.recordings import (
 )
 from agent.core.records.registrations import Certainty, Failure, IpSource, Registration
 from agent.core.records.requests import Asks, Request, RequestOutcome, Waits
-from agent.core.records.terms import NOBODY, Locked, RetentionClass, Role
+from agent.core.records.terms import NOBODY, Handled, Locked, RetentionClass, Role
 from agent.core.records.texts import Text, TextOutcome, TextSize
 from agent.core.records.totals import Total
 from agent.core.records.traffic import Aggregate, Aggregated, Devices, Traffic
@@ -72,12 +73,14 @@ __all__ = [
     "Failure",
     "FieldRule",
     "Ground",
+    "Handled",
     "Hold",
     "How",
     "IpSource",
     "Kept",
     "Key",
     "Leaf",
+    "Line",
     "Locked",
     "Look",
     "News",
@@ -151,6 +154,7 @@ Record = (
     | Traffic
     | Devices
     | Aggregate
+    | Line
 )
 RECORDS: tuple[type[Record], ...] = (
     Registration,
@@ -185,6 +189,7 @@ RECORDS: tuple[type[Record], ...] = (
     Traffic,
     Devices,
     Aggregate,
+    Line,
 )
 
 _TIMES = frozenset(("at", "first_seen", "last_seen", "hour"))

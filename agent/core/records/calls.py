@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import Locked, Readers, RetentionClass, Role
+from agent.core.records.terms import Handled, Locked, Readers, RetentionClass, Role
 
 
 class NumberClass(StrEnum):
@@ -51,7 +51,7 @@ class Call:
 
     id: Annotated[str, "keep each once, however often it is read: keyed hash of Asterisk's own identity of the CDR"]
     call: Annotated[str, "tell which legs were one call; keyed hash of Asterisk's Linkedid"]
-    line: Annotated[str | None, "say whose call it is; none where Asterisk does not tell"]
+    line: Annotated[str | None, "say whose call it is; none where Asterisk does not tell", Handled()]
     direction: Annotated[Direction, "bill what went out, and nothing else"]
     number_class: Annotated[NumberClass, "rate it; keep what is free off every bill"]
     number: Annotated[str | None, "itemise it for the customer", Locked(indexed=True)] = None

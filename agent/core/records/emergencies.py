@@ -1,11 +1,16 @@
-"""Calls to the emergency services, and who looked at them."""
+"""Calls to the emergency services, and who looked at them.
+
+Where the caller was, and whatever the emergency services may ask, is personal. An entry of the timeline and the reason
+of a look are not: the one names no person, and the other must be on record before anybody is shown where to send help,
+whether keys can be had or not.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from agent.core.records.registrations import Certainty
-from agent.core.records.terms import ID, LINK, NOBODY, Readers, RetentionClass, Role
+from agent.core.records.terms import ID, LINK, NOBODY, Handled, Locked, Readers, RetentionClass, Role
 
 
 class Outcome(StrEnum):
@@ -33,11 +38,12 @@ class Emergency:
     RETENTION: ClassVar[RetentionClass] = RetentionClass.EMERGENCY
     BASIS: ClassVar[str] = "vital interests; obligation to carry emergency calls"
     READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER, Role.CUSTOMER))
+    AGED_BY: ClassVar[tuple[str, ...]] = ("ended_at", "started_at")
 
     id: Annotated[str, ID]
-    line: Annotated[str | None, "say who called"]
+    line: Annotated[str | None, "say who called", Handled()]
     number: Annotated[str, "which emergency number"]
-    ip: Annotated[str | None, "locate the caller"]
+    ip: Annotated[str | None, "locate the caller", Locked()]
     vendor: Annotated[str | None, "tell whether the device can hold an emergency call"]
     model: Annotated[str | None, "tell whether the device can hold an emergency call"]
     started_at: Annotated[int, "when it was dialled"]
@@ -66,12 +72,13 @@ class Detail:
     RETENTION: ClassVar[RetentionClass] = RetentionClass.DETAIL
     BASIS: ClassVar[str] = "vital interests"
     READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.SERVICES))
+    AGED_BY: ClassVar[tuple[str, ...]] = ("until_at",)
 
     id: Annotated[str, ID]
     emergency: Annotated[str, "which emergency"]
-    cli: Annotated[str | None, "the number that the emergency services were shown, to be called back on"] = None
-    address: Annotated[str | None, "where to send help: address, floor and room on file"] = None
-    contact: Annotated[str | None, "who lets help in"] = None
+    cli: Annotated[str | None, "number that the emergency services were shown, to be called back on", Locked()] = None
+    address: Annotated[str | None, "where to send help: address, floor and room on file", Locked()] = None
+    contact: Annotated[str | None, "who lets help in", Locked()] = None
     until_at: Annotated[int | None, "when it goes; none while the call is up"] = None
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, LINK, NOBODY, Readers, RetentionClass, Role
+from agent.core.records.terms import ID, LINK, NOBODY, Handled, Locked, Readers, RetentionClass, Role
 
 
 class Trigger(StrEnum):
@@ -112,7 +112,7 @@ class Recording:
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.OFFICER))
 
     id: Annotated[str, ID]
-    line: Annotated[str | None, "say who opted in, or on whose leg an unasked recording ran"]
+    line: Annotated[str | None, "say who opted in, or on whose leg an unasked recording ran", Handled()]
     leg: Annotated[str | None, "whether the caller or the callee asked"]
     trigger: Annotated[Trigger, "which of the published triggers it was"]
     opted_in: Annotated[bool, "whether anybody asked for it"]
@@ -133,17 +133,18 @@ class OptIn:
     RETENTION: ClassVar[RetentionClass] = RetentionClass.CONSENT
     BASIS: ClassVar[str] = "accountability: show that the recording was asked for"
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.OFFICER))
+    AGED_BY: ClassVar[tuple[str, ...]] = ("withdrawn_at",)
 
     id: Annotated[str, ID]
-    line: Annotated[str, "whose calls; of customer services the queue or number"]
+    line: Annotated[str, "whose calls; of customer services the queue or number", Handled()]
     trigger: Annotated[Trigger, "which of the published triggers it allows"]
     calls: Annotated[Calls, "which of the calls"]
     how: Annotated[How, "how it was given"]
-    by: Annotated[str | None, "who wrote it down; none where the line itself pressed"] = None
-    purpose: Annotated[str, "what for, in the words of who wrote it down"] = ""
+    by: Annotated[str | None, "who wrote it down; none where the line itself pressed", Locked()] = None
+    purpose: Annotated[str, "what for, in the words of who wrote it down", Locked()] = ""
     given_at: Annotated[int, "since when"]
     withdrawn_at: Annotated[int | None, "until when"] = None
-    withdrawn_by: Annotated[str | None, "who withdrew it; none where the call ended or the line pressed"] = None
+    withdrawn_by: Annotated[str | None, "who withdrew it; none: the call ended, or the line pressed", Locked()] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,7 @@ class Content:
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.OFFICER))
 
     id: Annotated[str, ID]
-    line: Annotated[str | None, "whose it is"] = None
+    line: Annotated[str | None, "whose it is", Handled()] = None
     kept_as: Annotated[ContentClass | None, "how long it may be kept; none where nothing was"] = None
     state: Annotated[ContentState, "what became of it"]
     stored_at: Annotated[int, "since when it is kept, or when it was destroyed"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, LINK, NOBODY, Readers, RetentionClass, Role
+from agent.core.records.terms import ID, LINK, NOBODY, Handled, Locked, Readers, RetentionClass, Role
 
 
 class IpSource(StrEnum):
@@ -31,10 +31,11 @@ class Registration:
     RETENTION: ClassVar[RetentionClass] = RetentionClass.REGISTRATION
     BASIS: ClassVar[str] = "contract; detection of fraud"
     READERS: ClassVar[Readers] = frozenset((Role.DESK, Role.ENGINEER, Role.SUPPORT, Role.CUSTOMER))
+    AGED_BY: ClassVar[tuple[str, ...]] = ("ended_at", "last_seen")
 
     id: Annotated[str, ID]
-    line: Annotated[str, "say whose phone it is"]
-    ip: Annotated[str | None, "locate a phone that calls 999; trace misuse of an account"]
+    line: Annotated[str, "say whose phone it is", Handled()]
+    ip: Annotated[str | None, "locate a phone that calls 999; trace misuse of an account", Locked()]
     ip_source: Annotated[IpSource, "say how far the address can be trusted"]
     transport: Annotated[str | None, "tell an unencrypted registration from an encrypted one"]
     vendor: Annotated[str, "support a device; find the devices a fault touches"]

@@ -52,6 +52,11 @@ class Locked:
     indexed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handled:
+    """Marks the name of a line: the store keeps the line's handle in its place (`agent.core.records.lines`)."""
+
+
 #: Purposes that many records share.
 ID = "tell records apart; random, says nothing of the person"
 LINK = "find an open record again after a restart; keyed hashes and instants, dropped when it can change no more"

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from agent.core.records.calls import Direction, NumberClass
-from agent.core.records.terms import Locked, Readers, RetentionClass, Role
+from agent.core.records.terms import Handled, Locked, Readers, RetentionClass, Role
 
 
 class TextSize(StrEnum):
@@ -35,7 +35,7 @@ class Text:
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.BILLING))
 
     id: Annotated[str, "keep each once, however often it is read: keyed hash of the line that the dialplan wrote of it"]
-    line: Annotated[str | None, "say whose text it is; none where its sender is no line"]
+    line: Annotated[str | None, "say whose text it is; none where its sender is no line", Handled()]
     direction: Annotated[Direction, "bill what went out, and nothing else"]
     number_class: Annotated[NumberClass, "rate it; keep what is free off every bill"]
     number: Annotated[str | None, "itemise it for the customer", Locked(indexed=True)] = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from agent.core.records.calls import NumberClass
-from agent.core.records.terms import Readers, RetentionClass, Role
+from agent.core.records.terms import Handled, Readers, RetentionClass, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Total:
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.BILLING))
 
     id: Annotated[str, "keep one for each month, class, area and line: these, one behind the other"]
-    line: Annotated[str | None, "say who was supplied; none where Asterisk did not tell"]
+    line: Annotated[str | None, "say who was supplied; none where Asterisk did not tell", Handled()]
     month_at: Annotated[int, "the month that was billed, its first instant (UTC)"]
     number_class: Annotated[NumberClass, "what was supplied"]
     area: Annotated[str | None, "what was supplied: the rate goes by it"]

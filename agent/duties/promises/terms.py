@@ -27,6 +27,7 @@ from agent.core.records import (
     Ground,
     Hold,
     Leaf,
+    Line,
     Look,
     Notice,
     OptIn,
@@ -83,6 +84,7 @@ ENDS: dict[type[Record], str] = {
     Devices: "month_at",
     Aggregate: "period_at",
     Request: "closed_at",
+    Line: "until_at",
 }
 #: Which field of a kind names what it stays with: its emergency, its account, its content.
 _WAITING: dict[type[Record], str] = {Entry: "emergency", Service: "account", Recording: "id"}

@@ -5,19 +5,22 @@ import json
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import aiosqlite  # noqa: TID251
 
-from agent.core.records import Record
+from agent.core.instants import from_rfc3339
+from agent.core.personal import PERSONAL
+from agent.core.records import RECORDS, Line, Record, RetentionClass, retentions
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
 from agent.stores.sqlite.fields import ERASED, LOCKED, Fields
 from agent.stores.sqlite.opening import BUSY_S, Lock, connect, prepare, uri_of
 from agent.stores.sqlite.reader import SqliteReader
-from agent.stores.sqlite.rows import RECORD_OF_KIND, Value, from_row, to_row
+from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, Value, as_stored, from_row, to_row
 from agent.stores.sqlite.statements import STATEMENTS
 
 __all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore"]
@@ -30,6 +33,8 @@ _CONNECTION = "PRAGMA secure_delete = ON; BEGIN IMMEDIATE; ROLLBACK;"
 
 #: After so many removed rows what is in the WAL is moved, which would grow with them.
 _MOVE_EVERY, _MOVES = 500, 5
+#: How often keys are fetched for one commit: another program may destroy one meanwhile.
+_ATTEMPTS = 10
 
 T = TypeVar("T")
 Batch = list[tuple[str, list[dict[str, Value]]]]
@@ -96,12 +101,84 @@ class SqliteStore:
         """
         if not records:
             return
-        try:
-            while (batch := self._batch(records)) is None and self._fields is not None:
-                await _fetched(self._fields, records)
-        except OverflowError:
-            raise StoreError("a record holds an instant past the year 9999", "look at the PBX's clock") from None
-        await self._whole(self._write("begin_durable" if durable else "begin_ordinary", batch or []))
+        await self._whole(self._committed(records, "begin_durable" if durable else "begin_ordinary"))
+
+    async def retire_line(self, name: str, at: int) -> None:
+        """Let the line ``name`` be somebody else's from ``at`` (ms) on: what is stored from now on has another handle.
+
+        Raises:
+            StoreError: it has the same still.
+        """
+        fields = self._fields
+        if fields is None:
+            return
+        await asyncio.to_thread(fields.begin)
+
+        def current() -> list[Line]:
+            with SqliteReader(self._path, fields) as reader:
+                handles = {held.handle for held in reader.handles_of(name) if held.until_at is None}
+                return [line for handle in handles for line in reader.find(Line, handle, 1)]
+
+        ended = [replace(line, until_at=at) for line in await asyncio.to_thread(current)]
+        await self.commit(ended, durable=True)
+        await asyncio.to_thread(fields.retire, name)
+
+    async def lock_some(self, limit: int = 200) -> int:
+        """Lock what stands in clear of at most ``limit`` records; how many it was, 0 when nothing is left.
+
+        Raises:
+            StoreError: they stay as they are.
+        """
+        fields = self._fields
+        if fields is None:
+            return 0
+        for kind in RECORD_OF_KIND:
+            if f"clear_{kind}" not in STATEMENTS:
+                continue
+            rows = await self._fetched_rows(f"clear_{kind}", {"limit": limit})
+            if not rows:
+                continue
+            records = [from_row(kind, row, Unopened()) for row in rows]
+            await _fetched(fields, records)
+            locked = [
+                row for record, stored in zip(records, rows, strict=True) if (row := _relocked(fields, record, stored))
+            ]
+            lines = fields.new_lines(locked)
+            await self._whole(
+                self._write(
+                    "begin_ordinary", [(STATEMENTS["upsert_line"], lines), (STATEMENTS[f"lock_{kind}"], locked)]
+                )
+            )
+            return len(locked)
+        return 0
+
+    async def unlocked(self) -> int:
+        """How many records have personal fields that stand in clear.
+
+        Raises:
+            StoreError: they cannot be counted.
+        """
+        counts = [name for name in STATEMENTS if name.startswith("unlocked_")]
+        return sum([(await self._fetched_rows(name, {}))[0][0] for name in counts])
+
+    async def expire(self, retention: RetentionClass, before: int) -> list[str]:
+        """Destroy the keys of the months of ``retention`` that ended by ``before`` (ms), after the purge; those months.
+
+        What was locked with them is unreadable in every copy. A key stays for as long as a record, a held one perhaps,
+        was locked with it.
+
+        Raises:
+            StoreError: they may be left.
+        """
+        fields = self._fields
+        if fields is None:
+            return []
+        for record in RECORDS:
+            if PERSONAL[record] and retention in retentions(record):
+                rows = await self._fetched_rows(f"oldest_{record.KIND}", {"retention": retention})
+                living = [from_rfc3339(at) for (at,) in rows if at is not None]
+                before = min([before, *living])
+        return await asyncio.to_thread(fields.expire, retention, before)
 
     async def open_records(self) -> list[Record]:
         """Records that had not ended when the agent stopped, and the timelines that go on; in no order.
@@ -114,10 +191,11 @@ class SqliteStore:
             await asyncio.to_thread(self._fields.begin)
         async with self._turn:
             try:
-                for kind in RECORD_OF_KIND:
-                    if statement := STATEMENTS.get(f"open_{kind}"):
-                        async with self._usable().execute(statement) as cursor:
-                            found.extend([from_row(kind, row, self._opened) async for row in cursor])
+                with closing(_Kept(self._fields, self._path)) as opening:
+                    for kind in RECORD_OF_KIND:
+                        if statement := STATEMENTS.get(f"open_{kind}"):
+                            async with self._usable().execute(statement) as cursor:
+                                found.extend([from_row(kind, row, opening) async for row in cursor])
             except FAILURES as error:
                 raise explained(error, self._path) from None
             except ValueError:
@@ -162,6 +240,25 @@ class SqliteStore:
         """Finish what runs and leave one clean file; a second time does nothing."""
         await self._whole(self._close())
 
+    async def _fetched_rows(self, name: str, values: dict[str, Value]) -> list[tuple[Any, ...]]:
+        async with self._turn:
+            try:
+                return [tuple(row) for row in await self._usable().execute_fetchall(STATEMENTS[name], values)]
+            except FAILURES as error:
+                raise explained(error, self._path) from None
+
+    async def _committed(self, records: Sequence[Record], begin: str) -> None:
+        try:
+            batch, left = self._batch(records), _ATTEMPTS
+            while batch is None and self._fields is not None and left:
+                await _fetched(self._fields, records)
+                batch, left = self._batch(records), left - 1
+        except OverflowError:
+            raise StoreError("a record holds an instant past the year 9999", "look at the PBX's clock") from None
+        if batch is None:
+            raise StoreError("keys are destroyed faster than they are fetched", "report this", everything=True)
+        await self._write(begin, batch)
+
     def _batch(self, records: Sequence[Record]) -> Batch | None:
         """What is to be written of ``records``; None where a key is not at hand."""
         batch: Batch = []
@@ -173,6 +270,8 @@ class SqliteStore:
                     return None
                 rows.append(row)
             batch.append((STATEMENTS[f"upsert_{kind}"], rows))
+        if self._fields is not None:
+            batch.append((STATEMENTS["upsert_line"], self._fields.new_lines(row for _, rows in batch for row in rows)))
         return batch
 
     async def _move(self) -> None:
@@ -190,7 +289,12 @@ class SqliteStore:
 
     async def _write(self, begin: str, batch: Batch) -> int:
         async with self._turn:
-            return await self._transaction(begin, batch)
+            changed = await self._transaction(begin, batch)
+        if self._fields is not None:
+            self._fields.saved(
+                row for statement, rows in batch if statement == STATEMENTS["upsert_line"] for row in rows
+            )
+        return changed
 
     async def _transaction(self, begin: str, batch: Batch) -> int:
         """Run ``batch`` between ``begin`` and COMMIT; how many rows the last of it changed."""
@@ -247,14 +351,45 @@ class SqliteStore:
             finally:
                 self._lock.release()
 
-    def _opened(self, value: str, place: str) -> str | None:
-        """The text that was locked; where it cannot be opened now ``value`` itself, to be written back as it is."""
-        return value if self._fields is None else self._fields.open(value, place, value)
-
     def _usable(self) -> aiosqlite.Connection:
         if self._closed:
             raise StoreError(f"the store {self._path} is closed")
         return self._database
+
+
+class _Kept:
+    """An `agent.stores.sqlite.rows.Opening` for what is written back: what cannot be opened now stays as it is."""
+
+    def __init__(self, fields: Fields | None, path: Path) -> None:
+        self._fields = fields
+        self._database = None if fields is None else connect(path, "mode=ro")
+
+    def text(self, value: str, place: str) -> str | None:
+        """The text, or ``value`` itself."""
+        return value if self._fields is None else self._fields.open(value, place, value)
+
+    def line(self, handle: str) -> str:
+        """The name, or ``handle`` itself."""
+        if self._fields is None or self._database is None:
+            return handle
+        name = self._fields.name_of(handle, self._database, handle)
+        return handle if name is None else name
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            self._database.close()
+
+
+def _relocked(fields: Fields, record: Record, stored: Sequence[Any]) -> dict[str, Any] | None:
+    """What `lock_<kind>` puts in the place of the row ``stored`` (``…_was``); None where a key is not at hand."""
+    row, was = to_row(record), as_stored(record.KIND, stored)
+    if not fields.lock(record, row):
+        return None
+    for field in PERSONAL[type(record)]:
+        if field.indexed and row[field.name] == was[field.name]:
+            row[f"{field.name}_index"] = was[f"{field.name}_index"]
+    return row | {f"{name}_was": value for name, value in was.items()}
 
 
 async def _fetched(fields: Fields, records: Sequence[Record]) -> None:

@@ -2,21 +2,36 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from agent.core.aggregates import Calls
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.records import Content, ContentClass, Direction, NumberClass, Record, RetentionClass, Service
+from agent.core.records import (
+    Content,
+    ContentClass,
+    Direction,
+    NumberClass,
+    Record,
+    RetentionClass,
+    Service,
+    retentions,
+)
 from agent.ports import Due, StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
-from agent.stores.sqlite.fields import LOCKED, Fields
+from agent.stores.sqlite.fields import ERASED, LOCKED, Fields
+from agent.stores.sqlite.lines import Held, is_handle
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
 from agent.stores.sqlite.opening import beside, connect
-from agent.stores.sqlite.rows import RECORD_OF_KIND, from_row, storable
+from agent.stores.sqlite.rows import RECORD_OF_KIND, from_row
 from agent.stores.sqlite.statements import STATEMENTS
+from agent.stores.sqlite.texts import storable
 
 #: Rows fetched at once. Each chunk is its own short transaction, so that a slow consumer never pins the WAL.
 CHUNK = 500
@@ -25,6 +40,8 @@ CHUNK = 500
 _LAST = "\U0010ffff"
 
 T = TypeVar("T", bound=Record)
+#: A record behind its begin, as it is stored, and its id.
+Begun = tuple[str, str, Record]
 
 
 class SqliteReader:
@@ -74,10 +91,42 @@ class SqliteReader:
         of_line = "" if line is None else "_of_line"
         if f"read_{kind}{of_line}" not in STATEMENTS or (limit is not None and limit < 1):
             return iter(())
-        start = {"begin": "" if since is None else rfc3339(since), "id": "", "line": line}
-        if limit is not None:
-            start.update(self._just_before_the_latest(f"seek_{kind}{of_line}", start, limit))
-        return self._stream(kind, f"read_{kind}{of_line}", start, limit)
+        begin = "" if since is None else rfc3339(since)
+        if line is None:
+            return (record for _, _, record in self._begun(kind, "", {"begin": begin}, limit))
+        # A line has had other handles before, and its name itself stands where nothing is locked.
+        keys = [storable(line), *(held.handle for held in self.handles_of(line))]
+        streams = [self._begun(kind, of_line, {"begin": begin, "line": key}, limit) for key in keys]
+        found = (record for _, _, record in merge(*streams, key=itemgetter(0, 1)))
+        return found if limit is None else iter(deque(found, maxlen=limit))
+
+    def handles_of(self, line: str) -> list[Held]:
+        """The handles that have stood for ``line``, the first one first; none where the site key cannot be had.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if self._fields is None:
+            return []
+        try:
+            return self._fields.handles_of(storable(line), self._database)
+        except StoreError:
+            return []  # What stands in clear is found all the same.
+        except FAILURES as error:
+            raise explained(error, self._path) from None
+
+    def having(self, kind: type[T], text: str) -> Iterator[T]:
+        """Records of ``kind`` of which an indexed field, as a call's number, holds ``text``; in no order.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        text = storable(text)
+        indexes = [text]  # What is not locked is its own index.
+        if self._fields is not None:
+            with suppress(StoreError):
+                indexes += self._fields.indexes(text, retentions(RECORD_OF_KIND[kind.KIND]))
+        return iter(self._records(kind, "having", {"indexes": json.dumps(indexes)}))
 
     def find(self, kind: type[T], prefix: str, limit: int = 2) -> list[T]:
         """At most ``limit`` emergencies, alarms, recordings, opt-ins or contents whose id begins with ``prefix``.
@@ -144,7 +193,12 @@ class SqliteReader:
         )
         try:
             return [
-                Due(id=id, line=line, begun_at=from_rfc3339(begun), ended_at=from_rfc3339(ended))
+                Due(
+                    id=id,
+                    line=line if line is None else self._name(line),
+                    begun_at=from_rfc3339(begun),
+                    ended_at=from_rfc3339(ended),
+                )
                 for ended, id, line, begun in rows
             ]
         except (TypeError, ValueError):
@@ -192,16 +246,18 @@ class SqliteReader:
         return found
 
     def lines(self, kind: str) -> Iterator[str]:
-        """Each line of which there are records of ``kind``, as it stands in the store, in order.
+        """Each line of which there are records of ``kind``, in no order.
 
         Raises:
             StoreError: while iterating, the store cannot be read.
         """
         after: str | None = ""
+        told: set[str] = set()
         while after is not None:
             ((after,),) = self._rows(STATEMENTS[f"lines_{kind}"], {"after": after})
-            if after is not None:
-                yield after
+            if after is not None and (name := self._name(after)) not in told:
+                told.add(name)
+                yield name
 
     def count(self, kind: str) -> int:
         """How many records of ``kind`` are kept.
@@ -220,17 +276,32 @@ class SqliteReader:
         """
         return int(self._rows("PRAGMA data_version")[0][0])
 
-    def _stream(self, kind: str, name: str, start: dict[str, Any], limit: int | None) -> Iterator[Record]:
-        position = dict(start)
+    def _name(self, line: str) -> str:
+        return self.line(line) if is_handle(line) else line
+
+    def text(self, value: str, place: str) -> str | None:
+        """See `agent.stores.sqlite.rows.Opening`."""
+        return LOCKED if self._fields is None else self._fields.open(value, place, LOCKED)
+
+    def line(self, handle: str) -> str:
+        """See `agent.stores.sqlite.rows.Opening`."""
+        name = LOCKED if self._fields is None else self._fields.name_of(handle, self._database, LOCKED)
+        return ERASED if name is None else name
+
+    def _begun(self, kind: str, of_line: str, start: dict[str, Any], limit: int | None) -> Iterator[Begun]:
+        """The latest ``limit`` records behind ``start``, each behind its begin and its id, the oldest first."""
+        position = {"id": "", **start}
+        if limit is not None:
+            position.update(self._just_before_the_latest(f"seek_{kind}{of_line}", position, limit))
+        return self._stream(kind, f"read_{kind}{of_line}", position, limit)
+
+    def _stream(self, kind: str, name: str, position: dict[str, Any], limit: int | None) -> Iterator[Begun]:
         left = limit
         while left is None or left > 0:
             chunk = CHUNK if left is None else min(CHUNK, left)
             rows = self._rows(STATEMENTS[name], {**position, "chunk": chunk})
             for begin, *row in rows:
-                try:
-                    yield from_row(kind, row, self._unlocked)
-                except ValueError:
-                    raise damaged(self._path) from None
+                yield begin, row[0], self._record(kind, row)
                 position.update(begin=begin, id=row[0])
             if len(rows) < chunk:
                 return
@@ -238,14 +309,16 @@ class SqliteReader:
                 left -= len(rows)
 
     def _records(self, kind: type[T], statement: str, values: dict[str, Any]) -> list[T]:
+        rows = self._rows(STATEMENTS[f"{statement}_{kind.KIND}"], values)
+        return [cast(T, self._record(kind.KIND, row)) for row in rows]
+
+    def _record(self, kind: str, row: Iterable[Any]) -> Record:
         try:
-            rows = self._rows(STATEMENTS[f"{statement}_{kind.KIND}"], values)
-            return [cast(T, from_row(kind.KIND, row, self._unlocked)) for row in rows]
+            return from_row(kind, row, self)
         except ValueError:
             raise damaged(self._path) from None
-
-    def _unlocked(self, value: str, place: str) -> str | None:
-        return LOCKED if self._fields is None else self._fields.open(value, place, LOCKED)
+        except FAILURES as error:
+            raise explained(error, self._path) from None
 
     def _just_before_the_latest(self, name: str, start: dict[str, Any], limit: int) -> dict[str, Any]:
         rows = self._rows(STATEMENTS[name], {**start, "limit": limit})

@@ -5,30 +5,55 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Protocol, get_args, get_type_hints
 
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.personal import PERSONAL
+from agent.core.personal import HANDLED, PERSONAL
 from agent.core.records import INSTANTS, RECORDS, Pause, Record
 from agent.stores.sqlite.fields import ERASED
+from agent.stores.sqlite.lines import is_handle
+from agent.stores.sqlite.texts import storable
 from agent.stores.vault import is_locked
 
 RECORD_OF_KIND: dict[str, type[Record]] = {record.KIND: record for record in RECORDS}
 
 Value = str | int | None
-#: Opens a locked value that stands in this place: the text, or None when its key is gone.
-Opening = Callable[[str, str], str | None]
+
+
+class Opening(Protocol):
+    """What opens what is personal in a row."""
+
+    def text(self, value: str, place: str) -> str | None:
+        """The text that was locked as ``value`` in this place, None when its key is gone."""
+
+    def line(self, handle: str) -> str:
+        """The name of the line that ``handle`` stands for."""
+
+
+class Unopened:
+    """An `Opening` that leaves everything as it is: locked values and handles, to be written back as they are."""
+
+    def text(self, value: str, place: str) -> str | None:  # noqa: ARG002
+        """``value`` itself."""
+        return value
+
+    def line(self, handle: str) -> str:
+        """``handle`` itself."""
+        return handle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
-    """``place``: of a personal field, where it stands; ``gone``: what stands for such a text whose key is gone."""
+    """``place``: of a personal field, where it stands; ``gone``: what stands for such a text whose key is gone;
+    ``handled``: it names a line.
+    """
 
     name: str
     write: Callable[[Any], Value]
     read: Callable[[Any], Any]
     place: str = ""
     gone: str | None = None
+    handled: bool = False
 
 
 def to_row(record: Record) -> dict[str, Any]:
@@ -46,12 +71,12 @@ def to_row(record: Record) -> dict[str, Any]:
     return row
 
 
-def from_row(kind: str, row: Iterable[Any], opened: Opening) -> Record:
+def from_row(kind: str, row: Iterable[Any], opening: Opening) -> Record:
     """The record of ``kind`` that ``row``, in the order of the table's columns, was written from.
 
     Raises:
         ValueError: the row holds something that was never written.
-        StoreError: as ``opened``.
+        StoreError, sqlite3.Error: as ``opening``.
     """
     record = RECORD_OF_KIND[kind]
     try:
@@ -60,18 +85,20 @@ def from_row(kind: str, row: Iterable[Any], opened: Opening) -> Record:
             if column is None:
                 continue
             if value is not None and column.place and is_locked(value):
-                value = opened(value, column.place)
+                value = opening.text(value, column.place)
                 value = column.gone if value is None else value
+            elif value is not None and column.handled and is_handle(value):
+                value = opening.line(value)
             values[column.name] = None if value is None else column.read(value)
     except (TypeError, KeyError) as error:  # JSON of another shape.
         raise ValueError(f"not a {kind}") from error
     return record(**values)
 
 
-def storable(value: str) -> str:
-    """``value`` as it is stored: a header that is no UTF-8 may arrive as lone surrogates, which SQLite refuses."""
-    # better a "?" than no record
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+def as_stored(kind: str, row: Iterable[Any]) -> dict[str, Any]:
+    """The columns of ``row``, in the order of the table's columns, by name, as they are stored."""
+    record = RECORD_OF_KIND[kind]
+    return dict(zip(_NAMES[record], row, strict=True))
 
 
 def _same(value: Any) -> Any:
@@ -108,7 +135,7 @@ def _read_pauses(text: str) -> tuple[Pause, ...]:
     )
 
 
-def _column(name: str, hint: Any, place: str) -> _Column:
+def _column(name: str, hint: Any, place: str, *, handled: bool) -> _Column:
     optional = isinstance(hint, UnionType)
     if optional:
         (hint,) = (part for part in get_args(hint) if part is not NoneType)
@@ -123,7 +150,9 @@ def _column(name: str, hint: Any, place: str) -> _Column:
     if hint is int:
         return _Column(name=name, write=_same, read=_same)
     if hint is str:
-        return _Column(name=name, write=storable, read=_same, place=place, gone=None if optional else ERASED)
+        return _Column(
+            name=name, write=storable, read=_same, place=place, gone=None if optional else ERASED, handled=handled
+        )
     if issubclass(hint, StrEnum):
         return _Column(name=name, write=str, read=hint)
     raise TypeError(f"no column for {name}: {hint}")
@@ -132,7 +161,10 @@ def _column(name: str, hint: Any, place: str) -> _Column:
 def _columns(record: type[Record]) -> tuple[_Column, ...]:
     hints = get_type_hints(record)
     places = {field.name: field.place for field in PERSONAL[record]}
-    return tuple(_column(item.name, hints[item.name], places.get(item.name, "")) for item in fields(record))
+    return tuple(
+        _column(item.name, hints[item.name], places.get(item.name, ""), handled=item.name in HANDLED[record])
+        for item in fields(record)
+    )
 
 
 def _in_table(record: type[Record]) -> tuple[_Column | None, ...]:
@@ -150,3 +182,11 @@ _INDEXES = {
     for record in RECORDS
 }
 _IN_TABLE = {record: _in_table(record) for record in RECORDS}
+_NAMES = {
+    record: tuple(
+        column.name if column is not None else f"{before.name}_index"
+        for before, column in zip((columns[0], *columns), columns, strict=False)
+        if before is not None
+    )
+    for record, columns in _IN_TABLE.items()
+}

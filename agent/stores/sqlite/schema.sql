@@ -1,6 +1,7 @@
 -- The store as it stands after every migration; a test holds the two together.
 -- A table's columns are the fields of the record class of the same name in agent/core/records/, in order.
 -- Instants are RFC 3339 UTC with milliseconds, so that text order is time order. Lists are JSON.
+-- Names of lines stand as handles (`lines`), personal values as locked ones; …_clear finds those that do not yet.
 -- Ids are random, hence WITHOUT ROWID: one tree instead of two, and every index ends in the id.
 
 PRAGMA application_id = 1413827649;  -- 'TELA'
@@ -34,6 +35,9 @@ CREATE INDEX registrations_begin ON registrations (first_seen);
 CREATE INDEX registrations_line ON registrations (line, first_seen);
 CREATE INDEX registrations_open ON registrations (id) WHERE ended_at IS NULL;
 CREATE INDEX registrations_ended ON registrations (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX registrations_clear ON registrations (id) WHERE
+    line NOT GLOB '~????????????????'
+    OR ip NOT GLOB '1.????????????????.????????????????.*';
 
 CREATE TABLE emergencies (
     id          TEXT NOT NULL PRIMARY KEY,
@@ -64,6 +68,9 @@ CREATE INDEX emergencies_begin ON emergencies (started_at);
 CREATE INDEX emergencies_line ON emergencies (line, started_at);
 CREATE INDEX emergencies_open ON emergencies (id) WHERE ended_at IS NULL OR links <> '[]';
 CREATE INDEX emergencies_ended ON emergencies (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX emergencies_clear ON emergencies (id) WHERE
+    line NOT GLOB '~????????????????'
+    OR ip NOT GLOB '1.????????????????.????????????????.*';
 
 -- An opt-in that never became a recording begins when it ended; one that still waits comes last.
 CREATE TABLE recordings (
@@ -86,6 +93,8 @@ CREATE INDEX recordings_line ON recordings (line, coalesce(started_at, stopped_a
 CREATE INDEX recordings_open ON recordings (id) WHERE state NOT IN ('stopped', 'not_started');
 CREATE INDEX recordings_ended ON recordings (coalesce(stopped_at, started_at))
     WHERE state IN ('stopped', 'not_started');
+CREATE INDEX recordings_clear ON recordings (id) WHERE
+    line NOT GLOB '~????????????????';
 
 CREATE TABLE failures (
     id    TEXT NOT NULL PRIMARY KEY,
@@ -121,6 +130,10 @@ CREATE INDEX details_begin ON details (coalesce(until_at, '9999'));
 CREATE INDEX details_emergency ON details (emergency);
 CREATE INDEX details_open ON details (id) WHERE until_at IS NULL;
 CREATE INDEX details_ended ON details (until_at) WHERE until_at IS NOT NULL;
+CREATE INDEX details_clear ON details (id) WHERE
+    cli NOT GLOB '1.????????????????.????????????????.*'
+    OR address NOT GLOB '1.????????????????.????????????????.*'
+    OR contact NOT GLOB '1.????????????????.????????????????.*';
 
 CREATE TABLE entries (
     id        TEXT NOT NULL PRIMARY KEY,
@@ -235,6 +248,11 @@ CREATE INDEX optins_begin ON optins (given_at);
 CREATE INDEX optins_line ON optins (line, given_at);
 CREATE INDEX optins_open ON optins (id) WHERE withdrawn_at IS NULL;
 CREATE INDEX optins_ended ON optins (withdrawn_at) WHERE withdrawn_at IS NOT NULL;
+CREATE INDEX optins_clear ON optins (id) WHERE
+    line NOT GLOB '~????????????????'
+    OR by NOT GLOB '1.????????????????.????????????????.*'
+    OR purpose NOT GLOB '1.????????????????.????????????????.*'
+    OR withdrawn_by NOT GLOB '1.????????????????.????????????????.*';
 
 CREATE TABLE contents (
     id          TEXT NOT NULL PRIMARY KEY,
@@ -257,6 +275,8 @@ CREATE INDEX contents_begin ON contents (stored_at);
 CREATE INDEX contents_line ON contents (line, stored_at);
 CREATE INDEX contents_kept ON contents (kept_as, stored_at) WHERE state = 'kept';
 CREATE INDEX contents_ended ON contents (coalesce(deleted_at, stored_at)) WHERE state <> 'kept';
+CREATE INDEX contents_clear ON contents (id) WHERE
+    line NOT GLOB '~????????????????';
 
 CREATE TABLE accesses (
     id        TEXT NOT NULL PRIMARY KEY,
@@ -313,6 +333,10 @@ CREATE INDEX calls_begin ON calls (started_at);
 CREATE INDEX calls_line ON calls (line, started_at);
 CREATE INDEX calls_number ON calls (number_index, started_at) WHERE number_index IS NOT NULL;
 CREATE INDEX calls_kept ON calls (itemised, started_at);
+CREATE INDEX calls_clear ON calls (id) WHERE
+    line NOT GLOB '~????????????????'
+    OR number NOT GLOB '1.????????????????.????????????????.*'
+    OR forwarded NOT GLOB '1.????????????????.????????????????.*';
 
 CREATE TABLE texts (
     id           TEXT NOT NULL PRIMARY KEY,
@@ -334,6 +358,9 @@ CREATE INDEX texts_begin ON texts (at);
 CREATE INDEX texts_line ON texts (line, at);
 CREATE INDEX texts_number ON texts (number_index, at) WHERE number_index IS NOT NULL;
 CREATE INDEX texts_kept ON texts (itemised, at);
+CREATE INDEX texts_clear ON texts (id) WHERE
+    line NOT GLOB '~????????????????'
+    OR number NOT GLOB '1.????????????????.????????????????.*';
 
 CREATE TABLE accounts (
     id              TEXT NOT NULL PRIMARY KEY,
@@ -602,3 +629,15 @@ CREATE TABLE aggregates (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX aggregates_begin ON aggregates (period_at);
+
+CREATE TABLE lines (
+    id         TEXT NOT NULL PRIMARY KEY,
+    name       TEXT NOT NULL,
+    name_index TEXT,
+    since_at   TEXT NOT NULL,
+    until_at   TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX lines_begin ON lines (since_at);
+CREATE INDEX lines_name ON lines (name_index);
+CREATE INDEX lines_ended ON lines (until_at) WHERE until_at IS NOT NULL;

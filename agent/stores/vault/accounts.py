@@ -45,6 +45,12 @@ def lock_until(ring: Ring, id: str, month: str) -> None:
     ring.connection.execute("UPDATE accounts SET fields_until = ? WHERE id = ?", (month, id))
 
 
+def any_before(ring: Ring, month: str) -> bool:
+    """Whether `unlock_before` would change anything; within `Ring.reading`."""
+    row = ring.connection.execute("SELECT 1 FROM accounts WHERE fields_until < ? LIMIT 1", (month,)).fetchone()
+    return row is not None
+
+
 def unlock_before(ring: Ring, month: str) -> None:
     """Destroy the keys of accounts with no recording, and no field of ``month`` or later; within `Ring.change`."""
     ring.connection.execute("UPDATE accounts SET fields_until = NULL WHERE fields_until < ?", (month,))

@@ -179,6 +179,8 @@ class Keyring:
             StoreError: they may be left, all of them or in the journal.
         """
         month = month_of(before_ms)
+        if not self._any_before(Kind.PERIOD, term, month):
+            return []
         with self._ring.change(destroys=True):
             gone = months.expire(self._ring, Kind.PERIOD, term, month)
             accounts.unlock_before(self._ring, months.first(self._ring, Kind.PERIOD) or month)
@@ -190,8 +192,11 @@ class Keyring:
         Raises:
             StoreError: they may be left, all of them or in the journal.
         """
+        month = month_of(before_ms)
+        if not self._any_before(Kind.EPOCH, term, month):
+            return []
         with self._ring.change(destroys=True):
-            return months.expire(self._ring, Kind.EPOCH, term, month_of(before_ms))
+            return months.expire(self._ring, Kind.EPOCH, term, month)
 
     def note_escrow(self, site_key: bytes, at: int) -> None:
         """Remember that ``site_key`` was put in escrow at ``at`` (ms since 1970).
@@ -225,6 +230,13 @@ class Keyring:
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
         self._ring.close()
+
+    def _any_before(self, kind: Kind, term: str, month: str) -> bool:
+        """Whether anything would expire: a change would have every key derived anew, for everybody."""
+        with self._ring.reading():
+            return months.any_before(self._ring, kind, term, month) or accounts.any_before(
+                self._ring, months.first(self._ring, Kind.PERIOD) or month
+            )
 
     def _made_field(self, account: str, term: str, month: str) -> FieldKey:
         period = months.get(self._ring, Kind.PERIOD, term, month)

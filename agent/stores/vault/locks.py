@@ -93,8 +93,8 @@ class Locks:
     """Locks and opens fields with the keys of ``keyring``; for any thread.
 
     Everything takes microseconds, but for the first time of an account or a month, which waits for the disk. ``clock``
-    (ms since 1970) tells the month in which a text is indexed. A ``field`` is the name of the place where a value
-    stands: it opens nowhere else. What is locked with one ``term``, a retention class, expires together.
+    (ms since 1970) tells the month of what is indexed without an instant. A ``field`` is the name of the place where a
+    value stands: it opens nowhere else. What is locked with one ``term``, a retention class, expires together.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Locks:
         ring = keyring.ring
         self._by_name: _AtHand[_Cipher] = _AtHand(ring, most_keys)
         self._by_ids: _AtHand[_Cipher | None] = _AtHand(ring, most_keys)
-        self._epochs: _AtHand[tuple[tuple[str, bytes], ...]] = _AtHand(ring, 2)
+        self._epochs: _AtHand[tuple[str, bytes]] = _AtHand(ring, most_keys)
 
     def lock(self, account: str, at: int, text: str, *, field: str = "") -> str:
         """``text`` locked with the keys of ``account`` and of the month (UTC) of ``at`` (ms since 1970).
@@ -122,11 +122,11 @@ class Locks:
 
     def at_hand(self, account: str, at: int) -> bool:
         """Whether `lock_now` and `index_now` would find their keys."""
-        month = month_of(self._clock())
-        return self._by_name.now((account, month_of(at))) is not None and self._epochs.now(("month", month)) is not None
+        month = month_of(at)
+        return self._by_name.now((account, month)) is not None and self._epochs.now(("", month)) is not None
 
     def fetch(self, wanted: Iterable[tuple[str, int]]) -> None:
-        """Have the keys at hand with which ``wanted``, accounts and instants, are locked, and this month's epoch.
+        """Have the keys at hand with which ``wanted``, accounts and instants, are locked and indexed.
 
         Raises:
             StoreError: as `lock`.
@@ -136,7 +136,8 @@ class Locks:
         self._keyring.make_fields(self._term, missing)
         for account, month in missing:
             self._fetched(account, month)
-        self._epoch()
+        for month in {month for _, month in months}:
+            self._epoch(month)
 
     def open(self, value: str, *, field: str = "") -> str | None:
         """The text that was locked, None when one of its keys is gone.
@@ -156,18 +157,18 @@ class Locks:
         except (InvalidTag, ValueError):  # ValueError: too short to be one.
             raise _damaged() from None
 
-    def index(self, text: str) -> str:
-        """What ``text`` is found by, under the key of this month's epoch.
+    def index(self, text: str, at: int | None = None) -> str:
+        """What ``text`` is found by, under the key of the epoch that is the month of ``at``, or this month.
 
         Raises:
             StoreError: there is no key, or not safely.
         """
-        return _index(*self._epoch(), text)
+        return _index(*self._epoch(month_of(self._clock() if at is None else at)), text)
 
-    def index_now(self, text: str) -> str | None:
+    def index_now(self, text: str, at: int) -> str | None:
         """As `index`, but it waits for nobody: None where the epoch's key is not at hand."""
-        epoch = self._epochs.now(("month", month_of(self._clock())))
-        return None if epoch is None else _index(*epoch[0], text)
+        epoch = self._epochs.now(("", month_of(at)))
+        return None if epoch is None else _index(*epoch, text)
 
     def indexes(self, text: str) -> list[str]:
         """What ``text`` may be found by: its index under each epoch whose key is alive, the latest first.
@@ -175,20 +176,13 @@ class Locks:
         Raises:
             StoreError: the keyring cannot be read.
         """
-        self.index(text)  # Begins this month's epoch, so that none is made after the list was taken.
-        month = month_of(self._clock())
-        every = self._epochs.get(
-            ("every", month), lambda: tuple(_indexing(*each) for each in self._keyring.epochs(self._term))
-        )
-        return [_index(id, key, text) for id, key in every]
+        return [_index(*_indexing(*each), text) for each in self._keyring.epochs(self._term)]
 
     def _fetched(self, account: str, month: str) -> _Cipher:
         return self._by_name.get((account, month), lambda: _cipher(self._keyring.field(account, self._term, month)))
 
-    def _epoch(self) -> tuple[str, bytes]:
-        month = month_of(self._clock())
-        ((id, key),) = self._epochs.get(("month", month), lambda: (_indexing(*self._keyring.epoch(self._term, month)),))
-        return id, key
+    def _epoch(self, month: str) -> tuple[str, bytes]:
+        return self._epochs.get(("", month), lambda: _indexing(*self._keyring.epoch(self._term, month)))
 
     def _cipher_of(self, account: str, period: str) -> _Cipher | None:
         found = self._keyring.field_by_ids(account, period)

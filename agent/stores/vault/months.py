@@ -73,6 +73,13 @@ def expire(ring: Ring, kind: Kind, term: str, month: str) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def any_before(ring: Ring, kind: Kind, term: str, month: str) -> bool:
+    """Whether `expire` would destroy anything; within `Ring.reading`."""
+    which = (kind, term, month)
+    row = ring.connection.execute("SELECT 1 FROM months WHERE kind = ? AND term = ? AND month < ? LIMIT 1", which)
+    return row.fetchone() is not None
+
+
 def first(ring: Ring, kind: Kind) -> str | None:
     """The earliest month, of any term, that still has a key; within `Ring.reading` or `Ring.change`."""
     (month,) = ring.connection.execute("SELECT min(month) FROM months WHERE kind = ?", (kind,)).fetchone()

@@ -19,6 +19,8 @@ def agent(now: Snapshot) -> Iterator[Metric]:
     yield gauge("telephony_agent_info", "The running version.", ["version"], [((now.version,), 1)])
     yield gauge("telephony_agent_ready", "1 when store and both AMI sessions are in step.", [], [((), now.ready)])
     yield gauge("telephony_store_writable", "0 while the store refuses records.", [], [((), now.storing)])
+    text = "Records of which something personal is not encrypted yet; no series without a site key."
+    yield gauge("telephony_records_unlocked", text, [], [] if now.unlocked is None else [((), now.unlocked)])
     depths = [((lane.name.lower(),), depth) for lane, depth in now.lane_depths.items()]
     yield gauge("telephony_lane_depth", "Records waiting for the store.", ["lane"], depths)
     shed = [((kind,), now.shed.get(kind, 0)) for kind in _SHEDDABLE]

@@ -142,7 +142,7 @@ class Snapshot:
     ``registered`` counts open spans by vendor, ``certain`` by certainty ("none": no table of sites),
     ``recordings_running`` captures by trigger; ``refusals`` has every channel of notice, and how often it took none.
     Voicemail is purged ``purged_every_s``, None where it is not; ``calls`` is None where none are read, ``promises``
-    where nobody verifies them.
+    where nobody verifies them; ``unlocked`` where there are no keys.
     """
 
     version: str
@@ -168,3 +168,4 @@ class Snapshot:
     promises: PromisesState | None = None
     subjects: SubjectsState | None = None
     retention: RetentionState | None = None
+    unlocked: int | None = None
