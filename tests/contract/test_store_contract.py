@@ -406,7 +406,7 @@ async def test_a_transaction_that_fails_leaves_nothing_and_the_store_goes_on(sto
     assert ids(await store.open_records()) == ["c"]
 
 
-async def test_a_commit_whose_caller_is_cancelled_is_carried_out(store: SqliteStore) -> None:
+async def test_a_commit_whose_caller_is_cancelled_is_carried_out(store: SqliteStore, backend: Backend) -> None:
     batch = 40
     for turn in range(60):
         records = [registration(f"{turn}-{number}") for number in range(batch)]
@@ -416,7 +416,11 @@ async def test_a_commit_whose_caller_is_cancelled_is_carried_out(store: SqliteSt
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
     await store.commit([emergency("after")], durable=True)
-    assert counted(await store.open_records()) == {("after", 1), *((str(turn), batch) for turn in range(60))}
+    await store.close()
+    again = await backend.open()
+    found = await again.open_records()
+    await again.close()
+    assert counted(found) == {("after", 1), *((str(turn), batch) for turn in range(60))}
 
 
 async def test_a_loop_that_cancels_everything_at_its_end_leaves_all_or_nothing(store: SqliteStore) -> None:

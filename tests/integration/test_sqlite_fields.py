@@ -1,9 +1,10 @@
 """Personal fields in the store: locked as they are written, opened as they are read, and in nobody's way."""
 
 import asyncio
+import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,17 @@ import pytest
 from agent.core.engine import Engine
 from agent.core.lanes import Lane
 from agent.core.normalise import Linker
+from agent.core.personal import PERSONAL
 from agent.core.policy import Policy
-from agent.core.records import Call, Record
+from agent.core.records import RECORDS, Call, Detail, Emergency, Record, RetentionClass, Text
+from agent.duties.locking import Locking
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.stores.sqlite.lines import Held
+from agent.stores.sqlite.statements import STATEMENTS
 from agent.stores.vault import Keyring
-from tests.contract.test_store_contract import AT, call, emergency, failure
+from tests.contract.test_store_contract import AT, call, content, emergency, failure, optin, registration, text
 
 SITE_KEY = bytes(range(32))
 NUMBER, FORWARDED = "01134960753", "07700900123"
@@ -207,3 +211,157 @@ async def test_a_key_that_goes_while_calls_are_written_is_made_anew(ledger: Ledg
     assert isinstance(later, Call)
     await ledger.store.commit([later], durable=True)
     assert ledger.read(fields=ledger.fields) == [CALL, later]
+
+
+# Lines
+
+
+SPAN = registration("r1", line="201", ip="203.0.113.7")
+
+
+async def test_a_line_stands_in_no_file_and_its_records_are_found_by_it(ledger: Ledger) -> None:
+    name = "line-of-somebody"
+    span, other = replace(SPAN, line=name), replace(SPAN, id="r2", line="202")
+    await ledger.store.commit([span, other, replace(CALL, line=name)], durable=True)
+    with SqliteReader(ledger.path, ledger.fields) as reader:
+        assert list(reader.read("registration", line=name)) == [span]
+        assert list(reader.read("call", line=name, limit=1)) == [replace(CALL, line=name)]
+        assert sorted(reader.lines("registration")) == ["202", name]
+    assert await ledger.store.checkpoint()
+    for written in (name, "203.0.113.7"):
+        assert written.encode() not in ledger.bytes()
+
+
+async def test_a_line_that_passes_on_has_another_handle_and_all_of_it_is_found(ledger: Ledger) -> None:
+    await ledger.store.commit([SPAN], durable=True)
+    (first,) = ledger.handles("201")
+    await ledger.store.retire_line("201", AT + 1)
+    later = replace(SPAN, id="r2", first_seen=AT + 2)
+    await ledger.store.commit([later], durable=True)
+    ended, current = ledger.handles("201")
+    assert (ended.handle, ended.until_at, current.until_at) == (first.handle, AT + 1, None)
+    ledger.keyring.destroy_account(ended.handle)
+    with SqliteReader(ledger.path, ledger.fields) as reader:
+        assert list(reader.read("registration", line="201")) == [later]
+        erased, kept = reader.read("registration")
+    assert (erased, kept) == (replace(SPAN, line="erased", ip=None), later)
+
+
+async def test_the_next_start_takes_up_the_same_handles_and_what_is_open(tmp_path: Path) -> None:
+    async with Ledger(tmp_path) as ledger:
+        await ledger.store.commit([SPAN], durable=True)
+        before = ledger.handles("201")
+    async with Ledger(tmp_path) as ledger:
+        assert await ledger.store.open_records() == [SPAN]
+        await ledger.store.commit([replace(SPAN, id="r2")], durable=True)
+        assert ledger.handles("201") == before
+
+
+async def test_a_start_without_the_keyring_spoils_nothing_that_is_locked(tmp_path: Path) -> None:
+    open_call = emergency("e1", ip="203.0.113.7")
+    async with Ledger(tmp_path) as ledger:
+        await ledger.store.commit([SPAN], durable=True)
+        await ledger.store.commit([open_call], durable=True)
+
+    def broken() -> Keyring:
+        raise StoreError("the keyring is damaged")
+
+    async with Ledger(tmp_path) as ledger:
+        whole, ledger.opening = ledger.opening, broken
+        (restored,) = (each for each in await ledger.store.open_records() if isinstance(each, Emergency))
+        await ledger.store.commit([replace(restored, attempts=1)], durable=True)
+        ledger.opening = whole
+        assert ledger.read("emergency", fields=ledger.fields) == [replace(open_call, attempts=1)]
+
+
+# What stands in clear
+
+
+async def test_an_emergency_is_stored_at_once_and_locked_later(ledger: Ledger) -> None:
+    slow = Slow(ledger)
+    ledger.opening = slow
+    called = emergency("e1", ip="203.0.113.7")
+    told = Detail(id="d1", emergency="e1", cli="+441134960000", address="Wellington Street", contact="porter")
+    await ledger.store.commit([called, told], durable=True)
+    assert not slow.asked.is_set(), "it waits for no key"
+    assert ledger.read("emergency") == [called]
+    slow.go.set()
+    locking = Locking(ledger.store, ledger.store.checkpoint)
+    await locking.once()
+    assert locking.left == 0
+    assert ledger.read("emergency", fields=ledger.fields) == [called]
+    assert ledger.read("detail", fields=ledger.fields) == [told]
+    for written in ("203.0.113.7", "Wellington", "+441134960000", "porter"):
+        assert written.encode() not in ledger.bytes()
+
+
+async def test_what_was_stored_before_there_were_keys_is_locked(tmp_path: Path) -> None:
+    given = optin("o1", by="sam", purpose="for training")
+    sent, called = text("t1", number=NUMBER), emergency("e1", ip="203.0.113.9")
+    written: list[Record] = [SPAN, called, CALL, given, content("c1"), sent]
+    plain = await SqliteStore.open(tmp_path / "store.db")
+    await plain.commit(written, durable=True)
+    await plain.close()
+    async with Ledger(tmp_path) as ledger:
+        assert await ledger.store.unlocked() == len(written)
+        locking = Locking(ledger.store, ledger.store.checkpoint)
+        await locking.once()
+        assert locking.left == 0
+        for record in written:
+            assert ledger.read(record.KIND, fields=ledger.fields) == [record]
+        with SqliteReader(ledger.path, ledger.fields) as reader:
+            assert list(reader.having(Call, NUMBER)) == [CALL]
+            assert list(reader.having(Text, NUMBER)) == [sent]
+    for value in (NUMBER, FORWARDED, "203.0.113.7", "203.0.113.9", "for training"):
+        assert value.encode() not in ledger.bytes()
+
+
+async def test_a_state_that_came_meanwhile_is_not_put_back(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = emergency("e1", ip="203.0.113.7")
+    await ledger.store.commit([called], durable=True)
+    fetch = ledger.fields.fetch
+
+    def later(records: Iterable[Record]) -> None:
+        fetch(records)
+        with closing(sqlite3.connect(ledger.path)) as other:
+            other.execute("UPDATE emergencies SET ip = '203.0.113.8'")
+            other.commit()
+
+    monkeypatch.setattr(ledger.fields, "fetch", later)
+    await ledger.store.lock_some()
+    monkeypatch.undo()
+    await ledger.store.lock_some()
+    assert ledger.read("emergency", fields=ledger.fields) == [replace(called, ip="203.0.113.8")]
+
+
+# Expiry
+
+
+DAY_MS = 86_400_000
+
+
+async def test_a_key_expires_once_no_record_of_its_month_is_left(ledger: Ledger) -> None:
+    free = call("c2", number=NUMBER, itemised=False)
+    held = call("c3", at=AT + 1, number=NUMBER, itemised=False)
+    await ledger.store.commit([CALL, free, held], durable=True)
+    after = AT + 40 * DAY_MS
+    await ledger.store.remove("call", ["c2"])
+    assert await ledger.store.expire(RetentionClass.UNBILLED, after) == []
+    await ledger.store.remove("call", ["c3"])
+    assert await ledger.store.expire(RetentionClass.UNBILLED, after) == ["2026-11"]
+    assert ledger.read(fields=ledger.fields) == [CALL]
+
+
+async def test_what_stands_for_years_outlives_every_month(ledger: Ledger) -> None:
+    given = optin("o1", by="sam", purpose="for training")
+    await ledger.store.commit([given, SPAN], durable=True)
+    years = AT + 4000 * DAY_MS
+    for retention in RetentionClass:
+        await ledger.store.expire(retention, years)
+    assert ledger.read("optin", fields=ledger.fields) == [given]
+    assert ledger.read("registration", fields=ledger.fields) == [SPAN]
+
+
+@pytest.mark.parametrize("record", [kind for kind in RECORDS if PERSONAL[kind]], ids=lambda kind: kind.KIND)
+def test_every_kind_with_personal_fields_tells_its_oldest(record: type[Record]) -> None:
+    assert f"oldest_{record.KIND}" in STATEMENTS, f"queries.sql: with which month's key is the oldest {record.KIND}?"

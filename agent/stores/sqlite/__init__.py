@@ -238,6 +238,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what runs and leave one clean file; a second time does nothing."""
+        await asyncio.gather(*self._running, return_exceptions=True)  # Of it some may still wait for its keys.
         await self._whole(self._close())
 
     async def _fetched_rows(self, name: str, values: dict[str, Value]) -> list[tuple[Any, ...]]:

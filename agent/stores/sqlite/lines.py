@@ -123,7 +123,7 @@ class Lines:
                 )
                 for handle, since, until in rows
             ),
-            key=lambda held: held.since_at,
+            key=lambda held: (held.since_at, held.until_at or STANDING),
         )
 
     def _found(self, name: str) -> str | None:

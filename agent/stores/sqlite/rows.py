@@ -175,6 +175,14 @@ def _in_table(record: type[Record]) -> tuple[_Column | None, ...]:
     )
 
 
+def _stored_names(record: type[Record]) -> tuple[str, ...]:
+    """The names of `_in_table`."""
+    index_of = {name: index for index, name in _INDEXES[record]}
+    return tuple(
+        name for column in _COLUMNS[record] for name in (column.name, index_of.get(column.name)) if name is not None
+    )
+
+
 _COLUMNS = {record: _columns(record) for record in RECORDS}
 #: The column of the index of each indexed personal field, and the field.
 _INDEXES = {
@@ -182,11 +190,4 @@ _INDEXES = {
     for record in RECORDS
 }
 _IN_TABLE = {record: _in_table(record) for record in RECORDS}
-_NAMES = {
-    record: tuple(
-        column.name if column is not None else f"{before.name}_index"
-        for before, column in zip((columns[0], *columns), columns, strict=False)
-        if before is not None
-    )
-    for record, columns in _IN_TABLE.items()
-}
+_NAMES = {record: _stored_names(record) for record in RECORDS}
