@@ -39,6 +39,7 @@ from agent.core.records import (
     How,
     IpSource,
     Leaf,
+    Line,
     Look,
     News,
     Notice,
@@ -129,6 +130,7 @@ SAMPLES: dict[type[Record], Record] = {
         salt="",
     ),
     Leaf: Leaf(id="", seq=0, at=0, commitment="", root="", signature=""),
+    Line: Line(id="", name="", since_at=0),
     SegmentRoot: SegmentRoot(id="", segment="", entries=1, head="", closed_at=0, previous="", chain=""),
     Call: Call(
         id="",
