@@ -205,6 +205,16 @@ def test_p19_what_was_erased_is_not_there(promised: Promised) -> None:
     assert "2 entries of the ledger" in promised.kept("P19")
 
 
+def test_p19_what_began_after_an_erasure_may_be_there(promised: Promised) -> None:
+    ended = AT - 6 * DAY_MS
+    promised.ledger.write(["A1"], [Span(line="201", begin=0, end=ended)], ended)
+    os.utime(promised.folder / "agent.sqlite.keys.erasures", (ended / 1000,) * 2)
+    promised.keep(leg(started_at=LONG_AGO), replace(ACCOUNT, opened_at=LONG_AGO, closed_at=LONG_AGO))
+    promised.kept("P19")
+    promised.keep(leg(started_at=ended - 1))
+    promised.broken("P19", "1 records are there")
+
+
 @pytest.mark.parametrize(
     "back",
     [
