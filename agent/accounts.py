@@ -117,6 +117,8 @@ class Accounts:
             for service in reader.read(Service.KIND):
                 if not isinstance(service, Service) or service.corrected_at is not None:
                     continue
+                if service.line is None and service.number is None:
+                    continue  # Its number was erased.
                 values = (
                     service.account,
                     service.line,

@@ -32,7 +32,8 @@ from agent.core.accounts import (
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
 from agent.core.records import Account, AuditUse, Service, document
-from agent.ports import Reader
+from agent.ports import Reader, StoreError
+from agent.stores.sqlite import LOCKED
 from agent.views.asking import Answer, Refusal
 
 log = structlog.get_logger()
@@ -104,7 +105,7 @@ class Importing:
                 for account in _rested(reader.read(Account.KIND))
                 if isinstance(account, Account)
             }
-            services = (each for each in _rested(reader.read(Service.KIND)) if isinstance(each, Service))
+            services = (_readable(each) for each in _rested(reader.read(Service.KIND)) if isinstance(each, Service))
             entries = self._entries(_rested(lines), mistakes)
             found = compare(entries, accounts, services, by=by, at=self.clock(), new_id=self.new_id)
             for each in _rested(found):
@@ -161,6 +162,13 @@ class Importing:
             else:
                 right = replace(right, until_at=None if text == "none" else instant(name, text, self.zone))
         return right
+
+
+def _readable(service: Service) -> Service:
+    # Beside numbers that cannot be read each of the file would be a new one.
+    if service.number == LOCKED:
+        raise StoreError("the numbers that are stored cannot be read now", "see telephony-agent keys status")
+    return service
 
 
 def _only(found: list[Service]) -> Service:

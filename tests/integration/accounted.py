@@ -28,7 +28,7 @@ from agent.core.policy import Policy
 from agent.core.records import Record, document
 from agent.importing import Importing
 from agent.pipeline import Pipeline
-from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.views import accounts, control, unix
 from agent.views.api import Http
 from tests.integration.commands import told
@@ -85,24 +85,24 @@ class Accounted:
 
 
 @asynccontextmanager
-async def accounted(folder: Path) -> AsyncIterator[Accounted]:
-    """An agent with its store and configuration in ``folder``."""
+async def accounted(folder: Path, fields: Fields | None = None) -> AsyncIterator[Accounted]:
+    """An agent with its store and configuration in ``folder``; ``fields`` lock what is personal."""
     folder.mkdir(exist_ok=True)
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     path = folder / "agent.sqlite"
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, fields=fields)
     key = app.link_key(path)
     pipeline = Pipeline(Engine(policy=Policy(), link=Linker(key), new_id=app.new_id), store)
     keeping = Keeping(pipeline)
     trail = Trail(key=key, new_id=app.new_id, new_salt=lambda: secrets.token_hex(16))
     auditing = Auditing(
-        trail=trail, keep=keeping.keep, put=pipeline.put, reader=lambda: SqliteReader(path), clock=lambda: NOW
+        trail=trail, keep=keeping.keep, put=pipeline.put, reader=lambda: SqliteReader(path, fields), clock=lambda: NOW
     )
-    looking = Accounts(auditing=auditing, reader=lambda: SqliteReader(path), plan=Plan(), clock=lambda: NOW)
+    looking = Accounts(auditing=auditing, reader=lambda: SqliteReader(path, fields), plan=Plan(), clock=lambda: NOW)
     importing = Importing(
         keeping=keeping,
         auditing=auditing,
-        reader=lambda: SqliteReader(path),
+        reader=lambda: SqliteReader(path, fields),
         plan=Plan(),
         zone=ZoneInfo(ZONE),
         clock=lambda: NOW,

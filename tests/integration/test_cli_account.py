@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from agent.importing import BATCH
+from agent.stores.sqlite import Fields
+from agent.stores.vault import Keyring
 from agent.views import asking, unix
-from tests.integration.accounted import Accounted, accounted
+from tests.integration.accounted import NOW, Accounted, accounted
 from tests.integration.commands import one_sentence
 
 LOGIN = getpass.getuser()
@@ -268,6 +270,37 @@ async def test_what_is_no_import_is_refused(agent: Accounted, body: bytes) -> No
     answer = await agent.asked("/accounts/import", body)
     assert answer.status_code == (200 if body == b"" else 422), answer.text
     assert agent.stored("account") == []
+
+
+async def test_a_number_is_locked_with_the_key_of_its_account_and_found_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "agent"
+    keyring = Keyring(tmp_path / "keys", bytes(32))
+    locking = Fields(folder / "agent.sqlite", lambda: keyring, lambda: NOW)
+    async with accounted(folder, locking) as agent:
+        assert (await agent.imported(THREE)).returncode == 0
+        assert (await agent.imported(THREE)).stdout == "added 0, ended 0, changed 0, unchanged 3\n"
+        (found,) = await agent.json("account", "find", "0113 496 0100", *WHY)
+        assert "01134960100" in [each["number"] for each in found["services"]]
+        assert "A1001,,01134960100" in (await agent.run("account", "export", *WHY)).stdout
+        await agent.store.checkpoint()
+        assert b"01134960100" not in (folder / "agent.sqlite").read_bytes()
+        keyring.destroy_account("A1001")
+        one_sentence(await agent.run("account", "find", "0113 496 0100", *WHY), 6, "no account has this")
+        (found,) = await agent.json("account", "find", "201", *WHY)
+        assert {each["number"] for each in found["services"]} == {None}
+        assert "A1001,,," not in (await agent.run("account", "export", *WHY)).stdout
+    keyring.close()
+
+
+async def test_numbers_that_cannot_be_read_are_not_imported_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "agent"
+    keyring = Keyring(tmp_path / "keys", bytes(32))
+    async with accounted(folder, Fields(folder / "agent.sqlite", lambda: keyring, lambda: NOW)) as agent:
+        await agent.imported(THREE)
+    keyring.close()
+    async with accounted(folder) as agent:
+        one_sentence(await agent.imported(THREE), 3, "cannot be read now")
+        assert len(agent.stored("service")) == 3
 
 
 async def test_an_import_never_holds_up_an_emergency_for_longer_than_one_small_transaction(agent: Accounted) -> None:

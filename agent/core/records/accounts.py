@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, Readers, RetentionClass, Role
+from agent.core.records.terms import ID, Locked, Readers, RetentionClass, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,9 @@ class Service:
     """
 
     KIND: ClassVar[str] = "service"
+    #: Its number is a person's; the account's key locks it, and goes when the account is erased.
+    OWNER: ClassVar[str] = "account"
+    AGED_BY: ClassVar[tuple[str, ...]] = ("until_at", "corrected_at")
     RETENTION: ClassVar[RetentionClass] = RetentionClass.ACCOUNT
     BASIS: ClassVar[str] = "contract"
     READERS: ClassVar[Readers] = frozenset((Role.CUSTOMER, Role.SUPPORT, Role.BILLING, Role.OFFICER))
@@ -39,9 +42,9 @@ class Service:
     id: Annotated[str, ID]
     account: Annotated[str, "say whose it is: the provider's reference"]
     line: Annotated[str | None, "tell which calls are the account's; none of a number"] = None
-    number: Annotated[str | None, "find the account of who calls; as dialled in the country, none of a line"] = None
+    number: Annotated[str | None, "find the account of who calls; none of a line", Locked(indexed=True)] = None
     from_at: Annotated[int, "since when it is the account's"]
     until_at: Annotated[int | None, "until when; none while it is"] = None
     corrected_at: Annotated[int | None, "when it was found to be wrong; none where it is right"] = None
-    corrected_by: Annotated[str | None, "who corrected it"] = None
-    correction: Annotated[str | None, "what was wrong, in their own words"] = None
+    corrected_by: Annotated[str | None, "who corrected it", Locked()] = None
+    correction: Annotated[str | None, "what was wrong, in their own words", Locked()] = None

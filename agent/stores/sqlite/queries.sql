@@ -13,7 +13,7 @@
 --   lines     the next line behind :after of which there are any
 --   find      at most :limit records whose id begins with :id, which sorts before :behind
 --   of        those of the emergency, the alarm, the recording, the account, the segment or the disclosure :of, oldest
---             first; _line, _number: those that are or were the line or the number
+--             first; _line: those that are or were the line
 --   kept      at most :limit contents of one class behind (:after, :id) that are kept since before :before, oldest first
 --   among     those of the :ids, a JSON list, whose content is kept
 
@@ -931,11 +931,12 @@ SELECT * FROM accounts WHERE account = :of ORDER BY opened_at;
 
 -- name: upsert_service
 INSERT INTO services (
-    id, account, line, number, from_at, until_at, corrected_at, corrected_by, correction
+    id, account, line, number, number_index, from_at, until_at, corrected_at, corrected_by, correction
 ) VALUES (
-    :id, :account, :line, :number, :from_at, :until_at, :corrected_at, :corrected_by, :correction
+    :id, :account, :line, :number, :number_index, :from_at, :until_at, :corrected_at, :corrected_by, :correction
 ) ON CONFLICT (id) DO UPDATE SET
     account = excluded.account, line = excluded.line, number = excluded.number,
+    number_index = excluded.number_index,
     from_at = excluded.from_at, until_at = excluded.until_at,
     corrected_at = excluded.corrected_at, corrected_by = excluded.corrected_by,
     correction = excluded.correction;
@@ -984,8 +985,31 @@ SELECT * FROM services WHERE account = :of ORDER BY from_at;
 -- name: of_line_service
 SELECT * FROM services WHERE line = :line ORDER BY from_at;
 
--- name: of_number_service
-SELECT * FROM services WHERE number = :number ORDER BY from_at;
+-- name: having_service
+SELECT * FROM services WHERE number_index IN (SELECT value FROM json_each(:indexes));
+
+-- name: clear_service
+SELECT * FROM services INDEXED BY services_clear
+WHERE
+    number NOT GLOB '1.????????????????.????????????????.*'
+    OR corrected_by NOT GLOB '1.????????????????.????????????????.*'
+    OR correction NOT GLOB '1.????????????????.????????????????.*'
+LIMIT :limit;
+
+-- name: lock_service
+UPDATE services
+SET number = :number, number_index = :number_index, corrected_by = :corrected_by, correction = :correction
+WHERE id = :id AND number IS :number_was AND corrected_by IS :corrected_by_was AND correction IS :correction_was;
+
+-- name: oldest_service
+SELECT min(coalesce(until_at, corrected_at)) FROM services WHERE coalesce(until_at, corrected_at) IS NOT NULL;
+
+-- name: unlocked_service
+SELECT count(*) FROM services INDEXED BY services_clear
+WHERE
+    number NOT GLOB '1.????????????????.????????????????.*'
+    OR corrected_by NOT GLOB '1.????????????????.????????????????.*'
+    OR correction NOT GLOB '1.????????????????.????????????????.*';
 
 -- audits: written once; `open` is the entry that the next one is chained to
 

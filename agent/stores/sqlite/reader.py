@@ -153,7 +153,9 @@ class SqliteReader:
         """
         if line is not None:
             return self._records(Service, "of_line", {"line": storable(line)})
-        return self._records(Service, "of_number", {"number": storable(number or "")})
+        # Whose key is gone is nobody's any more, though its index stands.
+        found = [service for service in self.having(Service, number or "") if service.number == number]
+        return sorted(found, key=lambda service: service.from_at)
 
     def open(self, kind: type[T]) -> list[T]:
         """Records that have not ended, of a kind that ends, in no order.

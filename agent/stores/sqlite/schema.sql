@@ -380,6 +380,7 @@ CREATE TABLE services (
     account      TEXT NOT NULL,
     line         TEXT,
     number       TEXT,
+    number_index TEXT,
     from_at      TEXT NOT NULL,
     until_at     TEXT,
     corrected_at TEXT,
@@ -390,9 +391,13 @@ CREATE TABLE services (
 CREATE INDEX services_begin ON services (from_at);
 CREATE INDEX services_account ON services (account, from_at);
 CREATE INDEX services_line ON services (line, from_at) WHERE line IS NOT NULL;
-CREATE INDEX services_number ON services (number, from_at) WHERE number IS NOT NULL;
+CREATE INDEX services_number ON services (number_index, from_at) WHERE number_index IS NOT NULL;
 CREATE INDEX services_ended ON services (coalesce(until_at, corrected_at))
     WHERE coalesce(until_at, corrected_at) IS NOT NULL;
+CREATE INDEX services_clear ON services (id) WHERE
+    number NOT GLOB '1.????????????????.????????????????.*'
+    OR corrected_by NOT GLOB '1.????????????????.????????????????.*'
+    OR correction NOT GLOB '1.????????????????.????????????????.*';
 
 CREATE TABLE audits (
     id         TEXT NOT NULL PRIMARY KEY,
