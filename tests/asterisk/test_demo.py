@@ -15,6 +15,8 @@ SHOWN = [
     r"desk     CLOSED: 999 call, answered, now over: line 201, .*",
     r"kept     kind=emergency .*line=204 number=112 .*outcome=abandoned .*",
     r"kept     kind=emergency .*line=201 number=999 .*trunk=trunk-b .*callbacks=1\b.*",
+    r"kept     kind=call .*line=206 direction=internal .*outcome=answered.*",
+    r"kept     kind=text .*line=203 direction=internal .*size=short outcome=sent",
     r"traffic    205: yes, but with a WRONG address",
     r"traffic    206: yes, but from a network of which no address is known",
     r"traffic    proved: routing, cli, alert, acknowledgement",

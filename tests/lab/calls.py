@@ -61,6 +61,12 @@ class CallsLab(Asterisk):
         with (etc / "extensions.conf").open("a") as extensions:
             extensions.write(_DIALPLAN)
 
+    @property
+    def settings(self) -> str:
+        """What an agent that reads its calls has in its configuration."""
+        trunks = ", ".join(f'"{trunk}"' for trunk in TRUNKS)
+        return f'[calls]\ncdr_file = "{self.file}"\ntrunks = [{trunks}]\n'
+
     def agent(self, folder: Path) -> AgentProcess:
         """The agent that reads its calls, with a site key that stays the same in the same folder."""
         folder.mkdir(exist_ok=True)
@@ -68,8 +74,7 @@ class CallsLab(Asterisk):
         if not key.exists():
             key.touch(0o600)
             key.write_text(secrets.token_hex(32))
-        trunks = ", ".join(f'"{trunk}"' for trunk in TRUNKS)
-        settings = f'[calls]\ncdr_file = "{self.file}"\ntrunks = [{trunks}]\n[keys]\nsite_key_file = "{key}"\n'
+        settings = f'{self.settings}[keys]\nsite_key_file = "{key}"\n'
         return AgentProcess(self, folder=folder, settings=settings)
 
     async def phones(self) -> dict[str, Phone]:

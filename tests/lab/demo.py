@@ -22,6 +22,7 @@ from agent.shown import cell, grid
 from agent.stores.sqlite import SqliteReader
 from tests.lab.agent import AgentError, AgentProcess
 from tests.lab.asterisk import Asterisk, LabError
+from tests.lab.calls import CallsLab
 from tests.lab.desk import Desk, demonstrate_desk
 from tests.lab.provision import Installation, NoAsteriskError, installation
 from tests.lab.sip import SipError
@@ -32,10 +33,12 @@ COLUMNS = {
     "emergency": ("line number site certainty outcome trunk started_at seen_by", " callbacks test"),
     "recording": ("line leg trigger opted_in state started_at stopped_at pauses", ""),
     "content": ("line kept_as state duration_ms size_bytes stored_at", " reason"),
+    "call": ("line direction number_class outcome billable_s started_at", " recorded itemised"),
+    "text": ("line direction number_class size outcome at", ""),
     "registration": ("line ip site certainty vendor model ended_at", " first_seen"),
 }
 WIDE = 100
-KINDS = {"emergency": 6, "recording": 4, "content": 3, "registration": 8}
+KINDS = {"emergency": 6, "recording": 4, "content": 3, "call": 4, "text": 2, "registration": 8}
 REFRESH_S = 0.25
 AGAIN_S = 20.0
 CRASHED = (LabError, SipError, AgentError)
@@ -72,7 +75,7 @@ async def _demonstrate(console: Console, found: Installation) -> None:
     try:
         screen = _Screen(console, folder / "agent.sqlite")
         desk = Desk(screen.hear)
-        async with Asterisk(found) as lab, desk.beside(lab, folder) as agent:
+        async with CallsLab(found) as lab, desk.beside(lab, folder, lab.settings) as agent:
             where = f"AMI on port {lab.ami_port}, SIP on port {lab.sip_port}, store {agent.store}"
             console.print(where, style="dim", soft_wrap=True)
             console.print(f"metrics on http://127.0.0.1:{agent.http_port}/metrics\n", style="dim")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.lab.asterisk import Asterisk
+from tests.lab.inbox import Inbox
 from tests.lab.sip import Callee, Consult, Dial, Phone, RecordButton, Talk, Transfer, Trunk
 
 Say = Callable[[str], None]
@@ -50,6 +51,9 @@ async def demonstrate(lab: Asterisk, say: Say, phones: dict[str, Phone] | None =
     say("206 calls 201: an ordinary call")
     async with Callee(phones["201"], ring_s=0.5):
         await phones["206"].call("201", steps=[Talk(2)])
+    say("203 texts 202: kept is that it did, and not what it wrote")
+    async with Inbox(phones["202"]):
+        await phones["203"].text("202", "Meet me at ten")
     say("somebody tries to register as 203 with a wrong password")
     await Phone(lab, "203", secret="wrong", local_ip="127.0.9.9").register(expect=401)
     say("207, a softphone, goes away")
