@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from agent import log
 from agent.config import Config
 from agent.core.holds import Holds
 from agent.core.records import Emergency, Outcome, SeenBy
@@ -14,7 +15,7 @@ from agent.duties.aggregating import Aggregating
 from agent.duties.retention import Purger
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from tests.bench.figures import Figure, of_samples, ratio
-from tests.bench.stores import fill
+from tests.bench.stores import DAY_MS, fill
 
 NOW = 1_795_380_280_123
 EVERY_S = 0.01
@@ -24,9 +25,12 @@ IDLE = 500
 async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
     """`emergency_idle_commit` and `emergency_purge_commit` (ms), `purge` (rows a second, pauses and all)."""
     path = folder / "agent.sqlite"
+    log.configure("error", "json")
     await asyncio.to_thread(fill, path, calls, NOW)
     store = await SqliteStore.open(path)
     try:
+        # As on any day: the figures of all days but the last one are there.
+        await _aggregating(store, path, NOW - DAY_MS).build()
         idle = await _commits(store, asyncio.create_task(asyncio.sleep(IDLE * EVERY_S)))
         began = time.perf_counter()
         purging = asyncio.create_task(_purged(store, path))
@@ -47,21 +51,24 @@ async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
 
 async def _purged(store: SqliteStore, path: Path) -> int:
     """All of a round: what is due goes, then the log is emptied; how many rows went."""
-    days = Config().retention.days
     purger = Purger(
         store=store,
         reader=lambda: SqliteReader(path),
-        days=days,
+        days=Config().retention.days,
         holds=Holds,
         gate=asyncio.Lock(),
         clock=lambda: NOW,
         new_id=lambda: os.urandom(8).hex(),
-        before=Aggregating(store=store, reader=lambda: SqliteReader(path), days=days, clock=lambda: NOW).build,
+        before=_aggregating(store, path, NOW).build,
         tell=lambda _: None,
     )
     deletions = await purger.purge()
     await purger.checkpoint()
     return sum(each.count for each in deletions)
+
+
+def _aggregating(store: SqliteStore, path: Path, now: int) -> Aggregating:
+    return Aggregating(store=store, reader=lambda: SqliteReader(path), days=Config().retention.days, clock=lambda: now)
 
 
 async def _commits(store: SqliteStore, until: "asyncio.Task[object]") -> list[float]:
