@@ -493,6 +493,8 @@ class Agent:
             ledger=Erasures(keyring.with_name(keyring.name + ".erasures"), key),
             destroy=None if recordings.vault is None else recordings.vault.destroy,
             withdraw=withdraw,
+            retire=store.retire_line,
+            forget=(lambda handle: self._keys.keyring().destroy_account(handle)) if self._keys.wanted else None,
             holds=lambda: holding.holds,
             gate=holding.gate,
             days=self._config.retention.days,

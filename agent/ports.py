@@ -74,6 +74,22 @@ class Due:
     ended_at: int
 
 
+class Held(Protocol):
+    """For how long a handle stood for a line, in ms; ``until_at`` None: it still does."""
+
+    @property
+    def handle(self) -> str:
+        """What stands in the store."""
+
+    @property
+    def since_at(self) -> int:
+        """Since when."""
+
+    @property
+    def until_at(self) -> int | None:
+        """Until when."""
+
+
 class Reader(Protocol):
     """Read-only view of the store; never holds up the writer."""
 
@@ -110,7 +126,13 @@ class Reader(Protocol):
         """
 
     def lines(self, kind: str) -> Iterable[str]:
-        """Each line of which there are calls, texts, registrations, recordings, contents or opt-ins."""
+        """Each line of which there are calls, texts, registrations, recordings, contents or opt-ins.
+
+        Of one whose name nobody can read any more, its handle.
+        """
+
+    def handles_of(self, line: str) -> Sequence[Held]:
+        """What has stood for ``line`` in place of its name; none where nothing is locked."""
 
     def calls_of(self, begin: int, end: int) -> list[Calls]:
         """The calls placed from ``begin`` to ``end`` (ms, less than a day behind it), counted by line and hour."""

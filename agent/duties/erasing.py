@@ -6,6 +6,7 @@ record that had to stay goes once it need not any more.
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -25,7 +26,9 @@ from agent.core.records import (
     Content,
     ContentState,
     Deletion,
+    Emergency,
     Ground,
+    Line,
     OptIn,
     Record,
     Request,
@@ -44,6 +47,11 @@ _PAUSE_S = 0.02
 #: How often, and how long apart, a reader is waited for that keeps the store's log from being emptied.
 _TRIES, _TRY_S = 30, 1.0
 _LAST_MS = 253_402_300_799_999
+
+#: What stands for the name of a line in the store.
+_HANDLE = re.compile(r"~[0-9a-f]{16}")
+#: The kinds that are locked with the key of a line's handle.
+_LOCKED: tuple[type[Record], ...] = (*GOES, Emergency)
 
 Found = list[tuple[Record, Stay | None]]
 
@@ -84,6 +92,9 @@ class Ledger(Protocol):
 class Eraser:
     """``destroy`` takes a recording out of the vault (it blocks), None: there is no vault. ``withdraw`` takes back a
     standing opt-in, which is stored on return. ``holds`` are those that stand; who changes them has ``gate`` meanwhile.
+
+    ``retire`` lets what comes of a line from an instant (ms) on have another handle. ``forget`` destroys the key of a
+    handle, and with it whatever was locked with that, in every copy there is (it blocks); None: nothing is locked.
     """
 
     store: Store
@@ -91,6 +102,8 @@ class Eraser:
     ledger: Ledger
     destroy: Callable[[str], object] | None
     withdraw: Callable[[OptIn], Awaitable[object]]
+    retire: Callable[[str, int], Awaitable[object]]
+    forget: Callable[[str], object] | None
     holds: Callable[[], Holds]
     gate: asyncio.Lock
     days: Callable[[RetentionClass], int]
@@ -140,7 +153,11 @@ class Eraser:
             StoreError: the store or the vault failed; it goes with the next pass.
         """
         async with self._turn:
+            # What is withdrawn is stored anew, so it is before the handles are retired.
+            await self._withdrawn(lines)
+            await self._retired(lines)
             gone = await self._taken(lines, counted=counted)
+            await self._forgotten(lines)
             # Before the account: what says which lines it had goes with it.
             left = [fate for fate in await self.outlook(account) if fate.why is not None]
             gone += await self._account(account, self.clock(), counted=counted)
@@ -159,6 +176,7 @@ class Eraser:
                 return 0
             lines, accounts = await asyncio.to_thread(self._named, entries)
             gone = await self._taken(lines)
+            await self._forgotten(lines)
             for account, end in accounts.items():
                 gone += await self._account(account, end)
         if gone.total():
@@ -209,6 +227,9 @@ class Eraser:
             hashed.setdefault(entry.of, []).append(entry)
         with self.reader() as reader:
             names = {name for kind in GOES for name in reader.lines(kind.KIND)}
+            for line in reader.read(Line.KIND):
+                if isinstance(line, Line):
+                    names |= {line.name, line.id}
             accounts = {record.account for record in reader.read(Account.KIND) if isinstance(record, Account)}
         lines = [
             Span(line=name, begin=entry.begin, end=entry.end)
@@ -232,6 +253,25 @@ class Eraser:
                 if begun_at(record) >= (_LAST_MS if span.end is None else span.end):
                     return
                 yield record
+
+    def _handles(self, lines: Sequence[Span]) -> list[Span]:
+        """The handles that have stood for ``lines``; of each the same time is erased."""
+        with self.reader() as reader:
+            return [
+                Span(line=held.handle, begin=span.begin, end=span.end)
+                for span in lines
+                for held in reader.handles_of(span.line)
+            ]
+
+    def _left_over(self, lines: Sequence[Span]) -> list[str]:
+        """The handles in ``lines``, and those that stood for them, of which no record is left but totals."""
+        with self.reader() as reader:
+            found = {span.line for span in lines if _HANDLE.fullmatch(span.line)}
+            for span in lines:
+                for held in reader.handles_of(span.line):
+                    if held.until_at is not None:
+                        found.add(held.handle)
+            return [handle for handle in sorted(found) if not any(_any_of(reader, kind, handle) for kind in _LOCKED)]
 
     def _stays(self, record: Record) -> Stay | None:
         return stay(record, self.holds(), self.days)
@@ -282,6 +322,30 @@ class Eraser:
         ids = [record.id for record in records]
         return await self.store.remove(told.of, ids, cut=cut, told=[told] if counted else [])
 
+    async def _withdrawn(self, lines: Sequence[Span]) -> None:
+        for span in lines:
+            async for page in self._pages(OptIn, span):
+                async with self.gate:
+                    for given in page:
+                        if isinstance(given, OptIn) and given.withdrawn_at is None and self._stays(given) is None:
+                            await self.withdraw(given)
+
+    async def _retired(self, lines: Sequence[Span]) -> None:
+        """From here on other handles stand for ``lines``; the ledger has those until now, to tell them by."""
+        at = self.clock()
+        for name in {span.line for span in lines}:
+            await self.retire(name, at)
+        found = await asyncio.to_thread(self._handles, lines)
+        await asyncio.to_thread(self.ledger.write, [], found, at)
+
+    async def _forgotten(self, lines: Sequence[Span]) -> None:
+        """Destroy the keys of handles that stand for nobody any more, once no record of them is left."""
+        if self.forget is None:
+            return
+        for handle in await asyncio.to_thread(self._left_over, lines):
+            await asyncio.to_thread(self.forget, handle)
+            await self.store.remove(Line.KIND, [handle])
+
     async def _account(self, account: str, before: int, *, counted: bool = True) -> Counter[str]:
         """Delete an account that is closed, as it was ``before`` (ms), and what says which lines it had."""
         gone: Counter[str] = Counter()
@@ -297,3 +361,7 @@ class Eraser:
                 return
             await asyncio.sleep(_TRY_S)
         log.warning("log_not_emptied", hint="a reader is in the way; the next purge tries again")
+
+
+def _any_of(reader: Reader, kind: type[Record], line: str) -> bool:
+    return next(iter(reader.read(kind.KIND, line=line, limit=1)), None) is not None

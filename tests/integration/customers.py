@@ -37,7 +37,8 @@ from agent.core.records import (
 )
 from agent.duties.erasing import Eraser
 from agent.stores.erasures import Erasures
-from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
+from agent.stores.vault import Keyring
 from tests.scenarios.made import AT, emergency
 
 DAY_MS = 86_400_000
@@ -171,6 +172,7 @@ class Erased:
     folder: Path
     store: SqliteStore
     eraser: Eraser
+    fields: Fields | None = None
     holds: Holds = field(default_factory=Holds)
     destroyed: list[str] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
@@ -183,11 +185,11 @@ class Erased:
             raise Killed
 
     def left(self, *kinds: type[Record]) -> list[str]:
-        with SqliteReader(self.folder / "agent.sqlite") as reader:
+        with SqliteReader(self.folder / "agent.sqlite", self.fields) as reader:
             return sorted(record.id for kind in kinds for record in reader.read(kind.KIND))
 
     def stored(self, kind: type[Any]) -> list[Any]:
-        with SqliteReader(self.folder / "agent.sqlite") as reader:
+        with SqliteReader(self.folder / "agent.sqlite", self.fields) as reader:
             return list(reader.read(kind.KIND))
 
 
@@ -221,9 +223,17 @@ class _Stepping:
 
 
 @asynccontextmanager
-async def erasing(folder: Path, *, at: int = AT + DAY_MS, vault: bool = True) -> AsyncIterator[Erased]:
-    """What erases in the store in ``folder``, beside which its ledger lies; opt-ins are withdrawn as the agent does."""
-    store = await SqliteStore.open(folder / "agent.sqlite")
+async def erasing(
+    folder: Path, *, at: int = AT + DAY_MS, vault: bool = True, locked: bool = False
+) -> AsyncIterator[Erased]:
+    """What erases in the store in ``folder``, beside which its ledger lies; opt-ins are withdrawn as the agent does.
+
+    ``locked``: personal fields are, with the keys of a keyring in ``folder``.
+    """
+    path = folder / "agent.sqlite"
+    keyring = Keyring(folder / "agent.keys", bytes(range(32))) if locked else None
+    fields = None if keyring is None else Fields(path, lambda: keyring, lambda: at)
+    store = await SqliteStore.open(path, fields=fields)
     numbers = count(1)
 
     def destroy(id: str) -> None:
@@ -238,18 +248,22 @@ async def erasing(folder: Path, *, at: int = AT + DAY_MS, vault: bool = True) ->
     ledger = Erasures(folder / "agent.keys.erasures", KEY)
     eraser = Eraser(
         store=_Stepping(store, lambda: made.step(), ("remove", "checkpoint")),
-        reader=lambda: SqliteReader(folder / "agent.sqlite"),
+        reader=lambda: SqliteReader(path, fields),
         ledger=_Stepping(ledger, lambda: made.step(), ("write",)),
         destroy=destroy if vault else None,
         withdraw=withdraw,
+        retire=store.retire_line,
+        forget=None if keyring is None else keyring.destroy_account,
         holds=lambda: made.holds,
         gate=asyncio.Lock(),
         days=lambda kind: {RetentionClass.VAT: 2192}.get(kind, 365),
         clock=lambda: at,
         new_id=lambda: f"id-{next(numbers)}",
     )
-    made = Erased(folder=folder, store=store, eraser=eraser)
+    made = Erased(folder=folder, store=store, eraser=eraser, fields=fields)
     try:
         yield made
     finally:
         await store.close()
+        if keyring is not None:
+            keyring.close()

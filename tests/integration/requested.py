@@ -80,6 +80,8 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             ledger=Erasures(agent.folder / "agent.sqlite.keys.erasures", bytes(32)),
             destroy=vault.destroy,
             withdraw=lambda given: agent.keep(replace(given, withdrawn_at=agent.tick(), withdrawn_by="erasure")),
+            retire=lambda name, at: agent.pipeline._store.retire_line(name, at),  # type: ignore[attr-defined]
+            forget=None,
             holds=Holds,
             gate=asyncio.Lock(),
             days=Config().retention.days,

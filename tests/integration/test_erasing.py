@@ -16,11 +16,14 @@ from agent.core.erasing import Fate, Why
 from agent.core.holds import Holds
 from agent.core.records import (
     Account,
+    Call,
     Calls,
     Deletion,
+    Emergency,
     Ground,
     Hold,
     How,
+    Line,
     OptIn,
     Record,
     Registration,
@@ -30,6 +33,7 @@ from agent.core.records import (
 )
 from agent.ports import StoreError
 from agent.stores.erasures import Erasures
+from agent.stores.sqlite import ERASED
 from agent.stores.sqlite.statements import STATEMENTS
 from tests.integration.customers import (
     CONTENT,
@@ -281,6 +285,63 @@ async def test_the_next_line_is_found_by_its_index(erased: Erased) -> None:
         for kind in ("call", "text", "registration", "recording", "content", "optin"):
             plan = database.execute(f"EXPLAIN QUERY PLAN {STATEMENTS[f'lines_{kind}']}", {"after": ""}).fetchall()
             assert [row[3].split()[0] for row in plan] == ["SEARCH"], plan
+
+
+# -- with a keyring -------------------------------------------------------------------------------------------------
+
+
+async def test_what_stood_for_a_line_is_forgotten_and_of_another_it_is_not(tmp_path: Path) -> None:
+    async with erasing(tmp_path, locked=True) as erased:
+        safe = [record for record in of_line("201") if record.id != "e-201"]
+        await erased.store.commit([*CLOSED, *safe, *OTHERS], durable=True)
+        assert {line.name for line in erased.stored(Line)} == {"201", "202"}
+        await erased.eraser.erase("A1001")
+        assert [line.name for line in erased.stored(Line)] == ["202"]
+        assert erased.left(*KINDS) == [each for each in LEFT if each != "e-201"]
+        (total,) = erased.stored(Total)
+        assert total.line == ERASED
+
+
+async def test_an_emergency_keeps_the_name_of_its_line_for_as_long_as_it_stays(tmp_path: Path) -> None:
+    async with erasing(tmp_path, locked=True) as erased:
+        await erased.store.commit([*CLOSED, *of_line("201")], durable=True)
+        await erased.eraser.erase("A1001")
+        (emergency,) = erased.stored(Emergency)
+        assert (emergency.line, emergency.ip) == ("201", "192.0.2.1")
+        assert await erased.store.remove("emergency", [emergency.id]) == 1
+        await erased.eraser.replay()
+        assert erased.stored(Line) == []
+
+
+async def test_a_copy_that_is_put_back_is_unreadable_and_goes_all_the_same(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "agent", tmp_path / "copy"
+    folder.mkdir()
+    async with erasing(folder, locked=True) as erased:
+        safe = [record for record in of_line("201") if record.id != "e-201"]
+        await erased.store.commit([*CLOSED, *safe, *OTHERS], durable=True)
+    shutil.copy(folder / "agent.sqlite", copy)
+    async with erasing(folder, locked=True) as erased:
+        await erased.eraser.erase("A1001")
+    shutil.copy(copy, folder / "agent.sqlite")
+    async with erasing(folder, locked=True) as erased:
+        (back,) = [each for each in erased.stored(Call) if each.id == "c-201"]
+        assert (back.line, back.number) == (ERASED, None)
+        await erased.eraser.replay()
+        assert erased.left(*KINDS) == [each for each in LEFT if each != "e-201"]
+        assert in_files(folder, "c-201") == []
+
+
+async def test_what_comes_of_a_line_after_the_erasure_has_another_handle(tmp_path: Path) -> None:
+    async with erasing(tmp_path, locked=True) as erased:
+        await erased.store.commit([*account("A1001", "201", until=None), call("c1")], durable=True)
+        (before,) = erased.stored(Line)
+        await erased.eraser.erase("A1001")
+        await erased.store.commit([call("later", at=AT + 2 * DAY_MS)], durable=True)
+        (after,) = erased.stored(Line)
+        assert (after.name, after.id != before.id) == ("201", True)
+        assert [(each.id, each.line) for each in erased.stored(Call)] == [("later", "201")]
+        await erased.eraser.replay()
+        assert [each.id for each in erased.stored(Call)] == ["later"]
 
 
 # -- the ledger -----------------------------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ async def test_the_command_tells_what_the_running_agent_has_found(tmp_path: Path
     async with desk(folder, '[keys]\nsite_key_file = "site-key"\n') as running:
         (result,) = await running.json("subject", "canary")
         assert (result["ok"], result["found"]) == (True, [])
-        for kind in ("call", "registration", "account", "service"):
+        for kind in ("call", "registration", "account", "service", "line"):
             assert running.agent.stored(kind) == []
         done = await running.run("subject", "canary")
         assert (done.returncode, "nothing is left" in done.stderr) == (0, True)

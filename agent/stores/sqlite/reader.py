@@ -248,7 +248,7 @@ class SqliteReader:
         return found
 
     def lines(self, kind: str) -> Iterator[str]:
-        """Each line of which there are records of ``kind``, in no order.
+        """Each line of which there are records of ``kind``, in no order; its handle where its name cannot be read.
 
         Raises:
             StoreError: while iterating, the store cannot be read.
@@ -258,6 +258,8 @@ class SqliteReader:
         while after is not None:
             ((after,),) = self._rows(STATEMENTS[f"lines_{kind}"], {"after": after})
             if after is not None and (name := self._name(after)) not in told:
+                if name in (ERASED, LOCKED):
+                    name = after  # By its handle it can be told from others still.
                 told.add(name)
                 yield name
 
