@@ -66,12 +66,16 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """A record that has ended, as the purge sees it: whose line's it is, and from when to when it tells (ms)."""
+    """A record that has ended, as the purge sees it: whose line's it is, and from when to when it tells (ms).
+
+    ``hidden``: whose it is cannot be told now, for want of a key.
+    """
 
     id: str
     line: str | None
     begun_at: int
     ended_at: int
+    hidden: bool = False
 
 
 class Held(Protocol):

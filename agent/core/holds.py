@@ -89,10 +89,7 @@ class Holds:
         )
 
     def keeps_since(self, kind: str) -> int | None:
-        """The first instant (ms) of which any record of ``kind`` may be kept; None where none is.
-
-        What locks fields of that kind must not be destroyed for any month from there on.
-        """
+        """The first instant (ms) of which any record of ``kind`` may be kept; None where none is."""
         word = _WORD_OF.get(kind)
         begins = [hold.from_at or 0 for hold in self.standing.values() if word in hold.kinds]
         return min(begins, default=None)

@@ -207,12 +207,19 @@ class _Run:
         goes: list[Due] = []
         kept: list[Due] = []
         for each in due:
-            held = holds.keeps(self.step.kind, each.line, each.begun_at, each.ended_at) or self._consented(each)
-            (kept if held else goes).append(each)
+            (kept if self._held(holds, each) or self._consented(each) else goes).append(each)
         return goes, kept
+
+    def _held(self, holds: Holds, due: Due) -> bool:
+        if due.hidden:
+            # It may be a line that is held.
+            return holds.keeps_since(self.step.kind) is not None
+        return holds.keeps(self.step.kind, due.line, due.begun_at, due.ended_at)
 
     def _consented(self, due: Due) -> bool:
         before = self.step.consented_before
+        if due.hidden:
+            return before is not None and due.ended_at >= before
         services = self.consents.get(due.line or "", ())
         return before is not None and due.ended_at >= before and any(is_theirs(each, due.begun_at) for each in services)
 

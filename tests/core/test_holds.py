@@ -137,7 +137,7 @@ def test_the_beginning_of_an_id_will_do_where_it_is_of_one_alone() -> None:
 
 
 @given(st.lists(ORDERS, max_size=4))
-def test_no_key_goes_of_a_time_from_which_something_is_kept(standing: list[Hold]) -> None:
+def test_nothing_is_kept_of_a_time_before_the_first_of_which_something_is(standing: list[Hold]) -> None:
     standing = [replace(each, id=str(number)) for number, each in enumerate(standing)]
     found = holds(*standing)
     for kind in (record.KIND for record in RECORDS):

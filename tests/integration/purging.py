@@ -10,7 +10,7 @@ from agent.core.holds import Holds
 from agent.core.records import Deletion, Hold
 from agent.duties.retention import Purger
 from agent.ports import Store
-from agent.stores.sqlite import SqliteReader
+from agent.stores.sqlite import Fields, SqliteReader
 from tests.scenarios.made import AT
 
 DAY_MS = 86_400_000
@@ -47,11 +47,12 @@ def purger(
     standing: Callable[[], Holds] = Holds,
     tell: Callable[[Sequence[Deletion]], None] = lambda _: None,
     before: Callable[[], Awaitable[object]] = nothing,
+    fields: Fields | None = None,
 ) -> Purger:
     """One with the default terms."""
     return Purger(
         store=store,
-        reader=lambda: SqliteReader(path),
+        reader=lambda: SqliteReader(path, fields),
         days=days,
         holds=standing,
         gate=asyncio.Lock(),

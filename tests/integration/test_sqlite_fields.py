@@ -24,6 +24,7 @@ from agent.stores.sqlite.lines import Held
 from agent.stores.sqlite.statements import STATEMENTS
 from agent.stores.vault import Keyring
 from tests.contract.test_store_contract import AT, call, content, emergency, failure, optin, registration, text
+from tests.integration.purging import hold, holds, purger
 
 SITE_KEY = bytes(range(32))
 NUMBER, FORWARDED = "01134960753", "07700900123"
@@ -63,6 +64,24 @@ class Ledger:
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     async with Ledger(tmp_path) as ledger:
         yield ledger
+
+
+async def test_what_may_be_held_stays_while_nobody_can_tell_whose_it_is(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.duties.retention.PAUSE_S", 0)
+    spans = [registration(line, line=line, ended_at=AT) for line in ("201", "202")]
+    await ledger.store.commit([*spans, emergency("e", ended_at=AT, links=())], durable=True)
+    standing = holds(hold("h", "201"))
+    now = AT + 400 * DAY_MS
+    without_key = purger(ledger.store, ledger.path, now, lambda: standing)
+    await without_key.purge()
+    assert len(ledger.read("registration")) == 2
+    # of what no hold is on it does not matter whose it is
+    assert ledger.read("emergency") == []
+    with_key = purger(ledger.store, ledger.path, now, lambda: standing, fields=ledger.fields)
+    await with_key.purge()
+    assert ledger.read("registration", fields=ledger.fields) == [spans[0]]
 
 
 CALL = call("c1", number=NUMBER, forwarded=FORWARDED)

@@ -194,15 +194,7 @@ class SqliteReader:
             STATEMENTS[name], {**begin, "before": rfc3339(before), "limit": limit, "retention": retention}
         )
         try:
-            return [
-                Due(
-                    id=id,
-                    line=line if line is None else self._name(line),
-                    begun_at=from_rfc3339(begun),
-                    ended_at=from_rfc3339(ended),
-                )
-                for ended, id, line, begun in rows
-            ]
+            return [self._due(*row) for row in rows]
         except (TypeError, ValueError):
             raise damaged(self._path) from None
 
@@ -279,6 +271,16 @@ class SqliteReader:
             StoreError: the store cannot be read.
         """
         return int(self._rows("PRAGMA data_version")[0][0])
+
+    def _due(self, ended: str, id: str, line: str | None, begun: str) -> Due:
+        name = None if line is None else self._name(line)
+        return Due(
+            id=id,
+            line=name,
+            begun_at=from_rfc3339(begun),
+            ended_at=from_rfc3339(ended),
+            hidden=name == LOCKED and name != line,
+        )
 
     def _name(self, line: str) -> str:
         return self.line(line) if is_handle(line) else line
