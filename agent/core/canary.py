@@ -62,6 +62,9 @@ def records(token: str, at: int) -> tuple[Record, ...]:
             number=needle("service-number"),
             from_at=at,
             until_at=at + 1,
+            corrected_at=at,
+            corrected_by=needle("corrected-by"),
+            correction=needle("correction"),
         ),
         Call(
             id=needle("call"),

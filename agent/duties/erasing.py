@@ -19,7 +19,7 @@ import structlog
 from agent.core.accounts import Span, spans
 from agent.core.erasing import GOES, STAYS, Fate, Stay, Tally, begun_at, contract_stay, proof_stay, stay
 from agent.core.holds import Holds
-from agent.core.personal import class_of
+from agent.core.personal import NO_OWNER, class_of
 from agent.core.records import (
     Account,
     Consent,
@@ -94,7 +94,8 @@ class Eraser:
     standing opt-in, which is stored on return. ``holds`` are those that stand; who changes them has ``gate`` meanwhile.
 
     ``retire`` lets what comes of a line from an instant (ms) on have another handle. ``forget`` destroys the key of a
-    handle, and with it whatever was locked with that, in every copy there is (it blocks); None: nothing is locked.
+    handle or an account, and with it whatever was locked with that, in every copy there is (it blocks); None: nothing
+    is locked.
     """
 
     store: Store
@@ -340,19 +341,34 @@ class Eraser:
 
     async def _forgotten(self, lines: Sequence[Span]) -> None:
         """Destroy the keys of handles that stand for nobody any more, once no record of them is left."""
-        if self.forget is None:
-            return
         for handle in await asyncio.to_thread(self._left_over, lines):
-            await asyncio.to_thread(self.forget, handle)
+            await asyncio.to_thread(self._forgets, handle)
             await self.store.remove(Line.KIND, [handle])
 
     async def _account(self, account: str, before: int, *, counted: bool = True) -> Counter[str]:
-        """Delete an account that is closed, as it was ``before`` (ms), and what says which lines it had."""
+        """Delete an account that is closed, as it was ``before`` (ms), what says which lines it had, and its key."""
         gone: Counter[str] = Counter()
-        for record, stays in await asyncio.to_thread(self._contract, account):
-            if stays is None and begun_at(record) <= before:
-                gone[record.KIND] += await self._removed([record], record.RETENTION, counted=counted)
+        found = await asyncio.to_thread(self._contract, account)
+        whole = all(stays is None and begun_at(record) <= before for record, stays in found)
+        for record, stays in found:
+            if stays is not None or begun_at(record) > before:
+                continue
+            # Before what says that there was an account: else a kill could leave the key for ever.
+            if isinstance(record, Account) and whole and await asyncio.to_thread(self._nobodys, account):
+                await asyncio.to_thread(self._forgets, account)
+            gone[record.KIND] += await self._removed([record], record.RETENTION, counted=counted)
         return gone
+
+    def _nobodys(self, account: str) -> bool:
+        """Whether nothing else can be under the key of an account: that of a line that is called the same."""
+        with self.reader() as reader:
+            sound = reader.read(Content.KIND, line=account)
+            kept = any(isinstance(each, Content) and each.state is ContentState.KEPT for each in sound)
+        return account != NO_OWNER and not kept
+
+    def _forgets(self, owner: str) -> None:
+        if self.forget is not None:
+            self.forget(owner)
 
     async def _emptied(self) -> None:
         """Let nothing of what went stand in the store's log either."""

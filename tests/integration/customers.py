@@ -175,6 +175,7 @@ class Erased:
     fields: Fields | None = None
     holds: Holds = field(default_factory=Holds)
     destroyed: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     kills_at: int = 0
     steps: int = 0
@@ -240,6 +241,13 @@ async def erasing(
         made.step()
         made.destroyed.append(id)
 
+    def forget(owner: str) -> None:
+        made.step()
+        made.forgotten.append(owner)
+        assert keyring is not None
+        keyring.destroy_account(owner)
+        made.step()
+
     async def withdraw(given: OptIn) -> None:
         made.step()
         made.withdrawn.append(given.id)
@@ -253,7 +261,7 @@ async def erasing(
         destroy=destroy if vault else None,
         withdraw=withdraw,
         retire=store.retire_line,
-        forget=None if keyring is None else keyring.destroy_account,
+        forget=None if keyring is None else forget,
         holds=lambda: made.holds,
         gate=asyncio.Lock(),
         days=lambda kind: {RetentionClass.VAT: 2192}.get(kind, 365),
