@@ -12,11 +12,11 @@ import structlog
 from agent.control import Keeping
 from agent.core.accounts.spans import Span, spans
 from agent.core.holds import Holds, Order, placed
-from agent.core.records import AuditUse, Cause, Content, Hold, Record, Service, Severity, document
+from agent.core.records import AuditUse, Cause, Content, Deletion, Hold, Record, Service, Severity, document
 from agent.duties.retention import Purger
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
-from agent.views.asking import Answer, Refusal
+from agent.views.asking import BEAT, Answer, Refusal, patiently
 from agent.views.metrics import RetentionState
 
 log = structlog.get_logger()
@@ -165,12 +165,19 @@ class Purging:
 
     async def purge(self, by: str) -> AsyncIterator[Answer]:  # noqa: ARG002
         """See `agent.views.holds.PurgeControls`."""
+        async for done in patiently(self._purged()):
+            if done is None:
+                yield BEAT
+                continue
+            deletions, emptied = done
+            for deletion in deletions:
+                yield document(deletion)
+            yield {"emptied": emptied}
+
+    async def _purged(self) -> tuple[list[Deletion], bool]:
         deletions = await self.purger.purge()
-        emptied = await self.purger.checkpoint()
         log.info("purged_on_request", records=sum(each.count for each in deletions))
-        for deletion in deletions:
-            yield document(deletion)
-        yield {"emptied": emptied}
+        return deletions, await self.purger.checkpoint()
 
 
 def retention_state(holding: Holding, purger: Purger, at: int) -> RetentionState:

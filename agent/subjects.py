@@ -18,18 +18,12 @@ from agent.core.records import Account, Asks, AuditUse, Consent, OptIn, Record, 
 from agent.core.requests import overdue
 from agent.duties.canary import Canary, Unproved
 from agent.ports import Reader
-from agent.views.asking import Answer, Refusal
+from agent.views.asking import BEAT, Answer, Refusal, patiently
 from agent.views.metrics import SubjectsState
 
 log = structlog.get_logger()
 
 _PAGE = 200
-#: So often who waits for long work is told that it goes on.
-BEAT_S = 10.0
-BEAT: Answer = {}
-#: What was begun is done, whether anybody waits for it or not.
-_WORKING: set[asyncio.Future[Any]] = set()
-
 T = TypeVar("T")
 
 
@@ -98,7 +92,7 @@ class Subjects:
         use = AuditUse.SHOWN if dry_run else AuditUse.ERASED
         await self.auditing.note(by=by, use=use, subject=request.account, reason=f"request {id}")
         working = self.erasing.outlook(request.account) if dry_run else self.erasing.erase(request.account)
-        async for fates in _patiently(working):
+        async for fates in patiently(working):
             if fates is None:
                 yield BEAT
                 continue
@@ -146,7 +140,7 @@ class Subjects:
         if self.canary is None:
             raise Refusal(409, "there is no canary: it takes a site key, and [subjects] canary_every_h above 0")
         try:
-            async for result in _patiently(self.canary.fly()):
+            async for result in patiently(self.canary.fly()):
                 if result is None:
                     yield BEAT
                     continue
@@ -201,13 +195,3 @@ class Subjects:
 
 def _within(given: OptIn, span: Span) -> bool:
     return span.line == given.line and span.begin <= given.given_at and (span.end is None or given.given_at < span.end)
-
-
-async def _patiently(work: Coroutine[Any, Any, T]) -> AsyncIterator[T | None]:
-    """None again and again until ``work`` is done, and then what came of it; who hangs up does not end it."""
-    task = asyncio.ensure_future(work)
-    _WORKING.add(task)
-    task.add_done_callback(_WORKING.discard)
-    while not (await asyncio.wait([task], timeout=BEAT_S))[0]:
-        yield None
-    yield task.result()

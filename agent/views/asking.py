@@ -3,7 +3,7 @@
 import asyncio
 import json
 import pwd
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request, Response
@@ -22,6 +22,14 @@ MOST_UPLOADED, UPLOAD_S = 1 << 26, 60.0
 LAST_MS = 253_402_300_799_999
 
 Answer = Mapping[str, Any]
+
+#: So often who waits for long work is told that it goes on.
+BEAT_S = 10.0
+BEAT: Answer = {}
+#: What was begun is done, whether anybody waits for it or not.
+_WORKING: set[asyncio.Future[Any]] = set()
+
+Result = TypeVar("Result")
 
 
 class Refusal(Exception):
@@ -149,6 +157,16 @@ async def _pages(first: Sequence[Answer] | None, rest: AsyncIterator[Sequence[An
             yield "".join(map(line, page))
     except (Refusal, StoreError) as error:
         yield line(refused(error))
+
+
+async def patiently(work: Coroutine[Any, Any, Result]) -> AsyncIterator[Result | None]:
+    """None again and again until ``work`` is done, and then what came of it; who hangs up does not end it."""
+    task = asyncio.ensure_future(work)
+    _WORKING.add(task)
+    task.add_done_callback(_WORKING.discard)
+    while not (await asyncio.wait([task], timeout=BEAT_S))[0]:
+        yield None
+    yield task.result()
 
 
 def whole(answer: Answer, status: int = 200) -> Response:

@@ -39,7 +39,10 @@ class PurgeControls(Protocol):
     """What the running agent does on request; each raises StoreError where the store refuses."""
 
     def purge(self, by: str) -> AsyncIterator[Answer]:
-        """Delete what is due now; what went, by kind and class, at the end whether the store's log was emptied."""
+        """Delete what is due now; what went, by kind and class, at the end whether the store's log was emptied.
+
+        An empty answer says that it goes on.
+        """
 
 
 class _Place(Asked):

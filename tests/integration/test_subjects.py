@@ -327,7 +327,7 @@ def test_a_mailbox_that_is_in_use_is_waited_for_and_then_told(tmp_path: Path) ->
 async def test_who_waits_for_long_work_is_told_that_it_goes_on_and_who_hangs_up_does_not_end_it(
     asked: Requested, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.subjects.BEAT_S", 0.01)
+    monkeypatch.setattr("agent.views.asking.BEAT_S", 0.01)
     begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def erase(_: Eraser, account: str) -> list[Fate]:
