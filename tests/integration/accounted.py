@@ -95,6 +95,7 @@ async def accounted(folder: Path, fields: Fields | None = None) -> AsyncIterator
     pipeline = Pipeline(Engine(policy=Policy(), link=Linker(key), new_id=app.new_id), store)
     keeping = Keeping(pipeline)
     trail = Trail(key=key, new_id=app.new_id, new_salt=lambda: secrets.token_hex(16))
+    trail.restore(await store.open_records())
     auditing = Auditing(
         trail=trail, keep=keeping.keep, put=pipeline.put, reader=lambda: SqliteReader(path, fields), clock=lambda: NOW
     )
