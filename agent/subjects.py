@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import structlog
 
@@ -24,7 +24,6 @@ from agent.views.metrics import SubjectsState
 log = structlog.get_logger()
 
 _PAGE = 200
-T = TypeVar("T")
 
 
 class Audited(Protocol):

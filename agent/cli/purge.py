@@ -33,7 +33,10 @@ def purge(
     """Delete now what the running agent deletes hourly: every record whose term is over, unless it is held."""
     configured = settings(context, config, secrets_required=False)
     if dry_run:
-        _show(_outlook(configured), _GOING, "what would go", json=json)
+        rows = _outlook(configured)
+        # People want to see what there is; programs every kind.
+        found = [row for row in rows if json or row["goes"] or row["held"] or row["next"]]
+        _show(found, _GOING, "what would go", json=json)
         return
     # An empty answer says that it goes on.
     answers = list(filter(None, stream(configured, "POST", "/purge", by=by)))
