@@ -35,8 +35,9 @@ from agent.core.records import Calls as Which
 from agent.duties.promises import PROBES, Places, Result, Scene, State, Terms
 from agent.duties.voicemail import Terms as VoicemailTerms
 from agent.stores.erasures import Erasures
-from agent.stores.sqlite import SqliteStore
+from agent.stores.sqlite import Fields, SqliteStore
 from agent.stores.sqlite.survey import SqliteSurvey
+from agent.stores.vault import Keyring
 from agent.stores.vault.signing import Signer, proves
 from tests.scenarios.made import AT
 
@@ -45,12 +46,14 @@ RETENTION = Config().retention
 
 
 class Promised:
-    """A store in ``folder``, looked at at the instant `AT`."""
+    """A store in ``folder``, looked at at the instant `AT`; ``keyed``: what is personal in it is encrypted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keyed: bool = False) -> None:
         folder.chmod(0o700)
         self.folder = folder
         self.store = folder / "agent.sqlite"
+        keyring = Keyring(folder / "agent.sqlite.keys", bytes(32)) if keyed else None
+        self.fields = None if keyring is None else Fields(self.store, lambda: keyring, lambda: AT)
         self.ledger = Erasures(folder / "agent.sqlite.keys.erasures", bytes(32))
         self.signer = Signer(folder / "agent.sqlite.keys")
         self.keep()
@@ -59,7 +62,7 @@ class Promised:
         """Store these."""
 
         async def work() -> None:
-            store = await SqliteStore.open(self.store)
+            store = await SqliteStore.open(self.store, fields=self.fields)
             await store.commit(records, durable=True)
             await store.close()
 
@@ -76,12 +79,12 @@ class Promised:
             statement = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?"
             return [name for (name,) in connection.execute(statement, (table,))]
 
-    def scene(self, **places: Any) -> Scene:
-        """What the probes are shown."""
-        store = self.store
+    def scene(self, *, opened: bool = True, **places: Any) -> Scene:
+        """What the probes are shown; without ``opened`` they have no keys."""
+        store, fields = self.store, self.fields if opened else None
         return Scene(
             at=AT,
-            survey=lambda: SqliteSurvey(store),
+            survey=lambda: SqliteSurvey(store, fields),
             ledger=lambda: self.ledger,
             places=Places(
                 store=store,

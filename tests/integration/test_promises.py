@@ -71,6 +71,14 @@ def promised(tmp_path: Path) -> Promised:
     return Promised(tmp_path)
 
 
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """Where recordings are kept."""
+    folder = tmp_path / "sealed"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 # All of it
 
 
@@ -91,6 +99,36 @@ def test_what_cannot_be_looked_at_is_not_called_kept(promised: Promised) -> None
     for id in ("P05", "P06", "P10", "P11", "P12", "P14", "P20"):
         assert found[id].state is State.BROKEN
         assert "could not be looked at" in found[id].evidence
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_all_is_proved_of_an_encrypted_store_too(tmp_path: Path, sealed: Path, opened: bool) -> None:
+    promised = Promised(tmp_path, keyed=True)
+    aged(sealed / f"{RECORDING}.sealed", b"sealed")
+    audited(promised, AuditUse.LOOKED_UP, AuditUse.HISTORY)
+    promised.keep(ACCOUNT, LINE, NUMBER, span(), leg(), sent(), emergency(outcome=Outcome.ANSWERED), *recorded())
+    promised.keep(CONSENT, FIGURE, COUNTED, hold())
+    disclosed(promised)
+    scene = promised.scene(opened=opened, sealed=sealed, calls=promised.folder / "calls.csv")
+    found = {result.id: result for result in verify(scene)}
+    for id in PROMISES:
+        if id not in ("P05", "P15", "P16", "P17", "P21"):
+            assert found[id].state is State.OK, f"{id}: {found[id].evidence}"
+    assert " 0 encrypted values" not in found["P18"].evidence
+
+
+def test_what_is_broken_in_an_encrypted_store_is_found_with_the_keys(tmp_path: Path, sealed: Path) -> None:
+    promised = Promised(tmp_path, keyed=True)
+    promised.keep(ACCOUNT, NUMBER, replace(NUMBER, id="s9", from_at=AT), leg(started_at=LONG_AGO))
+    promised.keep(*recorded(stored_at=AT - 92 * DAY_MS))
+    promised.broken("P01", "1 lines or numbers are two accounts'")
+    promised.broken("P20", "1 recordings of class user")
+    promised.keep(hold())
+    promised.kept("P20")
+    promised.kept("P20", promised.scene(opened=False))
+    erased(promised)
+    promised.broken("P19", "1 records are there that were erased")
+    promised.broken("P19", "cannot be opened here", scene=promised.scene(opened=False))
 
 
 # P01, P02, P19: accounts
@@ -701,13 +739,6 @@ def test_p10_a_column_more_breaks_it(promised: Promised) -> None:
 # P11, P12: recordings
 
 
-@pytest.fixture
-def sealed(promised: Promised) -> Path:
-    folder = promised.folder / "sealed"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
 def aged(path: Path, content: bytes, seconds: float = 7200) -> Path:
     path.parent.mkdir(exist_ok=True, mode=0o700)
     path.write_bytes(content)
@@ -945,15 +976,17 @@ def test_p18_a_folder_that_others_may_enter_breaks_it(promised: Promised, sealed
 
 
 def test_p18_personal_values_in_clear_break_it(promised: Promised) -> None:
-    locked = f"1.{'a' * 16}.{'b' * 16}.Zm9vYmFy"
+    locked, handle = f"1.{'a' * 16}.{'b' * 16}.Zm9vYmFy", f"~{'c' * 16}"
     promised.keep(leg())
-    promised.spoil("UPDATE calls SET number = ?, forwarded = ?", locked, locked)
-    assert "2 encrypted values" in promised.kept("P18")
-    promised.spoil("UPDATE calls SET number = '01134960000'")
-    promised.broken("P18", "1 personal values lie in clear")
-    assert "0113496" not in promised.found("P18").evidence
+    promised.spoil("UPDATE calls SET number = ?, forwarded = ?, line = ?", locked, locked, handle)
+    assert "3 encrypted values" in promised.kept("P18")
+    for column, value in (("number", "01134960000"), ("forwarded", "01134960001"), ("line", "201"), ("line", "~201")):
+        promised.spoil(f"UPDATE calls SET {column} = ?", value)
+        promised.broken("P18", "1 personal values or names of lines lie in clear")
+        assert value not in promised.found("P18").evidence
+        promised.spoil(f"UPDATE calls SET {column} = ?", handle if column == "line" else locked)
     # an emergency waits for no key: what could not be locked at once is locked soon
-    promised.spoil("UPDATE calls SET started_at = ?", rfc3339(AT - 60_000))
+    promised.spoil("UPDATE calls SET number = '01134960000', started_at = ?", rfc3339(AT - 60_000))
     promised.kept("P18")
 
 

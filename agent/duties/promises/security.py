@@ -1,6 +1,7 @@
 """P18, P21: what holds data is its owner's alone, who listens is reached from here only, and no cookie is set."""
 
 import os
+import re
 import stat
 import urllib.error
 import urllib.request
@@ -11,13 +12,15 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from agent.core.instants import from_rfc3339
-from agent.core.personal import PERSONAL
+from agent.core.personal import HANDLED, PERSONAL
 from agent.core.records import INSTANTS
 from agent.duties.promises.contents import beside, logs
 from agent.duties.promises.result import HOUR_MS, Result, Scene, Survey, is_locked, judged, not_built, some
 
 _LISTENING = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 _OTHERS = 0o077
+#: What stands for the name of a line, and says nothing.
+_HANDLE = re.compile(r"~[0-9a-f]{16}")
 _WAIT_S = 10.0
 #: Where a page would be.
 PAGES = ("/", "/metrics", "/healthz", "/readyz")
@@ -40,7 +43,7 @@ def p18(scene: Scene) -> Result:
     with scene.survey() as survey:
         locked, clear = _personal(survey, scene.at)
     faults = [
-        some(clear, "personal values lie in clear"),
+        some(clear, "personal values or names of lines lie in clear"),
         some(files, "files can be used by others than their owner"),
         some(entered, "folders can be entered by others than their owner"),
         some(len(reachable), "listeners can be reached from other machines"),
@@ -51,14 +54,14 @@ def p18(scene: Scene) -> Result:
 
 
 def _personal(survey: Survey, at: int) -> tuple[int, int]:
-    """How many personal values are encrypted, and how many are not that were kept an hour ago."""
+    """How many personal values and names of lines are opaque, and how many are not that were kept an hour ago."""
     locked = clear = 0
     for record, personal in PERSONAL.items():
-        names = [field.name for field in personal]
+        names = [*(field.name for field in personal), *HANDLED[record]]
         instants = [item.name for item in fields(record) if item.name in INSTANTS]
         for row in survey.raw(record.KIND, *names, *instants) if names else ():
             values = [str(value) for value in row[: len(names)] if value is not None]
-            opaque = sum(map(is_locked, values))
+            opaque = sum(is_locked(value) or _HANDLE.fullmatch(value) is not None for value in values)
             locked += opaque
             if any(when is not None and from_rfc3339(str(when)) < at - HOUR_MS for when in row[len(names) :]):
                 clear += len(values) - opaque

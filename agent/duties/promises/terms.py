@@ -48,7 +48,7 @@ from agent.core.records import (
 )
 from agent.duties.promises import bundles
 from agent.duties.promises.holding import standing
-from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, judged, some
+from agent.duties.promises.result import DAY_MS, UNOPENED, Result, Scene, Survey, judged, some
 
 #: The instant from which each kind's term counts; while a row has none it is open, and stays.
 ENDS: dict[type[Record], str] = {
@@ -205,7 +205,11 @@ def _sound_over(scene: Scene, survey: Survey) -> Iterator[_Over]:
             continue
         begun = content.stored_at
         late = begun < scene.at - scene.terms.content_days[content.kept_as] * DAY_MS - MARGIN_MS
-        if late and not holds.keeps(Content.KIND, content.line, begun, begun):
+        # Whose it is cannot be told without the keys: then any hold may be on it.
+        held = (
+            bool(holds.standing) if content.line == UNOPENED else holds.keeps(Content.KIND, content.line, begun, begun)
+        )
+        if late and not held:
             over.setdefault(content.kept_as, []).append(begun)
     for kind, since in over.items():
         yield _Over(kind="recordings", retention=kind, count=len(since), oldest=rfc3339(min(since)))
