@@ -128,7 +128,12 @@ def test_what_is_broken_in_an_encrypted_store_is_found_with_the_keys(tmp_path: P
     promised.kept("P20", promised.scene(opened=False))
     erased(promised)
     promised.broken("P19", "1 records are there that were erased")
-    promised.broken("P19", "cannot be opened here", scene=promised.scene(opened=False))
+    # without the keys it is told by the handle, which the ledger has as well
+    with promised.scene(opened=False).survey() as survey:
+        (handle,) = survey.lines("call")
+    promised.ledger.write([], [Span(line=handle, begin=AT - 9 * DAY_MS, end=AT - 3_600_000)], AT - 3_600_000)
+    os.utime(promised.folder / "agent.sqlite.keys.erasures", ((AT - DAY_MS / 2) / 1000,) * 2)
+    promised.broken("P19", "1 records are there that were erased", scene=promised.scene(opened=False))
 
 
 # P01, P02, P19: accounts

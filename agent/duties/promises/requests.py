@@ -10,7 +10,7 @@ from agent.core.instants import from_rfc3339
 from agent.core.records import INSTANTS, Account, Record, Request, Service
 from agent.duties.erasing import Entry, Ledger
 from agent.duties.promises.holding import standing
-from agent.duties.promises.result import DAY_MS, HOUR_MS, UNOPENED, Result, Scene, Survey, judged, some
+from agent.duties.promises.result import DAY_MS, HOUR_MS, Result, Scene, Survey, judged, some
 
 #: An erasure that was written down so lately may be under way.
 _UNDER_WAY_MS = HOUR_MS
@@ -27,12 +27,10 @@ def p19(scene: Scene) -> Result:
     with scene.survey() as survey:
         requests = list(survey.raw(Request.KIND, "due_at", "closed_at"))
         back = 0 if ledger is None or under_way else sum(1 for _ in _back(scene, survey, ledger, entries))
-        unread = bool(entries) and any(UNOPENED in survey.lines(kind.KIND) for kind in GOES)
     late = sum(closed is None and due is not None and from_rfc3339(str(due)) < scene.at for due, closed in requests)
     faults = [
         some(late, "requests are past the time in which they must be answered"),
         some(back, "records are there that were erased"),
-        "names of lines cannot be opened here, so nothing tells whether what was erased is back" if unread else "",
     ]
     last = ", the last may be under way" if under_way else ""
     return judged("P19", faults, f"{len(requests)} requests, {len(entries)} entries of the ledger of erasures{last}")

@@ -206,10 +206,8 @@ def _sound_over(scene: Scene, survey: Survey) -> Iterator[_Over]:
         begun = content.stored_at
         late = begun < scene.at - scene.terms.content_days[content.kept_as] * DAY_MS - MARGIN_MS
         # Whose it is cannot be told without the keys: then any hold may be on it.
-        held = (
-            bool(holds.standing) if content.line == UNOPENED else holds.keeps(Content.KIND, content.line, begun, begun)
-        )
-        if late and not held:
+        unread = content.line == UNOPENED and bool(holds.standing)
+        if late and not unread and not holds.keeps(Content.KIND, content.line, begun, begun):
             over.setdefault(content.kept_as, []).append(begun)
     for kind, since in over.items():
         yield _Over(kind="recordings", retention=kind, count=len(since), oldest=rfc3339(min(since)))
