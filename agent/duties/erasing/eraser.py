@@ -1,91 +1,41 @@
-"""Erases what is kept of a customer, and again whatever an older copy of the store brings back.
-
-The ledger is written first, and says of which lines what time was erased. From there on every pass over the store takes
-away what it names, at the start and once a day: so an erasure that was cut off goes on, what came late goes too, and a
-record that had to stay goes once it need not any more.
-"""
+"""Erases an account, and again what the ledger names."""
 
 import asyncio
-import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import groupby, islice
-from typing import Protocol
+from itertools import groupby
 
 import structlog
 
-from agent.core.accounts import Span, spans
-from agent.core.erasing import GOES, STAYS, Fate, Stay, Tally, begun_at, contract_stay, proof_stay, stay
+from agent.core.accounts import Span
+from agent.core.erasing import GOES, STAYS, Fate, Tally, begun_at
 from agent.core.holds import Holds
-from agent.core.personal import NO_OWNER, class_of
+from agent.core.personal import class_of
 from agent.core.records import (
     Account,
-    Consent,
     Content,
     ContentState,
     Deletion,
-    Emergency,
     Ground,
     Line,
     OptIn,
     Record,
-    Request,
     RetentionClass,
-    Service,
 )
+from agent.duties.erasing.finding import Finder, Ledger
 from agent.ports import Reader, Store, StoreError
 
 log = structlog.get_logger()
 
 EVERY_S, RETRY_S = 86_400.0, 600.0
-#: Records that are read together, on a connection that holds nobody up, and of these deleted together.
-_PAGE, _BATCH = 500, 64
+#: Records that are deleted together.
+_BATCH = 64
 #: Between two transactions: so most emergencies that come beside an erasure meet none of them.
 _PAUSE_S = 0.02
 #: How often, and how long apart, a reader is waited for that keeps the store's log from being emptied.
 _TRIES, _TRY_S = 30, 1.0
-_LAST_MS = 253_402_300_799_999
-
-#: What stands for the name of a line in the store.
-_HANDLE = re.compile(r"~[0-9a-f]{16}")
-#: The kinds that are locked with the key of a line's handle.
-_LOCKED: tuple[type[Record], ...] = (*GOES, Emergency)
-
-Found = list[tuple[Record, Stay | None]]
-
-
-class Entry(Protocol):
-    """One line of the ledger: all that began from ``begin`` until ``end`` (ms) was erased."""
-
-    @property
-    def of(self) -> str:
-        """What stands for the account or the line."""
-
-    @property
-    def begin(self) -> int:
-        """The first instant."""
-
-    @property
-    def end(self) -> int:
-        """The instant behind the last."""
-
-
-class Ledger(Protocol):
-    """What was erased (`agent.stores.erasures.Erasures`). Reading and writing block, and raise StoreError."""
-
-    def account(self, reference: str) -> str:
-        """What stands for an account."""
-
-    def line(self, name: str) -> str:
-        """What stands for a line."""
-
-    def read(self) -> Sequence[Entry]:
-        """Everything that was erased."""
-
-    def write(self, accounts: Iterable[str], lines: Iterable[Span], at: int) -> None:
-        """Write down what is going to be erased at ``at`` (ms); on return it is on the disk."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,6 +61,12 @@ class Eraser:
     clock: Callable[[], int]
     new_id: Callable[[], str]
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _finder: Finder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._finder = Finder(
+            reader=self.reader, ledger=self.ledger, holds=self.holds, days=self.days, clock=self.clock
+        )
 
     async def outlook(self, account: str) -> list[Fate]:
         """What an erasure would do now; it changes nothing.
@@ -119,12 +75,12 @@ class Eraser:
             StoreError: the store cannot be read.
         """
         tally = Tally()
-        for span in await asyncio.to_thread(self._spans, account):
+        for span in await asyncio.to_thread(self._finder.spans, account):
             for kind in (*GOES, *STAYS):
-                async for page in self._pages(kind, span):
+                async for page in self._finder.pages(kind, span):
                     for record in page:
-                        tally.add(record, self._stays(record))
-        for beside in (self._contract, self._proofs):
+                        tally.add(record, self._finder.stays(record))
+        for beside in (self._finder.contract, self._finder.proofs):
             for record, stays in await asyncio.to_thread(beside, account):
                 tally.add(record, stays)
         return tally.fates()
@@ -135,7 +91,7 @@ class Eraser:
         Raises:
             StoreError: the store, the ledger or the vault failed; what the ledger has by then goes with the next pass.
         """
-        lines = await asyncio.to_thread(self._spans, account)
+        lines = await asyncio.to_thread(self._finder.spans, account)
         await self.announce([account], lines)
         return await self.take(account, lines)
 
@@ -175,7 +131,7 @@ class Eraser:
             entries = await asyncio.to_thread(self.ledger.read)
             if not entries:
                 return 0
-            lines, accounts = await asyncio.to_thread(self._named, entries)
+            lines, accounts = await asyncio.to_thread(self._finder.named, entries)
             gone = await self._taken(lines)
             await self._forgotten(lines)
             for account, end in accounts.items():
@@ -196,94 +152,13 @@ class Eraser:
                 wait_s = RETRY_S
             await asyncio.sleep(wait_s)
 
-    # -- what there is; in threads, for it waits for the disk -------------------------------------------------------
-
-    def _spans(self, account: str) -> list[Span]:
-        with self.reader() as reader:
-            return spans(reader.of(Service, account), 0, self.clock() + 1)
-
-    def _contract(self, account: str) -> Found:
-        """What says that the account has lines and numbers, itself last: by it the others are found."""
-        with self.reader() as reader:
-            services, own = reader.of(Service, account), reader.of(Account, account)
-        lines = {service.line for service in services if service.line is not None}
-        found: Found = []
-        for each in own:
-            why = contract_stay(each, lines, self.holds())
-            found += [*((record, why) for record in services), (each, why)]
-        return found
-
-    def _proofs(self, account: str) -> Found:
-        with self.reader() as reader:
-            found: list[Consent | Request] = [*reader.of(Request, account)]
-            for record in reader.read(Consent.KIND):
-                if isinstance(record, Consent) and record.account == account:
-                    found.append(record)
-        return [(record, proof_stay(record, self.days)) for record in found]
-
-    def _named(self, entries: Sequence[Entry]) -> tuple[list[Span], dict[str, int]]:
-        """What the store has of what the ledger names: lines, and accounts with the instant of their erasure."""
-        hashed: dict[str, list[Entry]] = {}
-        for entry in entries:
-            hashed.setdefault(entry.of, []).append(entry)
-        with self.reader() as reader:
-            names = {name for kind in GOES for name in reader.lines(kind.KIND)}
-            for line in reader.read(Line.KIND):
-                if isinstance(line, Line):
-                    names |= {line.name, line.id}
-            accounts = {record.account for record in reader.read(Account.KIND) if isinstance(record, Account)}
-        lines = [
-            Span(line=name, begin=entry.begin, end=entry.end)
-            for name in sorted(names)
-            for entry in hashed.get(self.ledger.line(name), ())
-        ]
-        ends = {account: [entry.end for entry in hashed.get(self.ledger.account(account), ())] for account in accounts}
-        return lines, {account: max(found) for account, found in ends.items() if found}
-
-    async def _pages(self, kind: type[Record], span: Span) -> AsyncIterator[list[Record]]:
-        rows = self._rows(kind, span)
-        try:
-            while page := await asyncio.to_thread(lambda: list(islice(rows, _PAGE))):
-                yield page
-        finally:
-            rows.close()
-
-    def _rows(self, kind: type[Record], span: Span) -> Generator[Record, None, None]:
-        with self.reader() as reader:
-            for record in reader.read(kind.KIND, since=span.begin, line=span.line):
-                if begun_at(record) >= (_LAST_MS if span.end is None else span.end):
-                    return
-                yield record
-
-    def _handles(self, lines: Sequence[Span]) -> list[Span]:
-        """The handles that have stood for ``lines``; of each the same time is erased."""
-        with self.reader() as reader:
-            return [
-                Span(line=held.handle, begin=span.begin, end=span.end)
-                for span in lines
-                for held in reader.handles_of(span.line)
-            ]
-
-    def _left_over(self, lines: Sequence[Span]) -> list[str]:
-        """The handles in ``lines``, and those that stood for them, of which no record is left but totals."""
-        with self.reader() as reader:
-            found = {span.line for span in lines if _HANDLE.fullmatch(span.line)}
-            for span in lines:
-                for held in reader.handles_of(span.line):
-                    if held.until_at is not None:
-                        found.add(held.handle)
-            return [handle for handle in sorted(found) if not any(_any_of(reader, kind, handle) for kind in _LOCKED)]
-
-    def _stays(self, record: Record) -> Stay | None:
-        return stay(record, self.holds(), self.days)
-
     # -- what goes ------------------------------------------------------------------------------------------------
 
     async def _taken(self, lines: Sequence[Span], *, counted: bool = True) -> Counter[str]:
         gone: Counter[str] = Counter()
         for span in lines:
             for kind in GOES:
-                async for page in self._pages(kind, span):
+                async for page in self._finder.pages(kind, span):
                     for start in range(0, len(page), _BATCH):
                         gone[kind.KIND] += await self._batch(page[start : start + _BATCH], counted=counted)
         return +gone
@@ -291,7 +166,7 @@ class Eraser:
     async def _batch(self, records: Sequence[Record], *, counted: bool) -> int:
         removed = 0
         async with self.gate:
-            goes = [record for record in records if self._stays(record) is None]
+            goes = [record for record in records if self._finder.stays(record) is None]
             for record in goes:
                 if isinstance(record, OptIn) and record.withdrawn_at is None:
                     await self.withdraw(record)
@@ -325,10 +200,14 @@ class Eraser:
 
     async def _withdrawn(self, lines: Sequence[Span]) -> None:
         for span in lines:
-            async for page in self._pages(OptIn, span):
+            async for page in self._finder.pages(OptIn, span):
                 async with self.gate:
                     for given in page:
-                        if isinstance(given, OptIn) and given.withdrawn_at is None and self._stays(given) is None:
+                        if (
+                            isinstance(given, OptIn)
+                            and given.withdrawn_at is None
+                            and self._finder.stays(given) is None
+                        ):
                             await self.withdraw(given)
 
     async def _retired(self, lines: Sequence[Span]) -> None:
@@ -336,35 +215,28 @@ class Eraser:
         at = self.clock()
         for name in {span.line for span in lines}:
             await self.retire(name, at)
-        found = await asyncio.to_thread(self._handles, lines)
+        found = await asyncio.to_thread(self._finder.handles, lines)
         await asyncio.to_thread(self.ledger.write, [], found, at)
 
     async def _forgotten(self, lines: Sequence[Span]) -> None:
         """Destroy the keys of handles that stand for nobody any more, once no record of them is left."""
-        for handle in await asyncio.to_thread(self._left_over, lines):
+        for handle in await asyncio.to_thread(self._finder.left_over, lines):
             await asyncio.to_thread(self._forgets, handle)
             await self.store.remove(Line.KIND, [handle])
 
     async def _account(self, account: str, before: int, *, counted: bool = True) -> Counter[str]:
         """Delete an account that is closed, as it was ``before`` (ms), what says which lines it had, and its key."""
         gone: Counter[str] = Counter()
-        found = await asyncio.to_thread(self._contract, account)
+        found = await asyncio.to_thread(self._finder.contract, account)
         whole = all(stays is None and begun_at(record) <= before for record, stays in found)
         for record, stays in found:
             if stays is not None or begun_at(record) > before:
                 continue
             # Before what says that there was an account: else a kill could leave the key for ever.
-            if isinstance(record, Account) and whole and await asyncio.to_thread(self._nobodys, account):
+            if isinstance(record, Account) and whole and await asyncio.to_thread(self._finder.nobodys, account):
                 await asyncio.to_thread(self._forgets, account)
             gone[record.KIND] += await self._removed([record], record.RETENTION, counted=counted)
         return gone
-
-    def _nobodys(self, account: str) -> bool:
-        """Whether nothing else can be under the key of an account: that of a line that is called the same."""
-        with self.reader() as reader:
-            sound = reader.read(Content.KIND, line=account)
-            kept = any(isinstance(each, Content) and each.state is ContentState.KEPT for each in sound)
-        return account != NO_OWNER and not kept
 
     def _forgets(self, owner: str) -> None:
         if self.forget is not None:
@@ -377,7 +249,3 @@ class Eraser:
                 return
             await asyncio.sleep(_TRY_S)
         log.warning("log_not_emptied", hint="a reader is in the way; the next purge tries again")
-
-
-def _any_of(reader: Reader, kind: type[Record], line: str) -> bool:
-    return next(iter(reader.read(kind.KIND, line=line, limit=1)), None) is not None
