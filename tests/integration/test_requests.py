@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import subjects
 from agent.core.instants import from_rfc3339, rfc3339
 from agent.ports import StoreError
 from tests.integration.commands import desk, one_sentence
@@ -167,3 +168,12 @@ async def test_the_running_agent_takes_requests(tmp_path: Path) -> None:
         one_sentence(await running.run("subject", "open", "A1001", "--asks", "access"), 6, "no account")
         done = await running.run("subject", "list", *WHY)
         assert (done.returncode, "no requests" in done.stderr) == (0, True)
+
+
+async def test_metrics_count_what_waits_stands_still_and_is_overdue(asked: Requested) -> None:
+    await asked.opened("access", "--received", rfc3339(AT - 40 * DAY_MS))
+    paused = await asked.opened()
+    await asked.agent.run("subject", "pause", paused, "--for", "clarification")
+    found = subjects.state(asked.requests.waiting.values(), None, asked.agent.now)
+    assert found.counts == {"open": 2, "paused": 1, "overdue": 1}
+    assert (found.canary_every_s, found.canary_at, found.canary_ok) == (None, None, False)
