@@ -712,7 +712,8 @@ async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
     bulk, express = credentials(config, "bulk"), credentials(config, "express")
     apart = express.username != bulk.username
     listen = config.http.listen
-    recordings = checking.look_at_recordings(_places(config), in_memory=is_memory, never_swapped=never_swapped)
+    places = _places(config)
+    recordings = checking.look_at_recordings(places, in_memory=is_memory, never_swapped=never_swapped)
     host = await asyncio.to_thread(
         checking.look,
         config.store.path,
@@ -720,6 +721,7 @@ async def check(config: Config, etc: Path | None) -> list[checking.Finding]:
         config.voicemail.spool_dir,
         recordings,
         checking.look_at_calls(config.calls.cdr_file, config.calls.trunks),
+        places.key,
     )
     async with contextlib.AsyncExitStack() as logins:
         pbx = await logins.enter_async_context(inquiry(address(config), bulk))

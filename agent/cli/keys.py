@@ -70,7 +70,7 @@ def status(context: typer.Context, json: Json = False, config: ConfigPath = None
     if json:
         line(json_.dumps(_told(seen, given is not None, found is not None) | {"interrupted": interrupted}))
     else:
-        line("site key: given" if given is not None else "site key: none; nothing is recorded")
+        line("site key: given" if given is not None else "site key: none; nothing is recorded or encrypted")
         line(f"keyring: {_words(opens, given=given is not None, interrupted=interrupted)}")
         line(f"keys: {seen.counts.accounts} of accounts, {seen.counts.recordings} of recordings")
         line(f"months with a key: of fields {_span(seen.periods)}, of their index {_span(seen.epochs)}")

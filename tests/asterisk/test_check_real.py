@@ -112,6 +112,7 @@ async def test_only_what_is_wrong_is_reported(lab: Asterisk, tmp_path: Path) -> 
         "number.forms.eager": "warning",
         "emergency.trunk.trunk-a": "warning",
         "emergency.trunk.trunk-b": "warning",
+        "store.keys": "warning",
     }
     assert found["number.forms.phones"]["severity"] == "ok"
     assert "is not qualified" in found["emergency.trunk.trunk-a"]["text"]

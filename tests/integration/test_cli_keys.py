@@ -186,7 +186,7 @@ def test_without_any_key_it_says_what_that_means(tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     done = told("keys", "status", cwd=tmp_path)
     assert done.returncode == 0
-    assert "none; nothing is recorded" in done.stdout
+    assert "none; nothing is recorded or encrypted" in done.stdout
 
 
 def test_what_cannot_be_read_is_one_sentence(folder: Path) -> None:

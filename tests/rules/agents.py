@@ -139,6 +139,7 @@ class MadeUpAgent:
                 purged_at=now_ms() - LONG_AGO_MS * int(self.ill),
                 holds={"standing": 2, "overdue": int(self.ill)},
             ),
+            unlocked=2 * int(self.ill),
             promises=PromisesState(at=now_ms() - LONG_AGO_MS * int(self.ill), kept={"P05": True, "P18": not self.ill}),
         )
 

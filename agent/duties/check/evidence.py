@@ -150,7 +150,7 @@ class Host:
     """This machine: may the store be written, is the HTTP address free or the agent's own.
 
     ``spool`` is the folder of voicemail that is to go (empty: none is), ``spool_fault`` why it cannot. ``recordings``
-    None: none is ever kept here. ``calls`` None: no calls are read.
+    None: none is ever kept here. ``calls`` None: no calls are read. ``key_fault``: why nothing is encrypted.
     """
 
     store: str
@@ -162,6 +162,7 @@ class Host:
     spool_fault: str = ""
     recordings: Recordings | None = None
     calls: CallFile | None = None
+    key_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

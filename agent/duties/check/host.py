@@ -11,7 +11,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from agent.duties.check.evidence import CallFile, Evidence, Host, Recordings
-from agent.duties.check.finding import Finding, ok, problem
+from agent.duties.check.finding import Finding, ok, problem, warning
 from agent.duties.check.folders import user
 
 _PATIENCE_S = 2.0
@@ -23,6 +23,7 @@ def look(
     spool: Path | None = None,
     recordings: Recordings | None = None,
     calls: CallFile | None = None,
+    key_fault: str = "",
 ) -> Host:
     """Try each, changing nothing; ``listen`` None: HTTP is off, ``spool`` None: no voicemail is to go."""
     fault, runs = _listen_fault(*listen) if listen is not None else ("", False)
@@ -36,6 +37,7 @@ def look(
         spool_fault="" if spool is None else _spool_fault(spool),
         recordings=recordings,
         calls=calls,
+        key_fault=key_fault,
     )
 
 
@@ -47,6 +49,9 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         yield problem("store", f"the store {seen.store} cannot be written: {seen.store_fault}", fix)
     else:
         yield ok("store", f"the store {seen.store} can be written by this user ({user()})")
+    if seen.key_fault:
+        fix = "telephony-agent keys init, and in agent.toml, under [keys]: site_key_file = its file"
+        yield warning("store.keys", f"nothing personal can be encrypted in the store: {seen.key_fault}", fix)
     if seen.agent_runs:
         yield ok("http", f"the agent runs here already, at {seen.listen}")
     elif seen.listen_fault:
