@@ -1,14 +1,14 @@
-"""How fast fields are locked, opened and indexed, and what two locked fields cost a row on its way into SQLite."""
+"""How fast fields are locked, opened and indexed, and what encryption costs calls on their way into the store."""
 
 import asyncio
 import secrets
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 
+from agent.core.records import Call, CallOutcome, Direction, NumberClass
+from agent.stores.sqlite import Fields, SqliteStore
 from agent.stores.vault import Keyring, Locks
 from tests.bench.figures import Figure, of_samples, ratio
 
@@ -16,12 +16,13 @@ ACCOUNTS = 1_000
 ROWS = 64  # the agent's ordinary transaction
 BATCHES = 100
 AT = 1_795_380_280_123
-_MONTH_MS = 2_600_000_000
+#: Batches before those that count: in them every line gets its handle and its keys.
+_WARM = -(-ACCOUNTS // ROWS)
 
 
 async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
-    """`lock_first`, `lock`, `open`, `index` and `index_13_epochs` a second, `rows_plain` and `rows_locked` a second."""
-    return await asyncio.to_thread(_measured, calls, folder)
+    """`lock_first`, `lock`, `open`, `index`, `index_13_epochs`, `store_plain` and `store_encrypted`, each a second."""
+    return [*await asyncio.to_thread(_measured, calls, folder), *await _stored(folder)]
 
 
 def _measured(count: int, folder: Path) -> list[Figure]:
@@ -36,21 +37,13 @@ def _measured(count: int, folder: Path) -> list[Figure]:
         values = [locks.lock(accounts[n % ACCOUNTS], AT, f"+447700{n:06}") for n in range(ROWS * BATCHES)]
         for value in values:
             locks.open(value)
-        figures = [
+        return [
             first,
             _rate("lock", ROWS, lambda n: locks.lock(accounts[n % ACCOUNTS], AT, "+447700900123")),
             _rate("open", ROWS, lambda n: locks.open(values[n])),
             _rate("index", ROWS, lambda n: locks.index(accounts[n % ACCOUNTS])),
             _rate("index_13_epochs", ROWS, lambda n: locks.indexes(accounts[n % ACCOUNTS])),
         ]
-        plain = _rows("rows_plain", folder / "plain", lambda n: (f"+447700{n:06}",) * 3)
-        locked = _rows("rows_locked", folder / "locked", lambda n: _locked(locks, accounts[n % ACCOUNTS], n))
-        return [*figures, plain, locked, ratio("rows_plain_to_locked", plain, locked)]
-
-
-def _locked(locks: Locks, account: str, n: int) -> tuple[str, str, str]:
-    number = f"+447700{n:06}"
-    return locks.lock(account, AT, number), locks.lock(account, AT - _MONTH_MS * (n % 2), number), locks.index(number)
 
 
 def _rate(name: str, size: int, act: Callable[[int], object], batches: int = BATCHES) -> Figure:
@@ -64,26 +57,40 @@ def _rate(name: str, size: int, act: Callable[[int], object], batches: int = BAT
     return of_samples(name, rates, "/s")
 
 
-def _rows(name: str, path: Path, make: Callable[[int], tuple[object, ...]]) -> Figure:
-    """Rows a second, in transactions as the agent's store commits them."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute(
-            "CREATE TABLE calls (id TEXT PRIMARY KEY, at INTEGER, number TEXT, forwarded TEXT, found TEXT) STRICT"
-        )
-        database.execute("CREATE INDEX calls_found ON calls (found)")
-        rows = _made(make)
-        rates = []
-        for _ in range(BATCHES):
-            began = time.perf_counter()
-            database.execute("BEGIN IMMEDIATE")
-            database.executemany("INSERT INTO calls VALUES (?, ?, ?, ?, ?)", islice(rows, ROWS))
-            database.execute("COMMIT")
-            rates.append(ROWS / (time.perf_counter() - began))
-        return of_samples(name, rates, "rows/s")
+async def _stored(folder: Path) -> list[Figure]:
+    """Calls a second into the real store, batches of it with and without encryption in turn."""
+    key = secrets.token_bytes(32)
+    with closing(Keyring(folder / "store-keys", key)) as keyring:
+        fields = Fields(folder / "encrypted", lambda: keyring, lambda: AT)
+        stores = {
+            "store_plain": await SqliteStore.open(folder / "plain"),
+            "store_encrypted": await SqliteStore.open(folder / "encrypted", fields=fields),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in stores}
+        for batch in range(-_WARM, BATCHES):
+            calls = [_call(batch * ROWS + n) for n in range(ROWS)]
+            for name, store in stores.items():
+                began = time.perf_counter()
+                await store.commit(calls, durable=False)
+                if batch >= 0:
+                    rates[name].append(ROWS / (time.perf_counter() - began))
+        for store in stores.values():
+            await store.close()
+    plain, encrypted = (of_samples(name, found, "rows/s") for name, found in rates.items())
+    return [plain, encrypted, ratio("store_plain_to_encrypted", plain, encrypted)]
 
 
-def _made(make: Callable[[int], tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
-    for n in range(ROWS * BATCHES):
-        yield secrets.token_hex(8), AT + n, *make(n)
+def _call(n: int) -> Call:
+    return Call(
+        id=secrets.token_hex(16),
+        call=secrets.token_hex(16),
+        line=f"{n % ACCOUNTS}",
+        direction=Direction.OUTGOING,
+        number_class=NumberClass.MOBILE,
+        number=f"07700{n % 1_000_000:06}",
+        started_at=AT + n,
+        duration_s=9,
+        billable_s=7,
+        outcome=CallOutcome.ANSWERED,
+        itemised=True,
+    )
