@@ -222,6 +222,19 @@ async def test_without_its_keyring_calls_wait_and_nothing_is_stored_in_clear(led
     assert NUMBER.encode() not in ledger.bytes()
 
 
+async def test_a_commit_without_keys_writes_nothing_but_an_emergency(ledger: Ledger) -> None:
+    def broken() -> Keyring:
+        raise StoreError("the keyring is damaged", "restore it")
+
+    ledger.opening = broken
+    for record in (CALL, SPAN, optin("o1"), content("c1")):
+        with pytest.raises(StoreError, match="damaged"):
+            await ledger.store.commit([emergency("e1"), record], durable=True)
+    await ledger.store.commit([emergency("e2")], durable=True)
+    assert [each.id for kind in ("call", "registration", "optin", "content") for each in ledger.read(kind)] == []
+    assert [each.id for each in ledger.read("emergency")] == ["e2"]
+
+
 async def test_a_key_that_goes_while_calls_are_written_is_made_anew(ledger: Ledger) -> None:
     await ledger.store.commit([CALL], durable=True)
     with Keyring(ledger.keys_path, SITE_KEY).ring.change(destroys=True) as connection:
