@@ -32,7 +32,7 @@ async def filled(path: Path, seed: int) -> None:
             refreshes=1,
             ended_at=None if n % 3 else AT + n,
         )
-        for n in range(600)
+        for n in range(2000)  # most of the file is rows, and not the empty pages of tables
     ]
     await store.commit(records, durable=True)
     await store.close()
