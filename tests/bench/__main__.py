@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import emergency, fail_open, failover, grant, locks, purge, seal, unasked
+from tests.bench import emergency, fail_open, failover, grant, history, locks, purge, seal, unasked
 from tests.bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] = {
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] =
     "grant": grant.measure,
     "seal": seal.measure,
     "locks": locks.measure,
+    "history": history.measure,
     "purge": purge.measure,
 }
 

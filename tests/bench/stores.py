@@ -1,16 +1,21 @@
 """Stores as they are after a year: accounts, their lines, and calls, written as the agent's own rows."""
 
 import random
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from agent.core.records import Account, Call, CallOutcome, Direction, NumberClass, Record, Service
+from agent.stores.sqlite import Fields
 from agent.stores.sqlite.opening import prepare
 from agent.stores.sqlite.rows import to_row
 from agent.stores.sqlite.statements import STATEMENTS
+from agent.stores.vault import Keyring
+from agent.stores.vault.sealed import KEY_BYTES
 
 DAY_MS = 86_400_000
 #: Calls that a line has in a year, and lines that an account has.
@@ -25,28 +30,44 @@ def lines(calls: int) -> list[str]:
     return [f"L{number:06}" for number in range(max(10, calls // CALLS_A_LINE))]
 
 
-def fill(path: Path, calls: int, now: int, days: int = 366, seed: int = 5) -> None:
+@contextmanager
+def fields_of(path: Path, now: int) -> Iterator[Fields]:
+    """What locks the personal fields of the store at ``path``, with a keyring of its own beside it."""
+    with closing(Keyring(path.with_name(path.name + ".keys"), secrets.token_bytes(KEY_BYTES))) as keyring:
+        yield Fields(path, lambda: keyring, lambda: now)
+
+
+def fill(path: Path, calls: int, now: int, fields: Fields | None = None, *, days: int = 366, seed: int = 5) -> None:
     """Make the store at ``path``: calls of the last ``days`` days before ``now`` (ms), those that cost nothing of 31.
 
-    So it is what a day of the agent finds: of each class one day is past its term.
+    So it is what a day of the agent finds: of each class one day is past its term. ``fields`` locks what is personal.
     """
     prepare(path).release()
     names = lines(calls)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -262144")
-        _written(database, _accounts(names, now - days * DAY_MS))
-        _written(database, _calls(calls, names, now, days, random.Random(seed)))
+        _written(database, _accounts(names, now - days * DAY_MS), fields)
+        _written(database, _calls(calls, names, now, days, random.Random(seed)), fields)
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _written(database: sqlite3.Connection, records: Iterable[Record]) -> None:
+def _written(database: sqlite3.Connection, records: Iterable[Record], fields: Fields | None) -> None:
     for chunk in _chunks(records):
+        rows = [(record, to_row(record)) for record in chunk]
+        handles: list[dict[str, Any]] = []
+        if fields is not None:
+            fields.fetch(chunk)
+            for record, row in rows:
+                assert fields.lock(record, row)
+            handles = fields.new_lines(row for _, row in rows)
         database.execute("BEGIN IMMEDIATE")
+        database.executemany(STATEMENTS["upsert_line"], handles)
         for kind in dict.fromkeys(record.KIND for record in chunk):
-            rows = (to_row(record) for record in chunk if kind == record.KIND)
-            database.executemany(STATEMENTS[f"upsert_{kind}"], rows)
+            database.executemany(STATEMENTS[f"upsert_{kind}"], (row for record, row in rows if kind == record.KIND))
         database.execute("COMMIT")
+        if fields is not None:
+            fields.saved(handles)
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[Sequence[Record]]:
