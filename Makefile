@@ -63,7 +63,7 @@ unit: $(VENV)/.ready tools ## everything that needs no Asterisk
 asterisk: $(VENV)/.ready provision ## from SIP on the wire to the stored row, on Asterisk 22 and 16
 	pytest -m asterisk -n $(ASTERISKS)
 
-bench: $(VENV)/.ready provision ## figures, one JSON object a line, then a table; ONLY=emergency CALLS=2000 (or fail_open, failover, unasked, grant, seal, locks)
+bench: $(VENV)/.ready provision ## figures, one JSON object a line, then a table; ONLY=emergency CALLS=2000 (or fail_open, failover, unasked, grant, seal, locks, purge, history)
 	@python -m tests.bench $(ONLY) $(if $(CALLS),--calls $(CALLS))
 
 provision: $(VENV)/.ready ## Asterisk 22 and 16 in the user's cache folder
