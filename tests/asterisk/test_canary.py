@@ -10,16 +10,16 @@ from tests.lab.agent import AgentProcess
 from tests.lab.asterisk import Asterisk
 from tests.lab.sip import Callee, Dial, Phone, Talk, Trunk
 
-MARK = "canary"
+MARK = "kingfisher"
 
 
 async def test_no_marker_of_a_call_or_registration_is_kept_anywhere(
     lab: Asterisk, agent: AgentProcess, tmp_path: Path
 ) -> None:
-    agent_header = "Yealink SIP-T46U 108.86.0.45 805ec0ffee01 canary-user-agent"
-    caller = Phone(lab, "201", user_agent=agent_header, local_ip="127.0.5.1", name="canary-caller-name")
-    caller.call_id = "canary-call-id@canary-host"
-    colleague = Phone(lab, "202", user_agent="canary-unknown-make/1.0 805ec0ffee02", local_ip="127.0.5.2")
+    agent_header = "Yealink SIP-T46U 108.86.0.45 805ec0ffee01 kingfisher-user-agent"
+    caller = Phone(lab, "201", user_agent=agent_header, local_ip="127.0.5.1", name="kingfisher-caller-name")
+    caller.call_id = "kingfisher-call-id@kingfisher-host"
+    colleague = Phone(lab, "202", user_agent="kingfisher-unknown-make/1.0 805ec0ffee02", local_ip="127.0.5.2")
     await caller.register()
     await colleague.register()
     await agent.some("registration", 2, ip_source="security")
