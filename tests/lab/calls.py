@@ -121,13 +121,16 @@ class CallsLab(Asterisk):
     async def quiet(self) -> None:
         """Return when no call is up any more.
 
-        Raises LabError, with what is up still, after a minute.
+        The count alone is asked for: to list channels Asterisk 22.10 locks each under the lock of all, and now and then
+        never lets go of it (asterisk issues 1907, 1946, 1962).
+
+        Raises LabError, with what Asterisk wrote last, after a minute.
         """
         up = ""
         try:
             async with asyncio.timeout(60):
-                while "\n0 active channels" not in f"\n{up}":
-                    up = await self.cli("core show channels verbose")
+                while not up.startswith("0 active channels"):
+                    up = await self.cli("core show channels count")
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise LabError(f"still up after a minute:\n{up}\n{self.log()}") from None
