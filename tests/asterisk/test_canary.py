@@ -105,8 +105,7 @@ async def _identifiers(lab: Asterisk) -> list[str]:
     """Channel names, Uniqueids and Linkedids of the channels that are up."""
     found: list[str] = []
     async with asyncio.timeout(60):
-        for row in (await lab.cli("core show channels concise")).splitlines():
-            columns = row.split("!")
-            if columns[0].startswith("PJSIP/"):
-                found += [columns[0], columns[-1]]
+        for channel in await lab.channels():
+            if channel["Channel"].startswith("PJSIP/"):
+                found += [channel["Channel"], channel["Uniqueid"]]
     return found

@@ -93,9 +93,7 @@ async def test_what_was_asked_for_what_was_not_and_who_used_it(office: Office) -
     async with office.call_up("201", "202", [Say(1), Dial("*31"), Say(30)]):
         granted = await office.agent.one("recording", opted_in=True, state="recording")
         await office.agent.until(lambda: counted("telephony_recordings_running", "code") == 1, "one that runs")
-        (channel,) = {row.split("!")[0] for row in (await office.lab.cli("core show channels concise")).split()} & {
-            f"PJSIP/202-{number:08x}" for number in range(8)
-        }
+        (channel,) = [row["Channel"] for row in await office.lab.channels() if row["Channel"].startswith("PJSIP/202-")]
         await office.lab.cli(f"mixmonitor start {channel} unasked.wav")
         await office.agent.one("content", state="shredded", reason="unasked")
         await office.command("recording", "stop", granted["id"])

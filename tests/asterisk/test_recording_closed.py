@@ -23,10 +23,9 @@ async def channel_of(lab: Asterisk, line: str) -> str:
     """The name of the channel by which a line talks."""
     async with asyncio.timeout(60):
         while True:
-            for row in (await lab.cli("core show channels concise")).splitlines():
-                name, *columns = row.split("!")
-                if name.startswith(f"PJSIP/{line}-") and "Up" in columns:
-                    return name
+            for channel in await lab.channels():
+                if channel["Channel"].startswith(f"PJSIP/{line}-") and channel["ChannelStateDesc"] == "Up":
+                    return channel["Channel"]
             await asyncio.sleep(0.05)
 
 

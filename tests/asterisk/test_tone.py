@@ -25,10 +25,9 @@ async def channel(lab: Asterisk) -> str:
     """The caller's channel, once the two are connected."""
     async with asyncio.timeout(60):
         while True:
-            for row in (await lab.cli("core show channels concise")).splitlines():
-                name, *columns = row.split("!")
-                if name.startswith("PJSIP/201-") and columns[3] == "Up":
-                    return name
+            for row in await lab.channels():
+                if row["Channel"].startswith("PJSIP/201-") and row["ChannelStateDesc"] == "Up":
+                    return row["Channel"]
             await asyncio.sleep(0.05)
 
 

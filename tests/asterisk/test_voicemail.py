@@ -232,7 +232,7 @@ async def test_who_listens_elsewhere_keeps_nobodys_messages(box: Mailbox) -> Non
     call = await box.caller.start_call("*97", steps=[Talk(4)])
 
     async def asked() -> bool:
-        return "VoiceMailMain" in await box.lab.cli("core show channels concise")
+        return any(channel["Application"] == "VoiceMailMain" for channel in await box.lab.channels())
 
     await until(asked)
     assert await box.purge() == {"mailboxes": 1, "unheard": 1}

@@ -210,6 +210,24 @@ class Asterisk:
             answer = await ami.action("Command", Command=command)
         return "\n".join(value for key, value in answer if key == "Output")
 
+    async def channels(self) -> list[dict[str, str]]:
+        """The headers of CoreShowChannel for each channel, from Asterisk's own snapshots of them.
+
+        Asked over and over while calls end, the console's `core show channels` has locked up Asterisk 22.10.
+        """
+        found: list[dict[str, str]] = []
+        async with AmiSession("127.0.0.1", self.ami_port, "check", self.check_secret) as ami:
+            asked = await ami.send("CoreShowChannels")
+            async for message in ami.messages():
+                headers = dict(message)
+                if headers.get("ActionID") != asked:
+                    continue
+                if headers.get("Event") == "CoreShowChannelsComplete":
+                    return found
+                if headers.get("Event") == "CoreShowChannel":
+                    found.append(headers)
+        raise AmiError("the session ended before the list of channels did")
+
     def log(self) -> str:
         """The last 40 lines that Asterisk wrote to its console and log."""
         lines: list[str] = []

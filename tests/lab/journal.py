@@ -13,7 +13,7 @@ async def stages(lab: Asterisk, *wanted: str) -> list[dict[str, str]]:
     Raises TimeoutError after a minute.
     """
     async with asyncio.timeout(60):
-        while "@emergency-saved" in await lab.cli("core show channels concise"):  # noqa: ASYNC110
+        while any("@emergency-saved" in channel["Channel"] for channel in await lab.channels()):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     shown = await lab.cli("database show emergency-journal")
     values = re.findall(r"^/emergency-journal/\S+ *: (.*)$", shown, re.M)
