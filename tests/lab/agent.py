@@ -156,11 +156,18 @@ class AgentProcess:
         except OSError:
             return 0, ""
 
+    def reader(self) -> SqliteReader:
+        """Opens its store, with its keys.
+
+        Raises StoreError while there is none.
+        """
+        config = load(self.config, {}, secrets_required=False)
+        return SqliteReader(self.store, keys.reading(config, lambda: 0))
+
     def stored(self, kind: str) -> list[dict[str, Any]]:
         """The stored records of a kind, as `list --json` shows them."""
         try:
-            config = load(self.config, {}, secrets_required=False)
-            with SqliteReader(self.store, keys.reading(config, lambda: 0)) as reader:
+            with self.reader() as reader:
                 return [json.loads(json.dumps(document(record))) for record in reader.read(kind)]
         except StoreError:
             return []

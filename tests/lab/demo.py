@@ -19,7 +19,6 @@ from rich.text import Text
 from agent.core.records import Record, document
 from agent.ports import StoreError
 from agent.shown import cell, grid
-from agent.stores.sqlite import SqliteReader
 from tests.lab.agent import AgentError, AgentProcess
 from tests.lab.asterisk import Asterisk, LabError
 from tests.lab.calls import CallsLab
@@ -73,13 +72,13 @@ async def _demonstrate(console: Console, found: Installation) -> None:
     folder = Path(tempfile.mkdtemp(prefix="telephony-agent-demo-"))
     console.print(f"starting Asterisk {found.version} on 127.0.0.1", style="dim", highlight=False)
     try:
-        screen = _Screen(console, folder / "agent.sqlite")
+        screen = _Screen(console)
         desk = Desk(screen.hear)
         async with CallsLab(found) as lab, desk.beside(lab, folder, lab.settings) as agent:
             where = f"AMI on port {lab.ami_port}, SIP on port {lab.sip_port}, store {agent.store}"
             console.print(where, style="dim", soft_wrap=True)
             console.print(f"metrics on http://127.0.0.1:{agent.http_port}/metrics\n", style="dim")
-            await _until_interrupted(_traffic(lab, agent, desk, screen), screen.run())
+            await _until_interrupted(_traffic(lab, agent, desk, screen), screen.run(agent))
             console.print("stopping", style="dim")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -114,9 +113,8 @@ async def _traffic(lab: Asterisk, agent: AgentProcess, desk: Desk, screen: "_Scr
 class _Screen:
     """What happens and what the desk hears, above what was kept of it; on no terminal, a line for each of the three."""
 
-    def __init__(self, console: Console, store: Path) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._store = store
         self._said: deque[str] = deque(maxlen=8)
         self._heard: list[str] = []
         self._shown: set[Record] = set()
@@ -131,10 +129,10 @@ class _Screen:
         if not self._console.is_terminal:
             self._console.print(f"desk     {title}", highlight=False, markup=False, soft_wrap=True)
 
-    async def run(self) -> None:
+    async def run(self, agent: AgentProcess) -> None:
         with self._live() as live:
             while True:
-                with contextlib.suppress(StoreError), SqliteReader(self._store) as reader:
+                with contextlib.suppress(StoreError), agent.reader() as reader:
                     self._show(live, {kind: list(reader.read(kind, limit=limit)) for kind, limit in KINDS.items()})
                 await asyncio.sleep(REFRESH_S)
 
