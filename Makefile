@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(CACHE)/tools:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 
-.PHONY: help setup run test lint types contracts unit asterisk bench provision tools lock clean
+.PHONY: help setup run test lint types contracts unit asterisk bench torture provision tools lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -65,6 +65,10 @@ asterisk: $(VENV)/.ready provision ## from SIP on the wire to the stored row, on
 
 bench: $(VENV)/.ready provision ## figures, one JSON object a line, then a table; ONLY=emergency CALLS=2000 (or fail_open, failover, unasked, grant, seal, locks, purge, history)
 	@python -m tests.bench $(ONLY) $(if $(CALLS),--calls $(CALLS))
+
+torture: $(VENV)/.ready provision ## faults at random for SECONDS=1800; ONLY=part, SEED=, RESUME=1, ROUND=
+	@python -m tests.torture $(ONLY) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(RESUME),--resume) $(if $(ROUND),--round $(ROUND))
 
 provision: $(VENV)/.ready ## Asterisk 22 and 16 in the user's cache folder
 	@python -m tests.lab.provision 22 16
