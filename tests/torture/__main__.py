@@ -5,21 +5,25 @@ import asyncio
 import json
 import os
 import random
+import shutil
+import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.torture.rounds import BrokenError, Part, turn
-
-PARTS: dict[str, Part] = {}
+from tests.torture.parts import PARTS
+from tests.torture.rounds import BrokenError, Counts, carried_out, turn
 
 PROGRESS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telephony-agent" / "torture"
+_HEARTBEAT_S = 30.0
 
 
 @dataclass(slots=True)
@@ -30,20 +34,38 @@ class Outcome:
     next: int = 0
     rounds: int = 0
     seconds: float = 0.0
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    samples: dict[str, list[float]] = field(default_factory=dict)
     broken: str = ""
+
+    def add(self, counts: Counts) -> None:
+        """What one more round counted."""
+        for name, value in counts.items():
+            if isinstance(value, int | float):
+                self.counts[name] += value
+            else:
+                self.samples.setdefault(name, []).extend(value)
+
+    def counted(self) -> Iterator[tuple[str, float]]:
+        """The sums, then the median and the largest of each measure."""
+        yield from self.counts.items()
+        for name, samples in self.samples.items():
+            if samples:
+                yield f"{name}_p50", round(statistics.median(samples), 3)
+                yield f"{name}_max", round(max(samples), 3)
 
     def line(self, seed: int) -> str:
         """One JSON object."""
         found = {"part": self.part, "seed": seed, "rounds": self.rounds, "seconds": round(self.seconds, 1)}
         state = {"state": "broken", "round": self.next, "what": self.broken} if self.broken else {"state": "ok"}
-        return json.dumps(found | dict(self.counts) | state)
+        return json.dumps(found | dict(self.counted()) | state)
 
 
 class Progress:
     """Which rounds of a seed were got through, in a file of the user's cache folder."""
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._path = PROGRESS / f"{seed}.json"
 
     def next(self, part: str) -> int:
@@ -57,27 +79,59 @@ class Progress:
         fresh.write_text(json.dumps(self._all() | {part: number}))
         fresh.replace(self._path)
 
+    def keep(self, part: str, number: int, place: Path) -> Path:
+        """Keeps what a round that broke left behind; where it is now."""
+        kept = PROGRESS / f"{self._seed}-{part}-{number}"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(place, kept, symlinks=True, ignore=_no_files)
+        return kept
+
     def _all(self) -> dict[str, int]:
         return dict(json.loads(self._path.read_text())) if self._path.exists() else {}
+
+
+def _no_files(folder: str, names: list[str]) -> list[str]:
+    """What cannot be copied: sockets."""
+    return [name for name in names if not (Path(folder, name).is_file() or Path(folder, name).is_dir())]
+
+
+@asynccontextmanager
+async def _heartbeat(outcome: Outcome, began: float) -> AsyncIterator[None]:
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT_S)
+            print(
+                f"{outcome.part}: in round {outcome.next}, {time.monotonic() - began:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def _part(name: str, seed: int, seconds: float, first: int, rounds: int, progress: Progress) -> Outcome:
     outcome, began = Outcome(name, next=first), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="telephony-torture-") as shared:
         folder = Path(shared)
+        place = folder
         try:
-            async with PARTS[name](folder) as torment:
+            async with PARTS[name](folder) as torment, _heartbeat(outcome, began):
                 while outcome.rounds < rounds and (outcome.seconds < seconds or not outcome.rounds):
                     place = folder / f"round-{outcome.next}"
                     place.mkdir()
-                    outcome.counts.update(await torment(turn(seed, name, outcome.next, size=1.0, folder=place)))
+                    outcome.add(await carried_out(torment, turn(seed, name, outcome.next, size=1.0, folder=place)))
+                    shutil.rmtree(place)
                     outcome.rounds += 1
                     outcome.next += 1
                     outcome.seconds = time.monotonic() - began
                     progress.got_to(name, outcome.next)
-                    print(f"{name}: {outcome.rounds} rounds, {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
         except BrokenError as broken:
-            outcome.broken = str(broken)
+            kept = progress.keep(name, outcome.next, place)
+            outcome.broken = f"{broken} [left behind: {kept}]"
         outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -85,7 +139,7 @@ async def _part(name: str, seed: int, seconds: float, first: int, rounds: int, p
 def _table(outcomes: list[Outcome]) -> Table:
     table = Table("part", "rounds", "seconds", "counted", "state", box=None)
     for each in outcomes:
-        counted = ", ".join(f"{name} {count:g}" for name, count in each.counts.items())
+        counted = ", ".join(f"{name} {count:g}" for name, count in each.counted())
         table.add_row(
             each.part,
             str(each.rounds),
