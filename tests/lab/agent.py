@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from agent import keys
 from agent.config import load
@@ -32,11 +32,19 @@ class AgentError(Exception):
     """The agent did not do what was waited for; says what it stored and logged."""
 
 
+class Pbx(Protocol):
+    """What an agent has to know of the PBX that it logs in to."""
+
+    agent_user: str
+    agent_secret: str
+    ami_port: int
+
+
 class AgentProcess:
     """One `telephony-agent run` with a configuration, a store and a log of its own; `ami_port` if not the lab's.
 
     `recording` lets it record, with these lines more in `[recording]`: it has the lab's monitor folder then, a folder
-    `recordings` of its own, and a site key that stays the same in the same `folder`.
+    `recordings` of its own, and a site key that stays the same in the same `folder`. `site_key` gives it one without.
 
     async with AgentProcess(lab) as agent:
         await phone.call("999")
@@ -45,13 +53,15 @@ class AgentProcess:
 
     def __init__(
         self,
-        lab: Asterisk,
+        lab: Pbx,
         *,
         folder: Path | None = None,
         settings: str = "",
         ami: str = "",
         ami_port: int = 0,
         recording: str | None = None,
+        site_key: bool = False,
+        log_level: str = "debug",
     ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="telephony-agent-"))
         self.folder.mkdir(exist_ok=True)
@@ -66,19 +76,24 @@ class AgentProcess:
             f'[ami]\nport = {ami_port or lab.ami_port}\nusername = "{lab.agent_user}"\nsecret_file = "{secret}"\n{ami}'
             f'[store]\nurl = "sqlite://{self.store}"\n'
             f'[http]\nlisten = "127.0.0.1:0"\n'
-            f'[log]\nlevel = "debug"\n{settings}'
+            f'[log]\nlevel = "{log_level}"\n{settings}'
             f"{'' if recording is None else self._may_record(lab, recording)}"
+            f"{self._keys() if site_key or recording is not None else ''}"
         )
 
-    def _may_record(self, lab: Asterisk, recording: str) -> str:
+    def _may_record(self, lab: Pbx, recording: str) -> str:
+        assert isinstance(lab, Asterisk)
+        return (
+            f'\n[recording]\nmonitor_dir = "{lab.recordings}"\nstore_dir = "{self.recordings}"\n'
+            f'socket = "{lab.socket}"\n{recording}\n'
+        )
+
+    def _keys(self) -> str:
         key = self.folder / "site-key"
         if not key.exists():
             key.touch(0o600)
             key.write_text(secrets.token_hex(32))
-        return (
-            f'\n[recording]\nmonitor_dir = "{lab.recordings}"\nstore_dir = "{self.recordings}"\n'
-            f'socket = "{lab.socket}"\n{recording}\n[keys]\nsite_key_file = "{key}"\n'
-        )
+        return f'\n[keys]\nsite_key_file = "{key}"\n'
 
     async def __aenter__(self) -> Self:
         await self.start()
