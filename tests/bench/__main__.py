@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import emergency, fail_open, failover, grant, history, locks, purge, seal, unasked
+from tests.bench import emergency, fail_open, failover, grant, growth, history, locks, purge, seal, unasked
 from tests.bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] = {
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] =
     "locks": locks.measure,
     "history": history.measure,
     "purge": purge.measure,
+    "growth": growth.measure,
 }
 
 

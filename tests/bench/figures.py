@@ -43,3 +43,10 @@ def of_samples(name: str, samples: Sequence[float], unit: str = "ms") -> Figure:
 def ratio(name: str, above: Figure, below: Figure) -> Figure:
     """How many times `below` the median of `above` is, both of one run."""
     return Figure(name=name, value=round(above.value / below.value, 3), unit="ratio", n=min(above.n, below.n))
+
+
+def p99_ratio(name: str, above: Figure, below: Figure) -> Figure:
+    """As `ratio`, of the 99 % of both."""
+    assert above.p99 is not None
+    assert below.p99 is not None
+    return Figure(name=name, value=round(above.p99 / below.p99, 3), unit="ratio", n=min(above.n, below.n))
