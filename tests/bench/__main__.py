@@ -10,10 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import emergency, fail_open, failover, grant, growth, history, locks, purge, seal, unasked
+from tests.bench import contacts, emergency, fail_open, failover, grant, growth, history, locks, purge, seal, unasked
 from tests.bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] = {
+    "contacts": contacts.measure,
     "emergency": emergency.measure,
     "fail_open": fail_open.measure,
     "failover": failover.measure,

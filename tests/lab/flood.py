@@ -114,6 +114,13 @@ class Flood:
         """Send these bytes on ``session``, behind whatever waits there, never within an event of the flood."""
         return Sent(**await self._ask("inject", session=session, data=data.decode("latin-1")))
 
+    async def listed(self, after: int = 0) -> int:
+        """Return when the list of contacts has been asked for after ``after``; when it was last, both by
+        `time.monotonic_ns`.
+        """
+        asked: int = (await self._ask("listed", after=after))["asked_ns"]
+        return asked
+
     async def cut(self, session: str) -> None:
         """End the connection of ``session`` at once."""
         await self._ask("cut", session=session)
@@ -145,6 +152,9 @@ class _Server:
     def __init__(self, phones: Sequence[Contact], units: Sequence[Unit]) -> None:
         self._contacts = {contact.id: contact for contact in phones}
         self._units = units
+        expires = int(time.time()) + _LASTS_S
+        self._described = [contact.described(expires) for contact in phones]
+        self._asked_ns = 0
         self._fake = FakeAsterisk()
         self._fake.replies |= {
             "PJSIPShowRegistrationInboundContactStatuses": self._listed,
@@ -182,6 +192,9 @@ class _Server:
                 writer.write(order["data"].encode("latin-1"))
                 await writer.drain()
                 return sent
+            case "listed":
+                await self._fake.until(lambda: self._asked_ns > order["after"])
+                return {"asked_ns": self._asked_ns}
             case "cut":
                 self._found(order["session"]).writer.transport.abort()
         return {}
@@ -216,9 +229,9 @@ class _Server:
         return next((peer for peer in reversed(self._fake.peers) if peer.listens and _is(peer, session)), None)
 
     def _listed(self, peer: Peer, action: Action) -> list[bytes]:
-        expires = int(time.time()) + _LASTS_S
-        described = (contact.described(expires) for contact in self._contacts.values())
-        return list_of(action, "ContactStatusDetailComplete", *described)
+        self._asked_ns = time.monotonic_ns()
+        begin, *items, end = list_of(action, "ContactStatusDetailComplete", *self._described)
+        return [begin, b"".join(items), end]
 
     def _tree(self, peer: Peer, action: Action) -> list[bytes]:
         contact = self._contacts.get(action["Family"].removeprefix("registrar/contact/"))

@@ -1,0 +1,106 @@
+"""What 100,000 registered phones cost: the snapshot of them, memory, and a process that has nothing to do."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.bench.figures import Figure, of_samples
+from tests.integration.fake_asterisk import event
+from tests.lab.agent import AgentProcess
+from tests.lab.events import REFRESHES, Contact, busy
+from tests.lab.flood import Flood
+
+CONTACTS, FEWEST = 100_000, 1_000
+LIVE_CALLS = 2_000
+TIMES = 5
+IDLE_S = 60.0
+_ENDS = (b"Event: BridgeLeave", b"Event: Hangup")
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
+    """Of 100,000 contacts, or ``calls`` where that is 1,000 or more, each of a line of its own; lines and addresses are
+    encrypted.
+
+    `resync_first_<n>` (s): from the question for the list of contacts to all of it stored, at an agent that knew none
+    of them; `resync_<n>`: to the agent's being in step again, after each of some reconnects; `start_<n>`: from an
+    agent's start to that. `memory_start`, `memory_<n>`, `memory_<n>_live`, `memory_<n>_restarted` (MB): resident, with
+    nothing, with the contacts, with 2,000 calls up as well, and after a restart. `idle_cpu_<n>` (%): of one core, over
+    a minute in which nothing happens.
+    """
+    contacts = calls if calls >= FEWEST else CONTACTS
+    n = f"{contacts // 1000}k"
+    async with Flood(phones=0) as nobody, _agent(nobody, folder / "nobody") as agent:
+        figures = [_megabytes("memory_start", agent)]
+    async with Flood(phones=contacts) as flood:
+        async with _agent(flood, folder / "agent") as agent:
+            await _stored(agent, "registration", contacts)
+            first_s = (time.monotonic_ns() - await flood.listed()) / 1e9
+            figures += [
+                Figure(name=f"resync_first_{n}", value=round(first_s, 3), unit="s", n=1),
+                of_samples(f"resync_{n}", [await _again(flood, agent) for _ in range(TIMES)], "s"),
+                _megabytes(f"memory_{n}", agent),
+                await _idle(f"idle_cpu_{n}", agent),
+            ]
+            await flood.inject("bulk", _live(min(LIVE_CALLS, contacts // REFRESHES)))
+            await _stored(agent, "failure", 1)
+            figures.append(_megabytes(f"memory_{n}_live", agent))
+        began = time.monotonic()
+        async with _agent(flood, folder / "agent") as agent:
+            figures += [
+                Figure(name=f"start_{n}", value=round(time.monotonic() - began, 3), unit="s", n=1),
+                _megabytes(f"memory_{n}_restarted", agent),
+            ]
+    return figures
+
+
+def _agent(flood: Flood, folder: Path) -> AgentProcess:
+    return AgentProcess(flood, folder=folder, site_key=True, log_level="info")
+
+
+async def _again(flood: Flood, agent: AgentProcess) -> float:
+    """How long (s) the snapshot after a cut connection took."""
+    before = await flood.listed()
+    await flood.cut("bulk")
+    asked_ns = await flood.listed(before)
+    await agent.until(lambda: agent.get("/readyz")[0] == 200, "in step")
+    return (time.monotonic_ns() - asked_ns) / 1e9
+
+
+async def _stored(agent: AgentProcess, kind: str, count: int) -> None:
+    def counted() -> bool:
+        with agent.reader() as reader:
+            return reader.count(kind) >= count
+
+    await agent.until(counted, f"{count} × {kind}")
+
+
+async def _idle(name: str, agent: AgentProcess) -> Figure:
+    began, before = time.monotonic(), _cpu_s(agent)
+    await asyncio.sleep(IDLE_S)
+    share = (_cpu_s(agent) - before) / (time.monotonic() - began)
+    return Figure(name=name, value=round(share * 100, 2), unit="% of a core", n=1)
+
+
+def _live(calls: int) -> bytes:
+    """So many calls between two phones each, from their beginning until they talk, and one refused registration."""
+    phones = [Contact(number) for number in range(calls * REFRESHES)]
+    units = (unit.at_second(int(time.time())) for unit in busy(phones))
+    kept = [raw + b"\r\n\r\n" for unit in units for raw in unit.split(b"\r\n\r\n") if raw and not raw.startswith(_ENDS)]
+    stamp = {"Privilege": "security,all", "Timestamp": f"{time.time():.6f}"}
+    return b"".join(kept) + event("ChallengeResponseFailed", **stamp, Service="PJSIP")
+
+
+def _cpu_s(agent: AgentProcess) -> float:
+    """Processor time that it has had (proc(5): utime and stime)."""
+    fields = Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+
+
+def _megabytes(name: str, agent: AgentProcess) -> Figure:
+    found = re.search(r"^VmRSS:\s*(\d+) kB$", Path(f"/proc/{agent.pid}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return Figure(name=name, value=round(int(found[1]) * 1024 / 1e6, 1), unit="MB", n=1)
