@@ -10,7 +10,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import contacts, emergency, fail_open, failover, grant, growth, history, locks, purge, seal, unasked
+from tests.bench import (
+    contacts,
+    emergency,
+    fail_open,
+    failover,
+    grant,
+    growth,
+    history,
+    locks,
+    purge,
+    seal,
+    unasked,
+    wire,
+)
 from tests.bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] = {
@@ -25,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] =
     "history": history.measure,
     "purge": purge.measure,
     "growth": growth.measure,
+    "wire": wire.measure,
 }
 
 

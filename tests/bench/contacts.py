@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.figures import Figure, of_samples
 from tests.integration.fake_asterisk import event
 from tests.lab.agent import AgentProcess
-from tests.lab.events import REFRESHES, Contact, busy
+from tests.lab.events import REFRESHES, busy, made
 from tests.lab.flood import Flood
 
 CONTACTS, FEWEST = 100_000, 1_000
@@ -87,7 +87,7 @@ async def _idle(name: str, agent: AgentProcess) -> Figure:
 
 def _live(calls: int) -> bytes:
     """So many calls between two phones each, from their beginning until they talk, and one refused registration."""
-    phones = [Contact(number) for number in range(calls * REFRESHES)]
+    phones = [made(number) for number in range(calls * REFRESHES)]
     units = (unit.at_second(int(time.time())) for unit in busy(phones))
     kept = [raw + b"\r\n\r\n" for unit in units for raw in unit.split(b"\r\n\r\n") if raw and not raw.startswith(_ENDS)]
     stamp = {"Privilege": "security,all", "Timestamp": f"{time.time():.6f}"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.normalise import WANTED
+from agent.core.wire import Message, name_of, parse
 
 #: Where an event names a second since 1970, until `at_second` puts one there; as long as that is.
 SECOND = b"@@SECOND@@"
@@ -44,7 +45,7 @@ _SPECIMEN_SECOND = re.compile(rb"(?<=[ /])17\d{8}(?=\.\d)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """Events that belong together: their bytes, how many they are, how many of them the agent wants, and the lines
-    that each have one registration refreshed in it.
+    whose registration each of its refreshes is of.
     """
 
     data: bytes
@@ -57,41 +58,27 @@ class Unit:
         return self.data.replace(SECOND, b"%010d" % second)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """A phone's registration: the `number`-th, of the line of that number."""
+    """A registration as Asterisk knows it; ``id`` is its own name for it, ``call_id`` that of its REGISTER."""
 
-    number: int
-
-    @property
-    def line(self) -> str:
-        """The endpoint."""
-        return f"{10_000 + self.number}"
-
-    @property
-    def ip(self) -> str:
-        """Where it is."""
-        return f"10.{self.number >> 16 & 255}.{self.number >> 8 & 255}.{self.number & 255}"
-
-    @property
-    def call_id(self) -> str:
-        """The Call-ID of its REGISTER."""
-        return f"{self.number:024x}@{self.ip}"
-
-    @property
-    def id(self) -> str:
-        """Asterisk's own name for it."""
-        return f"{self.line};@{self.number:032x}"
+    line: str
+    ip: str
+    port: int
+    uri: str
+    id: str
+    call_id: str
+    user_agent: str
 
     def described(self, expires: int) -> bytes:
         """As `ContactStatusDetail` tells it; ``expires`` in seconds since 1970."""
         return _event(
             "ContactStatusDetail",
             f"AOR: {self.line}",
-            f"URI: sip:{self.line}@{self.ip}:5060",
-            "UserAgent: Yealink SIP-T46U 108.86.0.45",
+            f"URI: {self.uri}",
+            f"UserAgent: {self.user_agent}",
             f"RegExpire: {expires}",
-            f"ViaAddress: {self.ip}:5060",
+            f"ViaAddress: {self.ip}:{self.port}",
             f"CallID: {self.call_id}",
             "Status: NonQualified",
             "RoundtripUsec: N/A",
@@ -109,13 +96,31 @@ class Contact:
         """As Asterisk's own database holds it."""
         value = {
             "endpoint": self.line,
-            "uri": f"sip:{self.line}@{self.ip}:5060",
-            "via_addr": f"{self.ip}:5060",
+            "uri": self.uri,
+            "via_addr": f"{self.ip}:{self.port}",
             "call_id": self.call_id,
-            "user_agent": "Yealink SIP-T46U 108.86.0.45",
+            "user_agent": self.user_agent,
             "expiration_time": str(expires),
         }
         return _event("DBGetTreeResponse", f"Key: /registrar/contact/{self.id}", f"Val: {json.dumps(value)}")
+
+    def refreshed(self) -> bytes:
+        """That it registered again, as of the second that is put in."""
+        return _stamped("SuccessfulAuth", "security", *_security(self), "UsingPassword: 1")
+
+
+def made(number: int) -> Contact:
+    """The ``number``-th phone of a PBX that is made up."""
+    line, ip = f"{10_000 + number}", f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return Contact(
+        line=line,
+        ip=ip,
+        port=5060,
+        uri=f"sip:{line}@{ip}:5060",
+        id=f"{line};@{number:032x}",
+        call_id=f"{number:024x}@{ip}",
+        user_agent="Yealink SIP-T46U 108.86.0.45",
+    )
 
 
 def busy(phones: Sequence[Contact], *, wanted: float = 0.2) -> Iterator[Unit]:
@@ -132,7 +137,7 @@ def busy(phones: Sequence[Contact], *, wanted: float = 0.2) -> Iterator[Unit]:
         legs = {"a": a, "b": b}
         events: list[bytes] = []
         for (name, leg), contact in zip(_CALL, refreshed, strict=True):
-            events += (_of_call(name, legs[leg], b, number), _authenticated(contact))
+            events += (_of_call(name, legs[leg], b, number), contact.refreshed())
         step, more = divmod(others, own)
         mixed: list[bytes] = []
         for place, event in enumerate(events):
@@ -147,17 +152,39 @@ def busy(phones: Sequence[Contact], *, wanted: float = 0.2) -> Iterator[Unit]:
         )
 
 
-def captured(file: Path) -> Unit:
-    """The events of a captured session, what an agent asked for itself left out, and no number an emergency one."""
-    kept = [
-        raw
-        for raw in file.read_bytes().split(b"\r\n\r\n")
-        if raw.startswith(b"Event: ") and b"\r\nActionID: " not in raw and not raw.startswith(b"Event: FullyBooted")
-    ]
+def captured(file: Path) -> tuple[Unit, list[Contact]]:
+    """The events of a captured session, what an agent asked for itself left out and no number an emergency one; and the
+    contacts that it was told of.
+    """
+    every = [raw for raw in file.read_bytes().split(b"\r\n\r\n") if raw.startswith(b"Event: ")]
+    kept = [raw for raw in every if b"\r\nActionID: " not in raw and not raw.startswith(b"Event: FullyBooted")]
+    messages = [parse(raw) for raw in every]
+    contacts = {each.id: each for each in map(_contact, messages) if each is not None}
+    line_of = {each.call_id: each.line for each in contacts.values()}
+    sessions = (message.get("SessionID") for message in messages if message.name == "SuccessfulAuth")
     text = b"".join(raw + b"\r\n\r\n" for raw in kept)
-    text = _SPECIMEN_SECOND.sub(SECOND, _EMERGENCY.sub(b"5551", text))
-    names = [raw[7 : raw.find(b"\r\n")] for raw in kept]
-    return Unit(data=text, events=len(kept), wanted=sum(name in WANTED for name in names))
+    unit = Unit(
+        data=_SPECIMEN_SECOND.sub(SECOND, _EMERGENCY.sub(b"5551", text)),
+        events=len(kept),
+        wanted=sum(name_of(raw) in WANTED for raw in kept),
+        refreshed=tuple(line_of[session] for session in sessions if session in line_of),
+    )
+    return unit, list(contacts.values())
+
+
+def _contact(message: Message) -> Contact | None:
+    if message.name != "ContactStatusDetail":
+        return None
+    ip, _, port = message.get("ViaAddress").rpartition(":")
+    return Contact(
+        line=message.get("EndpointName"),
+        ip=ip,
+        port=int(port),
+        uri=message.get("URI"),
+        id=message.get("ID"),
+        call_id=message.get("CallID"),
+        user_agent=message.get("UserAgent"),
+    )
 
 
 def _leg(contact: Contact, channel: int, linked: int) -> str:
@@ -224,10 +251,6 @@ def _noise(name: str, leg: str, contact: Contact) -> bytes:
     return _stamped(name, "call", leg)
 
 
-def _authenticated(contact: Contact) -> bytes:
-    return _stamped("SuccessfulAuth", "security", *_security(contact), "UsingPassword: 1")
-
-
 def _security(contact: Contact) -> tuple[str, ...]:
     return (
         "EventTV: 2026-11-22T21:22:57.522+0000",
@@ -237,7 +260,7 @@ def _security(contact: Contact) -> tuple[str, ...]:
         f"AccountID: {contact.line}",
         f"SessionID: {contact.call_id}",
         "LocalAddress: IPV4/UDP/10.255.0.1/5060",
-        f"RemoteAddress: IPV4/UDP/{contact.ip}/5060",
+        f"RemoteAddress: IPV4/UDP/{contact.ip}/{contact.port}",
     )
 
 

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.integration.fake_asterisk import SECRET, Action, FakeAsterisk, Peer, list_of
-from tests.lab.events import Contact, Unit, busy, captured
+from tests.lab.events import Contact, Unit, busy, captured, made
 from tests.lab.provision import die_with_parent
 
 SESSIONS = ("express", "bulk")
@@ -42,13 +42,14 @@ class Sent:
 class Flooded:
     """A flood that is over: what was sent, and when it began and ended by `time.monotonic_ns`.
 
-    ``rounds`` is how often all units were sent; each phone of them has refreshed once in each.
+    ``rounds`` is how often all units were sent, the last time as of ``second`` (since 1970).
     """
 
     events: int
     wanted: int
     bytes: int
     rounds: int
+    second: int
     began_ns: int
     ended_ns: int
 
@@ -62,7 +63,9 @@ class Flood:
     def __init__(self, *, phones: int = 1_000, wanted: float = 0.2, capture: Path | None = None) -> None:
         self.agent_user, self.agent_secret = "agent", SECRET
         self.ami_port = 0
-        self._parts = {"phones": phones, "wanted": wanted, "capture": None if capture is None else str(capture)}
+        self._parts = [phones, wanted, None if capture is None else str(capture)]
+        #: What the server knows and sends, in the order of its sending.
+        self.contacts, self.units = _traffic(phones, wanted, capture)
         self._process: asyncio.subprocess.Process | None = None
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count()
@@ -96,7 +99,11 @@ class Flood:
     async def both(self) -> None:
         """Return when an agent's two sessions are logged in and listen."""
         for session in SESSIONS:
-            await self._ask("listens", session=session)
+            await self.listens(session)
+
+    async def listens(self, session: str) -> None:
+        """Return when a client with the filters of this session listens."""
+        await self._ask("listens", session=session)
 
     async def begin(self, events: int, *, session: str = "bulk", rate: float | None = None) -> "asyncio.Task[Flooded]":
         """Send so many events (in whole rounds, so perhaps some more) on ``session``, at most ``rate`` a second.
@@ -149,11 +156,11 @@ class Flood:
 class _Server:
     """What runs in the process of its own."""
 
-    def __init__(self, phones: Sequence[Contact], units: Sequence[Unit]) -> None:
-        self._contacts = {contact.id: contact for contact in phones}
+    def __init__(self, contacts: Sequence[Contact], units: Sequence[Unit]) -> None:
+        self._contacts = {contact.id: contact for contact in contacts}
         self._units = units
         expires = int(time.time()) + _LASTS_S
-        self._described = [contact.described(expires) for contact in phones]
+        self._described = [contact.described(expires) for contact in contacts]
         self._asked_ns = 0
         self._fake = FakeAsterisk()
         self._fake.replies |= {
@@ -216,7 +223,7 @@ class _Server:
                     await asyncio.sleep(ahead_s)
             rounds += 1
         times = {"began_ns": began_ns, "ended_ns": time.monotonic_ns()}
-        return {"events": sent, "wanted": wanted, "bytes": size, "rounds": rounds, **times}
+        return {"events": sent, "wanted": wanted, "bytes": size, "rounds": rounds, "second": second, **times}
 
     def _found(self, session: str) -> Peer:
         peer = self._peer(session)
@@ -244,14 +251,19 @@ def _is(peer: Peer, session: str) -> bool:
     return ("Newchannel" in filters) if session == "bulk" else ("Emergency" in filters and "Newchannel" not in filters)
 
 
+def _traffic(phones: int, wanted: float, capture: Path | None) -> tuple[list[Contact], list[Unit]]:
+    contacts = [made(number) for number in range(phones)]
+    if capture is None:
+        return contacts, list(busy(contacts, wanted=wanted))
+    unit, heard = captured(capture)
+    return [*heard, *contacts], [unit]
+
+
 def main() -> None:
     """The process."""
-    parts = json.loads(sys.argv[1])
-    phones = [Contact(number) for number in range(parts["phones"])]
-    units = (
-        list(busy(phones, wanted=parts["wanted"])) if parts["capture"] is None else [captured(Path(parts["capture"]))]
-    )
-    asyncio.run(_Server(phones, units).serve())
+    phones, wanted, capture = json.loads(sys.argv[1])
+    contacts, units = _traffic(phones, wanted, None if capture is None else Path(capture))
+    asyncio.run(_Server(contacts, units).serve())
 
 
 if __name__ == "__main__":
