@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 OTHER = "other"
@@ -122,7 +123,12 @@ def identify(user_agent: str) -> Device:
 
     Takes any text of any length, raises nothing, and costs the same however long or hostile the text is.
     """
-    text = user_agent[:MAX_CHARS].strip()
+    return _identified(user_agent[:MAX_CHARS].strip())
+
+
+# A PBX has few makes of phone, and many phones of each: they share one object, and are looked up once.
+@lru_cache(maxsize=1_000)
+def _identified(text: str) -> Device:
     if not text:
         return Device(vendor=UNKNOWN)
     for vendor, pattern in _PATTERNS:

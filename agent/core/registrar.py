@@ -46,23 +46,29 @@ Output = Registration | Lookup
 
 @dataclass(slots=True)
 class Proofs:
-    """What joins requests to one contact. ``call_ids`` and ``contact_id`` are raw, and live here, in memory, only.
+    """What joins requests to one contact. ``contact_id`` is raw, and lives here, in memory, only; ``call_ids`` are
+    hashes, keyed for the length of this run, and mostly one.
 
     ``expires_at`` is what Asterisk last listed, None when it has moved since; ``lasts_ms`` is how long one
-    registration of this phone is good for, once a request and its expiry are both known.
+    registration of this phone is good for, once a request and its expiry are both known. ``proved``: in which time of
+    listening it was proved last.
     """
 
     contact_id: str = ""
-    call_ids: set[str] = field(default_factory=set)
+    call_ids: tuple[int, ...] = ()
     refreshed_at: int | None = None
     expires_at: int | None = None
     lasts_ms: int | None = None
     asked_again: int = 0
+    proved: int = -1
 
 
 @dataclass(slots=True)
 class Registrar:
-    """Spans by contact, and what joins them."""
+    """Spans by contact, and what joins them.
+
+    There may be 100,000: each has no more objects than it needs, and few that the garbage collector looks through.
+    """
 
     policy: Policy
     new_id: Callable[[], str]
@@ -70,15 +76,16 @@ class Registrar:
     spans: dict[str, Span] = field(default_factory=dict)
     #: spans by vendor and certainty, kept as they change: a walk through 100,000 of them would hold up an emergency
     counts: Counter[tuple[str, Certainty | None]] = field(default_factory=Counter)
-    _of_line: dict[str, set[str]] = field(default_factory=dict)
-    _of_call_id: dict[str, str] = field(default_factory=dict)
+    _of_line: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _of_call_id: dict[int, str] = field(default_factory=dict)
     _proofs: dict[str, Proofs] = field(default_factory=dict)
     _recent: dict[str, Authenticated] = field(default_factory=dict)
     _last_of_line: dict[str, Authenticated] = field(default_factory=dict)
     _unexplained: dict[str, Authenticated] = field(default_factory=dict)
     _asked: dict[str, Authenticated] = field(default_factory=dict)
     _nameless: dict[str, str] = field(default_factory=dict)
-    _proved: set[str] = field(default_factory=set)
+    #: The time of listening that it is: since the bulk session came back so often.
+    _listening: int = 0
     _listed_technologies: set[str] = field(default_factory=set)
     _undescribed: dict[str, int | None] = field(default_factory=dict)
 
@@ -105,7 +112,7 @@ class Registrar:
                 self._listed_technologies.clear()
 
     def _authenticated(self, signal: Authenticated) -> Iterator[Output]:
-        span = self.spans.get(self._of_call_id.get(signal.call_id, ""))
+        span = self.spans.get(self._of_call_id.get(hash(signal.call_id), ""))
         if span is None:
             self._last_of_line[signal.line] = signal
             self._recent[signal.call_id] = signal
@@ -142,7 +149,7 @@ class Registrar:
             origin = registration.origin_of_contact(signal)
             yield from self._kept(registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin))
         else:
-            self._proved.add(span.contact)
+            self._proofs[signal.contact].proved = self._listening
         self._proofs[signal.contact].contact_id = signal.contact_id
 
     def _lately_authenticated(self, signal: ContactHeard) -> bool:
@@ -189,16 +196,17 @@ class Registrar:
         proofs = self._proofs[signal.contact]
         proofs.contact_id = signal.contact_id
         proofs.expires_at = signal.expires_at
-        call_ids = {signal.call_id} - {""}
+        call_ids = {hash(call_id) for call_id in (signal.call_id,) if call_id}
         if request is not None:
             proofs.lasts_ms = max(0, signal.expires_at - request.at)
-            call_ids.add(request.call_id)
+            call_ids.add(hash(request.call_id))
             self._asked.pop(signal.line, None)
             self._recent.pop(request.call_id, None)
-        for call_id in proofs.call_ids - call_ids:
-            if request is not None:
+            for call_id in {*proofs.call_ids} - call_ids:
                 self._of_call_id.pop(call_id, None)
-        proofs.call_ids = call_ids if request is not None else proofs.call_ids | call_ids
+        else:
+            call_ids.update(proofs.call_ids)
+        proofs.call_ids = tuple(call_ids)
         self._of_call_id.update(dict.fromkeys(call_ids, signal.contact))
 
     def _peer(self, signal: PeerHeard) -> Iterator[Output]:
@@ -277,7 +285,7 @@ class Registrar:
 
     def regained(self) -> None:
         """A session listens again: only what is proved from now on is known to be registered still."""
-        self._proved.clear()
+        self._listening += 1
         self._listed_technologies.clear()
 
     def registered(self, line: str) -> bool:
@@ -310,14 +318,14 @@ class Registrar:
         """
         spans = [self.spans[contact] for contact in self._of_line.get(line, ())]
         ip = ip or self._address_of_call(line, at)
-        here = [span for span in spans if ip is None or span.origin.ip in (ip, None)]
+        here = [span for span in spans if ip is None or span.ip in (ip, None)]
         if not here and len(spans) == 1:
             here = spans
         if not here:
             return Whereabouts(ip=ip)
         span = max(here, key=lambda span: (span.last_seen, span.id))
         return Whereabouts(
-            ip=ip or span.origin.ip,
+            ip=ip or span.ip,
             vendor=span.device.vendor if span.device.vendor != UNKNOWN else None,
             model=span.device.model or None,
             since=span.first_seen,
@@ -328,7 +336,7 @@ class Registrar:
         if request is None or abs(at - request.at) >= _JOIN_MS or registration.is_proxy(request.ip, self.policy):
             return None
         # A contact's Call-ID is its REGISTER's, perhaps of another phone on the line.
-        return None if request.call_id in self._of_call_id else request.ip
+        return None if hash(request.call_id) in self._of_call_id else request.ip
 
     # -- the books ----------------------------------------------------------------------------------------------
 
@@ -347,22 +355,25 @@ class Registrar:
     def _index(self, span: Span) -> None:
         self._put(span)
         self._proofs.setdefault(span.contact, Proofs())
-        self._of_line.setdefault(span.line, set()).add(span.contact)
+        contacts = self._of_line.get(span.line, ())
+        if span.contact not in contacts:
+            self._of_line[span.line] = (*contacts, span.contact)
 
     def _kept(self, span: Span) -> Iterator[Output]:
-        self._proved.add(span.contact)
         before = self.spans.get(span.contact)
-        if before is None or before.origin != span.origin or span.certainty is None:
+        if before is None or before.ip != span.ip or span.certainty is None:
             span = self._placed(span)
         if before is not span:
             self._index(span)
+        self._proofs[span.contact].proved = self._listening
+        if before is not span:
             yield registration.minimise(span)
 
     def _placed(self, span: Span) -> Span:
         """The span at the site that the table says, or the same object."""
         site, certainty = None, None
         if self.sites is not None and span.contact not in self._undescribed:
-            placement = self.sites.place(span.line, span.origin.ip)
+            placement = self.sites.place(span.line, span.ip)
             certainty = placement.certainty
             site = None if placement.site is None else placement.site.id
         same = (site, certainty) == (span.site, span.certainty)
@@ -376,10 +387,10 @@ class Registrar:
     def _ended(self, span: Span, at: int) -> Iterator[Output]:
         self._drop(span.contact)
         self._undescribed.pop(span.contact, None)
-        self._proved.discard(span.contact)
-        contacts = self._of_line[span.line]
-        contacts.discard(span.contact)
-        if not contacts:
+        contacts = tuple(contact for contact in self._of_line[span.line] if contact != span.contact)
+        if contacts:
+            self._of_line[span.line] = contacts
+        else:
             del self._of_line[span.line]
             self._last_of_line.pop(span.line, None)
         proofs = self._proofs.pop(span.contact)
@@ -394,5 +405,5 @@ class Registrar:
     def _swept(self, technology: str, at: int) -> Iterator[Output]:
         """End what a full list, taken since the session came back, did not prove."""
         for span in list(self.spans.values()):
-            if span.technology == technology and span.contact not in self._proved:
+            if span.technology == technology and self._proofs[span.contact].proved != self._listening:
                 yield from self._ended(span, at)

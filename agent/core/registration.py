@@ -57,7 +57,10 @@ class Span:
     contact: str
     technology: str
     line: str
-    origin: Origin
+    # Not an `Origin`: that is an object more for each of 100,000 phones.
+    ip: str | None
+    source: IpSource
+    transport: str | None
     device: Device = _UNKNOWN
     first_seen: int
     last_seen: int
@@ -65,6 +68,11 @@ class Span:
     ended_at: int | None = None
     site: str | None = None
     certainty: Certainty | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from."""
+        return Origin(ip=self.ip, source=self.source, transport=self.transport)
 
 
 def origin_of_contact(signal: ContactHeard | ContactDescribed) -> Origin:
@@ -96,7 +104,9 @@ def began(signal: ContactHeard | ContactDescribed | PeerHeard, *, id: str, techn
         contact=signal.contact,
         technology=technology,
         line=signal.line,
-        origin=origin,
+        ip=origin.ip,
+        source=origin.source,
+        transport=origin.transport,
         first_seen=signal.at,
         last_seen=signal.at,
     )
@@ -120,7 +130,7 @@ def merged(span: Span, *, origin: Origin, device: Device, at: int) -> Span | Non
         return None
     if told == kept and device == span.device and at <= span.last_seen:
         return span
-    return replace(span, origin=told, device=device, last_seen=max(span.last_seen, at))
+    return replace(_from(span, told), device=device, last_seen=max(span.last_seen, at))
 
 
 def refreshed(span: Span, at: int) -> Span:
@@ -137,9 +147,8 @@ def ended(span: Span, at: int, refreshed_at: int | None = None) -> Span:
 def successor(span: Span, *, id: str, origin: Origin, device: Device, at: int) -> Span:
     """The span that follows ``span`` on the same contact, with another address or device."""
     return replace(
-        span,
+        _from(span, origin),
         id=id,
-        origin=origin,
         device=span.device if device.vendor == UNKNOWN else device,
         first_seen=at,
         last_seen=at,
@@ -152,9 +161,9 @@ def minimise(span: Span) -> Registration:
     return Registration(
         id=span.id,
         line=span.line,
-        ip=span.origin.ip,
-        ip_source=span.origin.source,
-        transport=span.origin.transport,
+        ip=span.ip,
+        ip_source=span.source,
+        transport=span.transport,
         vendor=span.device.vendor,
         model=span.device.model,
         firmware=span.device.firmware,
@@ -176,7 +185,9 @@ def restore(record: Registration) -> Span:
         contact=contact,
         technology=technology,
         line=record.line,
-        origin=Origin(ip=record.ip, source=record.ip_source, transport=record.transport),
+        ip=record.ip,
+        source=record.ip_source,
+        transport=record.transport,
         device=Device(vendor=record.vendor, model=record.model, firmware=record.firmware),
         first_seen=record.first_seen,
         last_seen=record.last_seen,
@@ -184,3 +195,7 @@ def restore(record: Registration) -> Span:
         site=record.site,
         certainty=record.certainty,
     )
+
+
+def _from(span: Span, origin: Origin) -> Span:
+    return replace(span, ip=origin.ip, source=origin.source, transport=origin.transport)

@@ -1,5 +1,6 @@
 """Who and where, out of AMI's headers: channels as keyed hashes, lines, addresses."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -55,8 +56,15 @@ def line_of(channel: str) -> str | None:
     return rest.rpartition("-")[0].partition("/")[0][:NAME_LIMIT] or None
 
 
+#: An IPv4 address in its canonical form, as nearly all are: `ip_address` takes ten times as long to say so.
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_PLAIN = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}", re.ASCII)
+
+
 def ip_of(text: str) -> str | None:
     """The canonical form of an address, or None."""
+    if _PLAIN.fullmatch(text):
+        return text
     try:
         return str(ip_address(text.strip("[]")))
     except ValueError:
@@ -67,4 +75,7 @@ def ip_of_host_port(text: str) -> str | None:
     """The address in ``203.0.113.7:5060``, ``[2001:db8::1]:5060``, ``203.0.113.7`` or ``2001:db8::1``."""
     if text.startswith("["):
         return ip_of(text[1:].partition("]")[0])
-    return ip_of(text) or ip_of(text.rpartition(":")[0])
+    host = text.rpartition(":")[0]
+    if not host:
+        return ip_of(text)
+    return ip_of(host) if ":" not in host else ip_of(text) or ip_of(host)
