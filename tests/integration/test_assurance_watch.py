@@ -11,7 +11,7 @@ import pytest
 from agent.core.devices import Device
 from agent.core.lanes import Lane
 from agent.core.records import Certainty, IpSource, Record, Severity
-from agent.core.registration import Origin, Span, minimise
+from agent.core.registration import Span, minimise
 from agent.core.sites import Site, Sites
 from agent.core.wire import Message
 from agent.duties.assurance import Condition, Demands, File, Reach, Subjects, TrunkState, Watch, watch
@@ -177,7 +177,9 @@ def span(line: str, certainty: Certainty | None = Certainty.EXPECTED, site: str 
         contact=line,
         technology="PJSIP",
         line=line,
-        origin=Origin(ip="192.0.2.1", source=IpSource.SECURITY, transport="udp"),
+        ip="192.0.2.1",
+        source=IpSource.SECURITY,
+        transport="udp",
         device=Device(vendor="Yealink"),
         first_seen=1,
         last_seen=1,
