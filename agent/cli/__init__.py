@@ -9,7 +9,7 @@ from agent import __version__
 from agent.cli import inventory, running, stored
 from agent.cli.account import account
 from agent.cli.audit import audit
-from agent.cli.common import ConfigPath, Json, group
+from agent.cli.common import USAGE, ConfigPath, Json, group
 from agent.cli.disclose import disclose
 from agent.cli.emergency import emergency
 from agent.cli.escrow import escrow
@@ -24,6 +24,9 @@ from agent.cli.sites import sites
 from agent.cli.subject import subject
 from agent.cli.traffic import traffic
 from agent.cli.voicemail import voicemail
+
+#: What Linux allows a path (PATH_MAX); every other argument is shorter. A refusal repeats what it refuses.
+_LONGEST = 4096
 
 cli = group("telephony-agent")
 
@@ -72,4 +75,7 @@ def main() -> None:
         # A locale that cannot show a letter gets its number, and no traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if any(len(word) > _LONGEST for word in sys.argv):
+        typer.echo(f"telephony-agent: nothing that a command takes is longer than {_LONGEST} characters", err=True)
+        sys.exit(USAGE)
     cli()

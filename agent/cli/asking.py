@@ -49,7 +49,7 @@ def upload(
     config: Config, path: str, asked: Mapping[str, Any], rows: Sequence[tuple[int, Mapping[str, str]]]
 ) -> Iterator[dict[str, Any]]:
     """The agent's answers to what is asked of ``rows``, each a JSON line behind it."""
-    content = "\n".join(map(json.dumps, (asked, *rows)))
+    content = "\n".join(map(_written, (asked, *rows)))
     with _response(config, "POST", path, content) as response:
         yield from _answers(response)
 
@@ -63,7 +63,14 @@ def _answers(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 
 def _object(asked: Mapping[str, Asked]) -> str:
-    return json.dumps({name: value for name, value in asked.items() if value is not None})
+    return _written({name: value for name, value in asked.items() if value is not None})
+
+
+def _written(asked: object) -> str:
+    text = json.dumps(asked, ensure_ascii=False)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        fail(USAGE, "what is asked is not UTF-8 text", "look at your terminal's encoding")
+    return text
 
 
 @contextmanager

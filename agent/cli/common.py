@@ -24,6 +24,8 @@ PROBLEMS, USAGE, STORE, ASTERISK, INPUT, NONE_SUCH, NO_AGENT = 1, 2, 3, 4, 5, 6,
 _CONFIG_PLACES = (Path("agent.toml"), Path("/etc/telephony-agent/agent.toml"))
 #: Columns of a table that goes to a file or another program, where nothing is to be folded.
 _PIPED_WIDTH = 1 << 16
+#: No path is longer (PATH_MAX), nor a word that somebody has to read.
+_LONG_WORD = re.compile(r"(\S{200})\S{3,}")
 
 ConfigPath = Annotated[
     Path | None,
@@ -109,6 +111,8 @@ def show(records: Iterable[Record], *, json: bool) -> None:
 
 
 def fail(code: int, sentence: str, hint: str = "") -> NoReturn:
-    """End with one sentence on standard error."""
-    typer.echo(f"telephony-agent: {sentence}" + (f" ({hint})" if hint else ""), err=True)
+    """End with one sentence on standard error; what it repeats of the input steers no terminal, and fills none."""
+    text = f"telephony-agent: {sentence}" + (f" ({hint})" if hint else "")
+    for row in text.split("\n"):
+        typer.echo(shown.printable(_LONG_WORD.sub(r"\1…", row)), err=True)
     raise typer.Exit(code)

@@ -1,6 +1,7 @@
 """The agent itself, and what makes it ready: run, check, migrate."""
 
 import asyncio
+import os
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +63,8 @@ def check(
 ) -> None:
     """Tell what is wrong on the PBX, worst first; exit code 1 if there is a problem."""
     configured = settings(context, config)
+    if asterisk_etc is not None and not os.path.isdir(asterisk_etc):
+        fail(USAGE, f"--asterisk-etc: {asterisk_etc} is no folder", "name the folder of Asterisk's manager.conf")
     log.configure("error", configured.log.format)
     try:
         found = asyncio.run(app.check(configured, asterisk_etc))

@@ -30,10 +30,12 @@ def rows(file: str) -> Iterator[Row]:
 
 def _text(file: str) -> str:
     try:
-        path = Path(file)
-        if path.stat().st_size > _MOST_BYTES:
+        # What its size says holds of a regular file alone.
+        with Path(file).open("rb") as table:
+            content = table.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
             fail(USAGE, f"{printable(file)} has more than {_MOST_BYTES} bytes")
-        return path.read_bytes().decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = error.object[: error.start].count(b"\n") + 1
         fail(USAGE, f"{printable(file)}: row {row} is not UTF-8", "save it as CSV UTF-8")

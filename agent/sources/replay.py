@@ -9,6 +9,9 @@ from agent.ports import Listener
 
 SESSION = "bulk"
 
+#: In so many bytes of an AMI session there is a message.
+_MOST_NOISE = 1 << 26
+
 
 class NotACapture(Exception):
     """The bytes hold no AMI message at all."""
@@ -33,8 +36,11 @@ def replay(chunks: Iterable[bytes], wanted: Container[bytes], listener: Listener
         NotACapture: no AMI message in it; ``source`` names the bytes in the sentence.
     """
     framer = Framer()
-    messages = heard = events = at = 0
+    messages = heard = events = at = size = 0
     for chunk in chunks:
+        size += len(chunk)
+        if size > _MOST_NOISE and not messages and framer.banner is None:
+            break  # It may never end.
         for raw in framer.feed(chunk):
             name = name_of(raw)
             if not name:
