@@ -42,6 +42,7 @@ from agent.duties.canary import Canary
 from agent.duties.erasing import Eraser
 from agent.duties.locking import Locking
 from agent.duties.retention import Purger
+from agent.duties.storing import Storing
 from agent.holds import Holding, Purging, retention_state
 from agent.importing import Importing
 from agent.keys import Keys
@@ -164,7 +165,11 @@ class Agent:
         config = self._config
         told, table = told_channels(config), table_of_sites(config)
         store = await SqliteStore.open(
-            config.store.path, say=lambda text: log.info("store", step=text), fields=self._fields
+            config.store.path,
+            say=lambda text: log.info("store", step=text),
+            fields=self._fields,
+            reserve_bytes=config.store.reserve_mb << 20,
+            last_resort=config.store.last_resort_file,
         )
         try:
             key = link_key(config.store.path)
@@ -193,6 +198,7 @@ class Agent:
             reading = calls.source(config, pipeline, clock=now_ms)
             verified = promises.Verified()
             locking = Locking(store, store.checkpoint)
+            storing = self._storing(store, pipeline)
             metrics = Metrics(
                 lambda: snapshot(
                     source,
@@ -206,6 +212,7 @@ class Agent:
                     subjects.state(requests.waiting.values(), canary, now_ms()),
                     retention_state(holding, purger, now_ms()),
                     locking.left,
+                    storing,
                 )
             )
             past = await asyncio.to_thread(purges, self._reader)
@@ -213,7 +220,8 @@ class Agent:
             alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
             recording.captures.watchers.append(metrics.stopped)
             pipeline.observers += [metrics, source.stored, alerting, *assured.observers, *recording.observers]
-            pipeline.refusals.append(alerting.refused_by_store)
+            pipeline.refusals += [alerting.refused_by_store, storing.refused]
+            pipeline.delays += [alerting.unstored, storing.delayed]
             self._own_up(pipeline, source)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
             importing = self._importing(keeping, auditing)
@@ -244,6 +252,7 @@ class Agent:
             parts: dict[str, Part] = {
                 "source": source.run,
                 "pipeline": pipeline.run,
+                "storing": storing.run,
                 "ticks": lambda: self._ticks(pipeline),
                 "alerting": alerting.run,
                 **assured.parts,
@@ -431,6 +440,14 @@ class Agent:
             before=Aggregating(store=store, reader=self._reader, days=self._config.retention.days, clock=now_ms).build,
             tell=pipeline.put,
         )
+
+    def _storing(self, store: SqliteStore, pipeline: Pipeline) -> Storing:
+        """What keeps room for emergencies."""
+
+        def condition(subject: str, what: str | None, severity: Severity) -> None:
+            pipeline.put(pipeline.engine.condition(Cause.STORE, subject, what, severity, now_ms()))
+
+        return Storing(store, pipeline, condition)
 
     def _recorder(self, pipeline: Pipeline, source: AmiSource, keeping: control.Keeping, holding: Holding) -> Recorder:
         """What sees to recordings."""

@@ -20,6 +20,9 @@ log = structlog.get_logger()
 #: Seconds between attempts while the store refuses; a new emergency is tried at once whatever this says.
 RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
 
+#: How long (s) an emergency waits for a store that neither takes nor refuses it, until others are told of it.
+PATIENCE_S = 1.0
+
 Observer = Callable[[Lane, Sequence[Record], float], None]
 
 
@@ -38,6 +41,8 @@ class Pipeline:
         self.observers: list[Observer] = []
         #: Told what the store has just refused, and why.
         self.refusals: list[Callable[[StoreError, Sequence[Record]], None]] = []
+        #: Told of emergencies' records that have waited too long for an answer of the store, and again while they do.
+        self.delays: list[Callable[[Sequence[Record]], None]] = []
         self.store_errors = 0
         #: Of observers, and of whatever else must not touch the lanes when it breaks.
         self.failures: Counter[str] = Counter()
@@ -46,6 +51,9 @@ class Pipeline:
         self._wake = asyncio.Event()
         #: Of the emergency lane: what is not in the store in this state.
         self._unkept: dict[Key, Record] = {}
+        #: Since when (loop time), in that order.
+        self._waiting_since: dict[Key, float] = {}
+        self._patience: asyncio.TimerHandle | None = None
         self._kept_some = asyncio.Event()
         self._preparing: set[asyncio.Task[None]] = set()
 
@@ -82,8 +90,30 @@ class Pipeline:
             else:
                 self.lanes.put(output)
                 if lane_of(output) is Lane.EMERGENCY:
-                    self._unkept[key_of(output)] = output
+                    self._await(output)
                 self._wake.set()
+
+    def _await(self, record: Record) -> None:
+        """It is to be in the store soon."""
+        loop, key = asyncio.get_running_loop(), key_of(record)
+        self._unkept[key] = record
+        self._waiting_since.setdefault(key, loop.time())
+        if self._patience is None:
+            self._patience = loop.call_later(PATIENCE_S, self._impatient)
+
+    def _impatient(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(PATIENCE_S, self._impatient) if self._unkept else None
+        late = loop.time() - PATIENCE_S
+        if waiting := [self._unkept[key] for key, since in self._waiting_since.items() if since <= late]:
+            for told in self.delays:
+                self._tell(told, waiting)
+
+    @property
+    def emergency_waits_s(self) -> float:
+        """For how long the oldest record of an emergency has waited for the store; 0 where none does."""
+        oldest = next(iter(self._waiting_since.values()), None)
+        return 0.0 if oldest is None else max(0.0, asyncio.get_running_loop().time() - oldest)
 
     # -- what the journal's reader asks: see `agent.ports.Ledger` ------------------------------------------------
 
@@ -234,7 +264,7 @@ class Pipeline:
         if lane is Lane.EMERGENCY:
             for record in records:
                 if self._unkept.get(key_of(record)) is record:
-                    del self._unkept[key_of(record)]
+                    del self._unkept[key_of(record)], self._waiting_since[key_of(record)]
             self._kept_some.set()
         self._told(lane, records, time.perf_counter() - started)
         return None

@@ -18,6 +18,7 @@ from agent.duties.recording.granting import Granting
 from agent.duties.recording.marks import Marks
 from agent.duties.recording.sealing import Sealer
 from agent.duties.recording.sweeping import Sweeper
+from agent.duties.storing import Storing
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.sources.ami import AmiSource, State
@@ -117,6 +118,7 @@ def snapshot(
     subjects: SubjectsState | None = None,
     retention: RetentionState | None = None,
     unlocked: int | None = None,
+    storing: Storing | None = None,
 ) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
@@ -156,6 +158,8 @@ def snapshot(
         recorder=recorder,
         purged_every_s=purged_every_s,
         unlocked=unlocked,
+        reserve_held=None if storing is None else storing.reserve_held,
+        last_resort_bytes=None if storing is None else storing.last_resort_bytes,
         calls=calls_read,
         promises=promises,
         subjects=subjects,

@@ -44,6 +44,7 @@ FILES = frozenset(
         "spool_dir",
         "cdr_file",
         "bundle_dir",
+        "last_resort_file",
     )
 )
 
@@ -193,6 +194,26 @@ class Store(Section):
             example='"sqlite:///var/lib/telephony-agent/agent.sqlite"',
         ),
     ] = "sqlite:///var/lib/telephony-agent/agent.sqlite"
+    reserve_mb: Annotated[
+        int,
+        Ge(0),
+        Le(10_000),
+        Key(
+            meaning="How much room beside the store is kept for emergencies, in a file that is emptied when the disk is"
+            " full; 0 keeps none.",
+            takes="whole megabytes from 0 to 10000",
+            example="16",
+        ),
+    ] = 16
+    last_resort_file: Annotated[
+        _File | None,
+        Key(
+            meaning="Where emergencies go meanwhile that the store does not take: a file on another disk, or in memory"
+            " (/run), which a restart of the machine empties. Without it they wait in the agent alone.",
+            takes="the path of a file",
+            example='"/run/telephony-agent/emergencies.jsonl"',
+        ),
+    ] = None
 
     _folder: Path = PrivateAttr(Path())
 

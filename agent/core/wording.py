@@ -28,6 +28,8 @@ _ABOUT = {
     Cause.HOLD: "A legal hold",
     Cause.REQUEST: "A customer's request about his data",
     Cause.TEXT: "A text to the emergency services",
+    Cause.STORE: "The agent's store",
+    Cause.CLOCK: "The clock",
 }
 
 

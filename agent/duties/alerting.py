@@ -17,6 +17,9 @@ log = structlog.get_logger()
 
 _EVER = 1 << 62
 
+#: What is told also when it is not stored: help cannot wait, nor can word of a store that takes nothing.
+_UNSTORED = frozenset((Cause.EMERGENCY, Cause.STORE))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
@@ -87,8 +90,9 @@ class Alerting:
 
     A notice is sent only after its row has been stored durably, and marked as sent after that: killed in between, the
     agent sends it again after the restart (at least once; ``notice.id`` is the same). An emergency's is sent also when
-    the store refuses it: a full disk must not keep a 999 from the desk. A channel that hangs, fails or is dead holds up
-    itself alone, and an operational notice under way never holds up an emergency's.
+    the store does not take it, and what is told of the store itself: a full disk must not keep a 999 from the desk, nor
+    word of the full disk. A channel that hangs, fails or is dead holds up itself alone, and an operational notice under
+    way never holds up an emergency's.
     """
 
     def __init__(self, routes: Sequence[Route], book: Book, clock: Callable[[], int]) -> None:
@@ -130,12 +134,16 @@ class Alerting:
 
     def refused_by_store(self, error: StoreError, records: Sequence[Record]) -> None:  # noqa: ARG002
         """Records that the store will not have now; see `agent.pipeline.Pipeline.refusals`."""
+        self.unstored(records)
+
+    def unstored(self, records: Sequence[Record]) -> None:
+        """Records that the store does not take now; see `agent.pipeline.Pipeline.delays`."""
         for record in records:
-            if isinstance(record, Alarm) and record.cause is Cause.EMERGENCY and record.closed_at is None:
+            if isinstance(record, Alarm) and record.cause in _UNSTORED and record.closed_at is None:
                 self._standing[record.id] = record
-            elif isinstance(record, Notice) and record.state is Delivery.PENDING and _urgent(record):
+            elif isinstance(record, Notice) and record.state is Delivery.PENDING and record.cause in _UNSTORED:
                 self._stored.add(record.id)
-                if (wake := self._wake.get((record.channel, True))) is not None:
+                if (wake := self._wake.get((record.channel, _urgent(record)))) is not None:
                     wake.set()
 
     def take(self, routes: Sequence[Route]) -> None:

@@ -28,6 +28,8 @@ OTHER: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("ami", "express_secret_file"): ('"/from/file"', "/from/environment", Path("/from/environment")),
     ("ami", "silent_after_s"): ("5", "2.5", 2.5),
     ("store", "url"): ('"sqlite:///a"', "sqlite:///b", "sqlite:///b"),
+    ("store", "reserve_mb"): ("4", "64", 64),
+    ("store", "last_resort_file"): ('"/from/file"', "/from/environment", Path("/from/environment")),
     ("http", "allow_remote"): ("false", "yes", True),
     ("http", "listen"): ('"127.0.0.1:1"', "[::1]:2", Listen(host="::1", port=2)),
     ("emergency", "numbers"): ('["911"]', "999, 000", ("999", "000")),

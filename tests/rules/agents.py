@@ -140,6 +140,8 @@ class MadeUpAgent:
                 holds={"standing": 2, "overdue": int(self.ill)},
             ),
             unlocked=2 * int(self.ill),
+            reserve_held=not self.ill,
+            last_resort_bytes=900 * int(self.ill),
             promises=PromisesState(at=now_ms() - LONG_AGO_MS * int(self.ill), kept={"P05": True, "P18": not self.ill}),
         )
 

@@ -23,6 +23,8 @@ class Cause(StrEnum):
     HOLD = "hold"
     REQUEST = "request"
     TEXT = "text"
+    STORE = "store"
+    CLOCK = "clock"
 
 
 class Severity(StrEnum):

@@ -13,13 +13,17 @@ from typing import Any, Self, TypeVar
 import aiosqlite  # noqa: TID251
 
 from agent.core.instants import from_rfc3339
+from agent.core.lanes import Lane, lane_of
 from agent.core.personal import PERSONAL
-from agent.core.records import RECORDS, Line, Record, RetentionClass, retentions
+from agent.core.records import RECORDS, Key, Line, Record, RetentionClass, key_of, retentions
 from agent.ports import StoreError
-from agent.stores.sqlite.errors import FAILURES, damaged, explained
+from agent.stores.sqlite.errors import FAILURES, StoreFullError, damaged, explained
 from agent.stores.sqlite.fields import ERASED, LOCKED, Fields
+from agent.stores.sqlite.last_resort import LastResort, belongs
+from agent.stores.sqlite.migrate import MIGRATIONS
 from agent.stores.sqlite.opening import BUSY_S, Lock, connect, prepare, uri_of
 from agent.stores.sqlite.reader import SqliteReader
+from agent.stores.sqlite.reserve import Reserve
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, Value, as_stored, from_row, to_row
 from agent.stores.sqlite.statements import STATEMENTS
 
@@ -43,27 +47,55 @@ Batch = list[tuple[str, list[dict[str, Value]]]]
 class SqliteStore:
     """`agent.ports.Store` in one SQLite file, of which it is the only writer."""
 
-    def __init__(self, path: Path, database: aiosqlite.Connection, lock: Lock, fields: Fields | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        database: aiosqlite.Connection,
+        lock: Lock,
+        fields: Fields | None,
+        reserve: Reserve,
+        last_resort: LastResort,
+    ) -> None:
         self._path = path
         self._database = database
         self._fields = fields
         self._lock = lock
+        #: Room that only emergencies get, and where they go when not even that helps.
+        self.reserve = reserve
+        self.last_resort = last_resort
+        self._putting: asyncio.Task[None] | None = None
+        self._put: dict[Key, Record] = {}
         self._turn = asyncio.Lock()
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
         self._removed = 0
 
     @classmethod
-    async def open(cls, path: Path, *, say: Callable[[str], None] | None = None, fields: Fields | None = None) -> Self:
+    async def open(
+        cls,
+        path: Path,
+        *,
+        say: Callable[[str], None] | None = None,
+        fields: Fields | None = None,
+        reserve_bytes: int = 0,
+        last_resort: Path | None = None,
+    ) -> Self:
         """The store at ``path``, made if it is missing, checked and migrated; ``say`` hears what takes time.
 
-        ``fields`` locks what is personal; without it that is stored as it is.
+        ``fields`` locks what is personal; without it that is stored as it is. ``reserve_bytes`` are kept free beside it
+        for emergencies. What an earlier run has left in the file ``last_resort`` is stored first.
 
         Raises:
             StoreError: it is in use, damaged, another program's, a newer agent's, or cannot be written;
                 an existing file has not been changed.
         """
-        lock = await asyncio.to_thread(prepare, path, say)
+        reserve, elsewhere = Reserve(path, reserve_bytes), LastResort(last_resort, len(MIGRATIONS))
+        try:
+            lock = await asyncio.to_thread(prepare, path, say)
+        except StoreFullError:
+            if not await asyncio.to_thread(reserve.give_up):
+                raise
+            lock = await asyncio.to_thread(prepare, path, say)
         try:
             database = aiosqlite.connect(uri_of(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_S)
             database._thread.daemon = True  # An agent that breaks without closing must end, to be started again.
@@ -79,7 +111,10 @@ class SqliteStore:
         except BaseException:
             lock.release()
             raise
-        return cls(path, database, lock, fields)
+        store = cls(path, database, lock, fields, reserve, elsewhere)
+        await asyncio.to_thread(elsewhere.prepare)
+        await store.tend()
+        return store
 
     def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
         """What fetches the keys that ``records`` are locked with, None where they are at hand.
@@ -101,7 +136,34 @@ class SqliteStore:
         """
         if not records:
             return
+        self._spare(all(lane_of(record) is Lane.EMERGENCY for record in records))
         await self._whole(self._committed(records, "begin_durable" if durable else "begin_ordinary"))
+
+    def put_aside(self, records: Sequence[Record]) -> None:
+        """Have what is an emergency's of ``records``, which wait for this store, written to the last resort.
+
+        Waits for nothing: a later commit does, so that what it writes is never older than what is stored after it.
+        """
+        if not self.last_resort.configured:
+            return
+        fresh = [record for record in records if belongs(record) and self._put.get(key_of(record)) is not record]
+        if not fresh:
+            return
+        self._put.update((key_of(record), record) for record in fresh)
+        self._putting = asyncio.create_task(self._append(self._putting, fresh))
+
+    async def tend(self) -> None:
+        """Take the reserve anew where there is room for it, and bring in what went to the last resort.
+
+        While the reserve is spent it also moves the WAL into the database, which nothing else does meanwhile. What
+        cannot be done now is done the next time.
+        """
+        await asyncio.to_thread(self.reserve.take)
+        with suppress(StoreError):
+            if self.reserve.spent:
+                await self._move()
+            if self._aside:
+                await self._whole(self._write("begin_durable", [], urgent=True))
 
     async def retire_line(self, name: str, at: int) -> None:
         """Let the line ``name`` be somebody else's from ``at`` (ms) on: what is stored from now on has another handle.
@@ -214,6 +276,7 @@ class SqliteStore:
         """
         if kind not in RECORD_OF_KIND:
             raise StoreError(f"no records are of kind {kind!r}", f"kinds: {', '.join(RECORD_OF_KIND)}")
+        self._spare(urgent=False)
         batch: Batch = [(STATEMENTS[f"upsert_{record.KIND}"], [to_row(record)]) for record in told]
         if cut:
             batch.append((STATEMENTS[f"cut_{kind}"], [{"ids": json.dumps(list(ids))}]))
@@ -239,6 +302,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what runs and leave one clean file; a second time does nothing."""
         await asyncio.gather(*self._running, return_exceptions=True)  # Of it some may still wait for its keys.
+        await self._settled()
         await self._whole(self._close())
 
     async def _fetched_rows(self, name: str, values: dict[str, Value]) -> list[tuple[Any, ...]]:
@@ -258,7 +322,7 @@ class SqliteStore:
             raise StoreError("a record holds an instant past the year 9999", "look at the PBX's clock") from None
         if batch is None:
             raise StoreError("keys are destroyed faster than they are fetched", "report this", everything=True)
-        await self._write(begin, batch)
+        await self._write(begin, batch, urgent=any(map(belongs, records)))
 
     def _batch(self, records: Sequence[Record]) -> Batch | None:
         """What is to be written of ``records``; None where a key is not at hand."""
@@ -288,14 +352,79 @@ class SqliteStore:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _write(self, begin: str, batch: Batch) -> int:
+    async def _write(self, begin: str, batch: Batch, *, urgent: bool = False) -> int:
         async with self._turn:
-            changed = await self._transaction(begin, batch)
+            try:
+                changed = await self._after_last_resort(begin, batch)
+            except StoreFullError:
+                if not urgent or not await asyncio.to_thread(self.reserve.give_up):
+                    raise
+                changed = await self._after_last_resort(begin, batch)
         if self._fields is not None:
             self._fields.saved(
                 row for statement, rows in batch if statement == STATEMENTS["upsert_line"] for row in rows
             )
         return changed
+
+    @property
+    def _aside(self) -> bool:
+        return self._putting is not None or self.last_resort.bytes > 0
+
+    async def _append(self, before: asyncio.Task[None] | None, records: Sequence[Record]) -> None:
+        if before is not None:
+            await before
+        try:
+            batch = self._batch(records)
+        except OverflowError:
+            batch = None  # As the store will not have it.
+        if batch is None or not await asyncio.to_thread(self.last_resort.append, batch):
+            for record in records:
+                self._put.pop(key_of(record), None)
+
+    async def _after_last_resort(self, begin: str, batch: Batch) -> int:
+        """Run ``batch``, but first, in transactions of their own, what was put aside.
+
+        That may be an earlier state of the same records. A kill before the file is cleared has it stored again at the
+        next start, before anything else could have been.
+        """
+        if self._aside:
+            await self._settled()
+            try:
+                found = await asyncio.to_thread(self.last_resort.batches)
+            except StoreError:
+                found = []  # `fault` tells of it; the file is left, and what is to be stored now is stored.
+            for each in found:
+                await self._brought_in(each)
+            if found:
+                await asyncio.to_thread(self.last_resort.clear)
+                self._put.clear()
+        return await self._transaction(begin, batch)
+
+    async def _brought_in(self, batch: Batch) -> None:
+        try:
+            await self._transaction("begin_durable", batch)
+        except StoreError as error:
+            if error.everything:
+                raise
+            # One record that the store will not have must not keep the others out.
+            for statement, row in [(statement, row) for statement, rows in batch for row in rows]:
+                with suppress(StoreError):
+                    await self._transaction("begin_durable", [(statement, [row])])
+
+    async def _settled(self) -> None:
+        """Return when all that was put aside is in the file, or could not be written there."""
+        while (putting := self._putting) is not None:
+            await putting
+            if self._putting is putting:
+                self._putting = None
+
+    def _spare(self, urgent: bool) -> None:
+        if self.reserve.spent and not urgent:
+            raise StoreFullError(
+                f"there is no room left for the store {self._path} but what is kept for emergencies",
+                "free some space; what waits in memory is written then",
+                everything=True,
+            )
 
     async def _transaction(self, begin: str, batch: Batch) -> int:
         """Run ``batch`` between ``begin`` and COMMIT; how many rows the last of it changed."""

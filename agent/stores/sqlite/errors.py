@@ -35,6 +35,10 @@ _BY_ERRNO = {
 }
 
 
+class StoreFullError(StoreError):
+    """There is no room left."""
+
+
 #: What a call of SQLite may raise: in a damaged schema even the words of the error may be no UTF-8.
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
 
@@ -67,4 +71,5 @@ def _unknown(name: str, path: Path) -> StoreError:
 
 def _told(words: tuple[str, str], path: Path, *, everything: bool = True) -> StoreError:
     message, hint = words
-    return StoreError(message.replace("{path}", str(path)), hint, everything=everything)
+    kind = StoreFullError if hint == _MAKE_ROOM else StoreError
+    return kind(message.replace("{path}", str(path)), hint, everything=everything)

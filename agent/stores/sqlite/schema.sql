@@ -153,7 +153,7 @@ CREATE TABLE alarms (
     id              TEXT NOT NULL PRIMARY KEY,
     cause           TEXT NOT NULL CHECK (cause IN (
         'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
-        'hold', 'request', 'text'
+        'hold', 'request', 'text', 'store', 'clock'
     )),
     subject         TEXT NOT NULL,
     what            TEXT NOT NULL,
@@ -180,7 +180,7 @@ CREATE TABLE notices (
     alarm        TEXT NOT NULL,
     cause        TEXT NOT NULL CHECK (cause IN (
         'emergency', 'rehearsal', 'location', 'path', 'trunk', 'address', 'probe', 'channel', 'recording', 'voicemail',
-        'hold', 'request', 'text'
+        'hold', 'request', 'text', 'store', 'clock'
     )),
     channel      TEXT NOT NULL,
     news         TEXT NOT NULL CHECK (news IN ('raised', 'worsened', 'escalated', 'cleared', 'closed')),

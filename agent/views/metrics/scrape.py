@@ -21,6 +21,12 @@ def agent(now: Snapshot) -> Iterator[Metric]:
     yield gauge("telephony_store_writable", "0 while the store refuses records.", [], [((), now.storing)])
     text = "Records of which something personal is not encrypted yet; no series without a site key."
     yield gauge("telephony_records_unlocked", text, [], [] if now.unlocked is None else [((), now.unlocked)])
+    text = "0 while no room is kept for emergencies beside the store; no series where none is wanted."
+    held = [] if now.reserve_held is None else [((), now.reserve_held)]
+    yield gauge("telephony_store_reserve_held", text, [], held)
+    text = "Records of emergencies that the store has not taken yet, in the last resort; no series without one."
+    aside = [] if now.last_resort_bytes is None else [((), now.last_resort_bytes)]
+    yield gauge("telephony_store_last_resort_bytes", text, [], aside)
     depths = [((lane.name.lower(),), depth) for lane, depth in now.lane_depths.items()]
     yield gauge("telephony_lane_depth", "Records waiting for the store.", ["lane"], depths)
     shed = [((kind,), now.shed.get(kind, 0)) for kind in _SHEDDABLE]

@@ -142,7 +142,8 @@ class Snapshot:
     ``registered`` counts open spans by vendor, ``certain`` by certainty ("none": no table of sites),
     ``recordings_running`` captures by trigger; ``refusals`` has every channel of notice, and how often it took none.
     Voicemail is purged ``purged_every_s``, None where it is not; ``calls`` is None where none are read, ``promises``
-    where nobody verifies them; ``unlocked`` where there are no keys.
+    where nobody verifies them; ``unlocked`` where there are no keys; ``reserve_held`` where there is to be no reserve,
+    and ``last_resort_bytes`` where no last resort is configured.
     """
 
     version: str
@@ -169,3 +170,5 @@ class Snapshot:
     subjects: SubjectsState | None = None
     retention: RetentionState | None = None
     unlocked: int | None = None
+    reserve_held: bool | None = None
+    last_resort_bytes: int | None = None
