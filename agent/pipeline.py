@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -22,6 +23,8 @@ RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
 
 #: How long (s) an emergency waits for a store that neither takes nor refuses it, until others are told of it.
 PATIENCE_S = 1.0
+#: Of so many records behind a transaction the keys are fetched with its own: each trip to the disk takes milliseconds.
+_AHEAD = 2_000
 
 Observer = Callable[[Lane, Sequence[Record], float], None]
 
@@ -162,7 +165,9 @@ class Pipeline:
         try:
             while (work := self.lanes.take()) is not None:
                 lane, taken = work
-                making_ready = None if lane is Lane.EMERGENCY else self._store.prepare(list(taken))
+                making_ready = None
+                if lane is not Lane.EMERGENCY:
+                    making_ready = self._store.prepare(list(taken), islice(self.lanes.waiting(lane), _AHEAD))
                 error = None if making_ready is None else await self._made_ready(making_ready)
                 if making_ready is not None and self.lanes.depth(Lane.EMERGENCY):
                     self.lanes.put_back(taken)

@@ -27,10 +27,11 @@ class StoreError(Exception):
 class Store(Protocol):
     """Where records are kept. One writer."""
 
-    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
+    def prepare(self, records: Sequence[Record], behind: Iterable[Record] = ()) -> Coroutine[Any, Any, None] | None:
         """What makes ready for a commit of ``records`` and may take long, None where nothing is to be made ready.
 
-        An emergency never needs it. It raises StoreError where the store could not take them.
+        Where something is, it makes ready for those ``behind`` them as well, which come next. An emergency never needs
+        it. It raises StoreError where the store could not take them.
         """
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:

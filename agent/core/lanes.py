@@ -1,6 +1,7 @@
 """Which record goes first: three lanes in strict priority, each keeping only a record's latest state."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -139,6 +140,10 @@ class Lanes:
                 records = [waiting.pop(key) for key in list(_first(waiting, batch))]
             return lane, records
         return None
+
+    def waiting(self, lane: Lane) -> Iterable[Record]:
+        """What waits in ``lane``, first come first."""
+        return self._waiting[lane].values()
 
     def put_back(self, records: list[Record]) -> None:
         """Return records that could not be written, unless a later state waits already; never sheds."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -89,8 +89,8 @@ class Locked:
         self._store = store
         self.full = False
 
-    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
-        return self._store.prepare(records)
+    def prepare(self, records: Sequence[Record], behind: Iterable[Record] = ()) -> Coroutine[Any, Any, None] | None:
+        return self._store.prepare(records, behind)
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
         if self.full:

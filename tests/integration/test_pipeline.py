@@ -40,8 +40,8 @@ class Moody:
         self.held = False
         self.go = asyncio.Event()
 
-    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
-        return self.store.prepare(records)
+    def prepare(self, records: Sequence[Record], behind: Iterable[Record] = ()) -> Coroutine[Any, Any, None] | None:
+        return self.store.prepare(records, behind)
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
         self.attempts.append([record.id for record in records])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import groupby
@@ -116,15 +116,16 @@ class SqliteStore:
         await store.tend()
         return store
 
-    def prepare(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
+    def prepare(self, records: Sequence[Record], behind: Iterable[Record] = ()) -> Coroutine[Any, Any, None] | None:
         """What fetches the keys that ``records`` are locked with, None where they are at hand.
 
-        It waits for the disk, or for another program at the keyring. It raises StoreError when there are no keys.
+        It waits for the disk, or for another program at the keyring; ``behind`` are records that come next, whose keys
+        it fetches along with them. It raises StoreError when there are no keys.
         """
         fields = self._fields
         if fields is None or all(fields.at_hand(record) for record in records):
             return None
-        return _fetched(fields, records)
+        return _fetched(fields, [*records, *behind])
 
     async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
         """Insert or replace ``records`` in one transaction; cancelling whoever waits for it does not cancel it.

@@ -80,8 +80,8 @@ class Lines:
         missing = sorted({*names} - self._handles.keys())
         if not missing:
             return
-        found = {name: self._found(name) for name in missing}
-        fresh = {name: "~" + secrets.token_hex(8) for name, handle in found.items() if handle is None}
+        found = self._found(missing)
+        fresh = {name: "~" + secrets.token_hex(8) for name in missing if name not in found}
         self._locks.fetch((handle, STANDING) for handle in fresh.values())
         for name, handle in fresh.items():
             self._new[handle] = {
@@ -91,7 +91,7 @@ class Lines:
                 "since_at": rfc3339(at),
                 "until_at": None,
             }
-        self._handles.update({name: handle or fresh[name] for name, handle in found.items()})
+        self._handles.update(found | fresh)
 
     def name_of(self, handle: str, database: sqlite3.Connection) -> str | None:
         """The name that ``handle`` stands for, as ``database``, the store, tells; None where its key is gone.
@@ -113,7 +113,7 @@ class Lines:
             StoreError: the keyring cannot be read.
             sqlite3.Error: the store cannot.
         """
-        rows = self._named(name, self._locks.indexes(name), database)
+        rows = self._indexed(self._locks.indexes(name), database)
         return sorted(
             (
                 Held(
@@ -121,24 +121,26 @@ class Lines:
                     since_at=from_rfc3339(since),
                     until_at=None if until is None else from_rfc3339(until),
                 )
-                for handle, since, until in rows
+                for handle, kept, since, until in rows
+                # Of one whose key was destroyed there is an index still, but it stands for nobody.
+                if self._opened(kept) == name
             ),
             key=lambda held: (held.since_at, held.until_at or STANDING),
         )
 
-    def _found(self, name: str) -> str | None:
-        """The handle that the store has for ``name`` now."""
+    def _found(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of ``names`` for which a handle stands now, with it, as the store tells."""
+        indexes = {self._locks.index(name, STANDING): name for name in names}
         try:
             with closing(connect(self._path, "mode=ro")) as database:
-                rows = self._named(name, [self._locks.index(name, STANDING)], database)
+                rows = self._indexed(list(indexes), database)
         except FAILURES as error:
             raise explained(error, self._path) from None
-        return next((handle for handle, _, until in rows if until is None), None)
+        standing = [(self._opened(kept), handle) for handle, kept, _, until in rows if until is None]
+        return {name: handle for name, handle in reversed(standing) if name is not None}
 
-    def _named(self, name: str, indexes: list[str], database: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
-        rows = database.execute(STATEMENTS["named_line"], {"indexes": json.dumps(indexes)}).fetchall()
-        # Of one whose key was destroyed there is an index still, but it stands for nobody.
-        return [(id, since, until) for id, kept, since, until in rows if self._opened(kept) == name]
+    def _indexed(self, indexes: list[str], database: sqlite3.Connection) -> list[tuple[str, str, str, str | None]]:
+        return database.execute(STATEMENTS["named_line"], {"indexes": json.dumps(indexes)}).fetchall()
 
     def _opened(self, kept: str) -> str | None:
         return self._locks.open(kept, field=PLACE) if is_locked(kept) else kept

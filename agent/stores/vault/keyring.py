@@ -104,36 +104,20 @@ class Keyring:
             accounts.release(self._ring, found[0])
         return [str(id) for (id,) in gone]
 
-    def field(self, account: str, term: str, month: str) -> FieldKey:
-        """The key of ``account``'s fields of a month (2026-11) of ``term``; to make one waits for the disk.
+    def fields(self, term: str, wanted: Sequence[tuple[str, str]]) -> list[FieldKey]:
+        """The keys of the fields of ``term`` of these accounts and months (2026-11), in their order.
 
-        Raises:
-            StoreError: there is none, or not safely.
-        """
-        ring = self._ring
-        with ring.reading():
-            its, period = accounts.find(ring, account), months.find(ring, Kind.PERIOD, term, month)
-        if its is not None and its[2] >= month and period is not None:
-            return _field(its[:2], period)
-        with ring.change():
-            return self._made_field(account, term, month)
-
-    def make_fields(self, term: str, wanted: Sequence[tuple[str, str]]) -> None:
-        """Have keys for the fields of ``term`` of these accounts and months, all that are missing made in one change.
+        All that are missing are made in one change, which waits for the disk.
 
         Raises:
             StoreError: there are none, or not safely.
         """
-        ring, missing = self._ring, []
-        with ring.reading():
-            for account, month in wanted:
-                its, period = accounts.find(ring, account), months.find(ring, Kind.PERIOD, term, month)
-                if its is None or its[2] < month or period is None:
-                    missing.append((account, month))
-        if missing:
-            with ring.change():
-                for account, month in missing:
-                    self._made_field(account, term, month)
+        with self._ring.reading():
+            found = self._found_fields(term, wanted)
+        if not all(found):
+            with self._ring.change():
+                found = self._found_fields(term, wanted, make=True)
+        return [key for key in found if key is not None]
 
     def field_by_ids(self, account: str, period: str) -> FieldKey | None:
         """The key that is derived from the two with these ids; None when one of them is gone.
@@ -238,10 +222,26 @@ class Keyring:
                 self._ring, months.first(self._ring, Kind.PERIOD) or month
             )
 
-    def _made_field(self, account: str, term: str, month: str) -> FieldKey:
-        period = months.get(self._ring, Kind.PERIOD, term, month)
-        id, key, until = accounts.get(self._ring, account)
+    def _found_fields(
+        self, term: str, wanted: Sequence[tuple[str, str]], *, make: bool = False
+    ) -> list[FieldKey | None]:
+        """What there is of the keys, those that are missing made first where that is asked for; within `Ring.change`
+        then, else within `Ring.reading`.
+        """
+        period = months.get if make else months.find
+        periods = {month: period(self._ring, Kind.PERIOD, term, month) for month in dict.fromkeys(m for _, m in wanted)}
+        return [self._found_field(account, month, periods[month], make=make) for account, month in wanted]
+
+    def _found_field(
+        self, account: str, month: str, period: tuple[str, bytes] | None, *, make: bool
+    ) -> FieldKey | None:
+        its = accounts.get(self._ring, account) if make else accounts.find(self._ring, account)
+        if its is None or period is None:
+            return None
+        id, key, until = its
         if until < month:
+            if not make:
+                return None
             # A year at once: else the first call of every account in a month would wait for the disk.
             accounts.lock_until(self._ring, id, a_year_after(month))
         return _field((id, key), period)

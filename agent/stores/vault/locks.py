@@ -12,9 +12,9 @@ import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from hmac import digest as hmac_digest
 from threading import Lock
 from typing import Generic, TypeVar
@@ -30,9 +30,9 @@ from agent.stores.vault.wrapping import derived
 
 _VALUE = re.compile(r"1\.([0-9a-f]{16})\.([0-9a-f]{16})\.([0-9A-Za-z_-]+)")
 _BLOCK_BYTES, _NONCE_BYTES, _INDEX_BYTES = 32, 12, 16
-#: Derived keys that are kept at hand to lock, and as many to open: 0.5 kB each. Their ciphers would be 3 kB each; to
-#: make one anew takes 1 µs.
-_MOST_KEYS = 100_000
+#: Derived keys that are kept at hand to lock, and as many to open, at the most twice as many of each: 0.4 kB each.
+#: Their ciphers would be 3 kB each; to make one anew takes 1 µs.
+_MOST_KEYS = 10_000
 
 T = TypeVar("T")
 
@@ -54,39 +54,46 @@ class _Cipher:
 
 
 class _AtHand(Generic[T]):
-    """What was derived from keys, for as long as none was destroyed; the latest used stay."""
+    """What was derived from keys, for as long as none was destroyed; the latest ``most`` used stay."""
 
     def __init__(self, ring: Ring, most: int) -> None:
         self._ring, self._most = ring, most
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, str], T] = OrderedDict()
+        self._latest: dict[tuple[str, str], T] = {}
+        self._older: dict[tuple[str, str], T] = {}
         self._generation = -1
 
     def get(self, name: tuple[str, str], make: Callable[[], T]) -> T:
         generation = self._ring.generation
         with self._lock:
             if generation != self._generation:
-                self._kept.clear()
+                self._latest.clear()
+                self._older.clear()
                 self._generation = generation
-            if name in self._kept:
-                self._kept.move_to_end(name)
-                return self._kept[name]
+            if self._has(name):
+                return self._latest[name]
         made = make()
         with self._lock:
             if generation == self._generation:  # Else a key may have been destroyed since it was read.
-                self._kept[name] = made
-                if len(self._kept) > self._most:
-                    self._kept.popitem(last=False)
+                self._keep(name, made)
         return made
 
     def now(self, name: tuple[str, str]) -> T | None:
         """What is at hand, without waiting for anybody; None where there is none, or keys may have changed."""
         generation = self._ring.generation_at_hand()
         with self._lock:
-            if generation != self._generation or name not in self._kept:
-                return None
-            self._kept.move_to_end(name)
-            return self._kept[name]
+            return self._latest[name] if generation == self._generation and self._has(name) else None
+
+    def _has(self, name: tuple[str, str]) -> bool:
+        """Whether it is at hand, among the latest now."""
+        if name not in self._latest and name in self._older:
+            self._keep(name, self._older[name])
+        return name in self._latest
+
+    def _keep(self, name: tuple[str, str], made: T) -> None:
+        if len(self._latest) >= self._most:
+            self._older, self._latest = self._latest, {}
+        self._latest[name] = made
 
 
 class Locks:
@@ -133,9 +140,8 @@ class Locks:
         """
         months = {(account, month_of(at)) for account, at in wanted}
         missing = [each for each in months if self._by_name.now(each) is None]
-        self._keyring.make_fields(self._term, missing)
-        for account, month in missing:
-            self._fetched(account, month)
+        for each, key in zip(missing, self._keyring.fields(self._term, missing), strict=True):
+            self._by_name.get(each, partial(_cipher, key))
         for month in {month for _, month in months}:
             self._epoch(month)
 
@@ -179,7 +185,9 @@ class Locks:
         return [_index(*_indexing(*each), text) for each in self._keyring.epochs(self._term)]
 
     def _fetched(self, account: str, month: str) -> _Cipher:
-        return self._by_name.get((account, month), lambda: _cipher(self._keyring.field(account, self._term, month)))
+        return self._by_name.get(
+            (account, month), lambda: _cipher(*self._keyring.fields(self._term, [(account, month)]))
+        )
 
     def _epoch(self, month: str) -> tuple[str, bytes]:
         return self._epochs.get(("", month), lambda: _indexing(*self._keyring.epoch(self._term, month)))
