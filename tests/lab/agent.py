@@ -22,10 +22,18 @@ from agent.ports import StoreError
 from agent.stores.sqlite import SqliteReader
 from tests.lab.asterisk import Asterisk
 from tests.lab.provision import die_with_parent
+from tests.lab.roots import cache_folder
 
 WAIT_S = 60.0
 POLL_S = 0.05
 _SERVES = '"event": "http"'
+
+
+def _environment() -> dict[str, str]:
+    """As where it is installed, its modules are compiled once, and not at each start; but not into this folder."""
+    compiled = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache_folder() / "pycache")}
+    compiled.pop("PYTHONDONTWRITEBYTECODE", None)
+    return compiled
 
 
 class AgentError(Exception):
@@ -130,7 +138,7 @@ class AgentProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                env=_environment(),
                 # a Ctrl-C at the terminal is for who started it all, who then stops each in turn
                 start_new_session=True,
             )

@@ -1,8 +1,15 @@
 """Every part of the torture, by its name: one line each."""
 
+from tests.torture import kills, pbx, wire
 from tests.torture.rounds import Part
 
-PARTS: dict[str, Part] = {}
+PARTS: dict[str, Part] = {
+    "kills": kills.kills,
+    "kills_real": kills.kills_real,
+    "pbx": pbx.pbx,
+    "wire": wire.wire,
+    "wire_real": wire.wire_real,
+}
 
 #: Those that a real Asterisk is needed for.
-ON_ASTERISK: frozenset[str] = frozenset()
+ON_ASTERISK = frozenset(("kills_real", "pbx", "wire_real"))

@@ -9,7 +9,7 @@ from tests.torture.parts import ON_ASTERISK, PARTS
 from tests.torture.rounds import carried_out, turn
 
 ROUNDS = 1
-SIZE = 0.15
+SIZE = 0.1
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ SIZE = 0.15
 )
 async def test_a_few_rounds(name: str, tmp_path: Path) -> None:
     seed = random.randrange(1 << 30)
-    print(f"seed {seed}: make torture ONLY={name} SEED={seed} plays the same rounds, larger")
+    print(f"seed {seed}: make torture ONLY={name} SEED={seed} plays more of them, larger")
     async with PARTS[name](tmp_path) as torment:
         for number in range(ROUNDS):
             place = tmp_path / f"round-{number}"

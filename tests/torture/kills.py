@@ -1,0 +1,84 @@
+"""The agent killed at random moments of emergencies, played and real ones."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from agent.app import now_ms
+from tests.lab.agent import AgentProcess
+from tests.torture.office import Office, beset, hold, played, real, running, until_told
+from tests.torture.rounds import Counts, Round, Torment
+from tests.torture.truth import Outage
+
+_SITE_KEY: Final = "5f" * 32
+
+
+@asynccontextmanager
+async def _part(office: Callable[[], AbstractAsyncContextManager[Office]], folder: Path) -> AsyncIterator[Torment]:
+    async with office() as opened:
+        yield partial(_round, opened)
+
+
+async def _round(office: Office, turn: Round) -> Counts:
+    """Kills, each with a restart, while calls come and go; half of the rounds with an encrypted store."""
+    restarts: list[float] = []
+    dead: list[Outage] = []
+    async with office.opened(turn):
+        agent = _agent(office, turn)
+
+        async def fault(traffic: "asyncio.Task[int]") -> None:
+            while not traffic.done():
+                await _moment(office, turn)
+                while True:
+                    await agent.kill()
+                    killed_at = now_ms()
+                    await asyncio.sleep(turn.draw.choice((0.0, turn.draw.uniform(0, 1), turn.draw.uniform(0, 6))))
+                    began = time.monotonic()
+                    dead.extend((session, killed_at, now_ms()) for session in ("express", "bulk"))
+                    if turn.draw.random() < 0.8:
+                        break
+                    # and once more before it is ready
+                    await agent.start(ready=False)
+                    await asyncio.sleep(turn.draw.uniform(0, 2))
+                await agent.start()
+                restarts.append(time.monotonic() - began)
+
+        async with running(agent):
+            placed = await beset(office, turn, agent, fault)
+        hold(office, agent, dead)
+    return {"emergencies": placed, "kills": len(dead) // 2, "ready_s": restarts}
+
+
+async def _moment(office: Office, turn: Round) -> None:
+    """Some time goes by: any, or until an emergency event and a few milliseconds more, in which it is on its way."""
+    if turn.draw.random() < 0.5:
+        await asyncio.sleep(turn.draw.uniform(0, 4))
+    else:
+        await asyncio.sleep(turn.draw.uniform(0, 2))
+        await until_told(office, 5)
+        await asyncio.sleep(turn.draw.choice((0.0, turn.draw.uniform(0, 0.02))))
+
+
+def _agent(office: Office, turn: Round) -> AgentProcess:
+    folder, settings = turn.folder / "agent", ""
+    if turn.draw.random() < 0.5:
+        folder.mkdir()
+        key = folder / "site-key"
+        key.touch(0o600)
+        key.write_text(_SITE_KEY)
+        settings = f'[keys]\nsite_key_file = "{key}"\n'
+    return AgentProcess(office.lab, folder=folder, settings=settings)
+
+
+def kills(folder: Path) -> AbstractAsyncContextManager[Torment]:
+    """On a PBX that is played."""
+    return _part(played, folder)
+
+
+def kills_real(folder: Path) -> AbstractAsyncContextManager[Torment]:
+    """On a real Asterisk."""
+    return _part(real, folder)

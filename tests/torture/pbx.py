@@ -1,0 +1,78 @@
+"""Asterisk itself killed at random moments, while the agent stays up."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from agent.app import now_ms
+from tests.lab.agent import AgentProcess
+from tests.lab.sip import Phone, SipError, Talk
+from tests.lab.traffic import MAKES
+from tests.torture.office import RealOffice, hold, real, running, settled
+from tests.torture.rounds import Counts, Round, Torment
+
+#: Noticed so long after it at the most, that Asterisk is there again; then all has to be in step.
+_BACK_S: Final = 30.0
+
+
+@asynccontextmanager
+async def pbx(folder: Path) -> AsyncIterator[Torment]:
+    """A real Asterisk, killed and started again with what its database has of before."""
+    async with real() as office:
+        yield partial(_round, office)
+
+
+async def _round(office: RealOffice, turn: Round) -> Counts:
+    deaths: list[int] = []
+    ready: list[float] = []
+    agent = AgentProcess(office.lab, folder=turn.folder / "agent")
+    async with office.opened(turn), running(agent):
+        phones = [office.phone(line) for line in MAKES]
+        for phone in phones:
+            await phone.register()
+        for _ in range(turn.of(3)):
+            dying = asyncio.Event()
+            draws = [random.Random(turn.draw.random()) for _ in phones]
+            calls = [_calls(phone, each, office.refused, dying) for phone, each in zip(phones, draws, strict=True)]
+            at_work = [asyncio.create_task(each) for each in calls]
+            await asyncio.sleep(turn.draw.uniform(0.5, 6))
+            dying.set()
+            await office.lab.kill()
+            deaths.append(now_ms())
+            for task in at_work:
+                task.cancel()
+            for done in await asyncio.gather(*at_work, return_exceptions=True):
+                if isinstance(done, Exception):
+                    raise done
+            await asyncio.sleep(turn.draw.choice((0.0, turn.draw.uniform(0, 4))))
+            await office.lab.start()
+            began = time.monotonic()
+            await office.listens()
+            async with asyncio.timeout(_BACK_S):
+                while (await asyncio.to_thread(agent.get, "/readyz"))[0] != 200:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            ready.append(time.monotonic() - began)
+        await settled(office, agent, deaths)
+        await agent.stop()
+    hold(office, agent, deaths=deaths)
+    return {"emergencies": len(office.ledger.calls), "kills_of_asterisk": len(deaths), "back_s": ready}
+
+
+async def _calls(phone: Phone, draw: random.Random, refused: bool, dying: asyncio.Event) -> None:
+    """One call after another, until cancelled; none may fail before Asterisk is `dying`."""
+    while True:
+        await asyncio.sleep(draw.uniform(0, 3))
+        expect, steps = (503, ()) if refused else (200, [Talk(draw.uniform(0, 4))])
+        run = await phone.start_call("999", steps=steps, expect=expect)
+        try:
+            await run.done()
+        except SipError:
+            if not dying.is_set():
+                raise
+        finally:
+            await run.stop()
