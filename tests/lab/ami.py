@@ -79,9 +79,11 @@ class AmiSession:
         while True:
             end = self._unread.find(b"\r\n\r\n")
             if end >= 0:
-                block = bytes(self._unread[:end])
+                # Behind some of its events (TestEvent, seen on 22) Asterisk sends an empty line too many.
+                block = bytes(self._unread[:end]).lstrip(b"\r\n")
                 del self._unread[: end + 4]
-                yield [_header(line) for line in block.decode("utf-8", "replace").split("\r\n")]
+                if block:
+                    yield [_header(line) for line in block.decode("utf-8", "replace").split("\r\n")]
                 continue
             chunk = await self._reader.read(65536)
             if not chunk:

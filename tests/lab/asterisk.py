@@ -211,10 +211,7 @@ class Asterisk:
         return "\n".join(value for key, value in answer if key == "Output")
 
     async def channels(self) -> list[dict[str, str]]:
-        """The headers of CoreShowChannel for each channel, from Asterisk's own snapshots of them.
-
-        Asked over and over while calls end, the console's `core show channels` has locked up Asterisk 22.10.
-        """
+        """The headers of CoreShowChannel for each channel."""
         found: list[dict[str, str]] = []
         async with AmiSession("127.0.0.1", self.ami_port, "check", self.check_secret) as ami:
             asked = await ami.send("CoreShowChannels")

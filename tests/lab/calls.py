@@ -121,9 +121,6 @@ class CallsLab(Asterisk):
     async def quiet(self) -> None:
         """Return when no call is up any more.
 
-        The count alone is asked for: to list channels Asterisk 22.10 locks each under the lock of all, and now and then
-        never lets go of it (asterisk issues 1907, 1946, 1962).
-
         Raises LabError, with what Asterisk wrote last, after a minute.
         """
         up = ""
