@@ -91,8 +91,7 @@ class Pipeline:
             elif isinstance(output, CaptureOrder):
                 self.order(output)
             else:
-                self.lanes.put(output)
-                if lane_of(output) is Lane.EMERGENCY:
+                if self.lanes.put(output) is Lane.EMERGENCY:
                     self._await(output)
                 self._wake.set()
 

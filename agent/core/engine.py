@@ -32,6 +32,7 @@ from agent.core.signals import (
     CaptureOrder,
     ChannelUp,
     Lookup,
+    OfRegistration,
     OnChannel,
     Probed,
     Proved,
@@ -81,14 +82,13 @@ class Engine:
         self.alarms = Alarms(self.alarm_policy, self.new_id)
         self.timeline = Timeline(self.timeline_key, self.new_id)
 
-    def hear(self, message: Message, at: int) -> Iterator[Output]:
+    def hear(self, message: Message, at: int) -> Iterable[Output]:
         """What ``message``, arrived at ``at`` (ms), gives to keep or to ask; heard as it is taken, one after another.
 
         So an emergency is on its way before anything else that the message concerns could fail.
         """
         signal = normalise(message, at, self.link)
-        if signal is not None:
-            yield from self.step(signal, at)
+        return () if signal is None else self.step(signal, at)
 
     def step(self, signal: Signal, at: int | None = None) -> Iterator[Output]:
         """Route one signal, heard at ``at``; at its own instant, where that is None."""
@@ -108,12 +108,13 @@ class Engine:
             elif isinstance(signal, CaptureChanged) and signal.capture is Capture.STARTED:
                 self.recorded.add(signal.linked)
             # Emergencies first: nothing that another machine does can come between a signal and its emergency.
-            yield from self._followed(self.desk.hear(signal), signal, now)
-            yield from self.tapes.hear(signal)
+            if not isinstance(signal, OfRegistration):
+                yield from self._followed(self.desk.hear(signal), signal, now)
+                yield from self.tapes.hear(signal)
             if not isinstance(signal, OnChannel):
                 for output in self._placed(self.registrar.hear(signal), now):
                     yield output
-                    if isinstance(output, Registration) and output.ended_at is None:
+                    if isinstance(output, Registration) and output.ended_at is None and self.desk.book.states:
                         yield from self._followed(self.desk.described(output.line, signal.at), signal, now)
 
     def tick(self, at: int) -> Iterator[Output]:

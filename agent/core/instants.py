@@ -1,15 +1,22 @@
 """Instants as the core counts them: whole milliseconds since 1970 UTC, and their RFC 3339 form."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
+_MS, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 _YEAR_10000_S = 253_402_300_800
 
 
 def rfc3339(at: int) -> str:
     """``1795380280123`` as ``2026-11-22T20:44:40.123Z``: sorts as text in the order of time."""
-    return (_EPOCH + at * _MS).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+    seconds, ms = divmod(at, 1000)
+    return f"{_second(seconds)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return (_EPOCH + seconds * _SECOND).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def from_rfc3339(text: str) -> int:
@@ -26,6 +33,8 @@ def from_rfc3339(text: str) -> int:
 
 def from_epoch(text: str) -> int | None:
     """AMI's ``Timestamp: 1795380280.123456`` (with ``timestampevents=yes``) in milliseconds, or None."""
+    if text[10:11] == "." and (digits := text[:10] + text[11:14]).isdigit() and digits.isascii() and len(digits) == 13:
+        return int(digits)  # As Asterisk writes it.
     seconds, _, fraction = text.partition(".")
     if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 11 or int(seconds) >= _YEAR_10000_S:
         return None

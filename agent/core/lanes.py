@@ -90,13 +90,16 @@ LANE_OF: dict[type[Record], Lane] = {
     Text: Lane.ORDINARY,
 }
 
+_OF_A_CAUSE = (Alarm, Notice)
+_NEVER_SHED = (Call, Text)
+
 #: Rows in one ordinary transaction at the most: an emergency waits for one of them (README, Decisions).
 BATCH = 64
 
 
 def lane_of(record: Record) -> Lane:
     """The lane of one record: an alarm that is about no emergency does not go in an emergency's way."""
-    if isinstance(record, Alarm | Notice) and record.cause is not Cause.EMERGENCY:
+    if isinstance(record, _OF_A_CAUSE) and record.cause is not Cause.EMERGENCY:
         return Lane.RECORDING
     return LANE_OF[type(record)]
 
@@ -117,15 +120,16 @@ class Lanes:
         default_factory=lambda: ({}, {}, {})
     )
 
-    def put(self, record: Record) -> None:
-        """Queue ``record``, in place of an earlier state of the same record."""
-        lane = lane_of(record)
+    def put(self, record: Record) -> Lane:
+        """Queue ``record``, in place of an earlier state of the same record; its lane."""
+        lane, key = lane_of(record), key_of(record)
         waiting = self._waiting[lane]
         full = lane is Lane.ORDINARY and len(waiting) >= self.ordinary_limit
-        if full and key_of(record) not in waiting and not isinstance(record, Call | Text):
+        if full and key not in waiting and not isinstance(record, _NEVER_SHED):
             self.shed[record.KIND] += 1
-            return
-        waiting[key_of(record)] = record
+        else:
+            waiting[key] = record
+        return lane
 
     def take(self, batch: int = BATCH) -> tuple[Lane, list[Record]] | None:
         """The next transaction: every waiting record of the first busy lane, at most ``batch`` ordinary ones."""

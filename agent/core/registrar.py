@@ -91,25 +91,24 @@ class Registrar:
 
     # -- what is heard ------------------------------------------------------------------------------------------
 
-    def hear(self, signal: Signal) -> Iterator[Output]:
+    def hear(self, signal: Signal) -> Iterable[Output]:
         """Records and questions that ``signal`` gives rise to."""
         match signal:
             case Authenticated():
-                yield from self._authenticated(signal)
+                return self._authenticated(signal)
             case ContactHeard():
-                yield from self._contact(signal)
+                return self._contact(signal)
             case ContactDescribed():
-                yield from self._described(signal)
+                return self._described(signal)
             case ContactsListed():
-                yield from self._swept("PJSIP", signal.at)
+                return self._swept("PJSIP", signal.at)
             case PeerHeard():
-                yield from self._peer(signal)
+                return self._peer(signal)
             case PeerDescribed():
-                yield from self._device(signal)
+                return self._device(signal)
             case PeersListed():
-                for technology in sorted(self._listed_technologies):
-                    yield from self._swept(technology, signal.at)
-                self._listed_technologies.clear()
+                return self._all_swept(signal.at)
+        return ()
 
     def _authenticated(self, signal: Authenticated) -> Iterator[Output]:
         span = self.spans.get(self._of_call_id.get(hash(signal.call_id), ""))
@@ -125,7 +124,8 @@ class Registrar:
         proofs.refreshed_at = signal.at
         proofs.expires_at = None if proofs.lasts_ms is None else signal.at + proofs.lasts_ms
         origin = registration.origin_of_request(signal, None, self.policy)
-        moved = registration.merged(span, origin=origin, device=span.device, at=signal.at)
+        same = registration.is_from(span, origin)
+        moved = span if same else registration.merged(span, origin=origin, device=span.device, at=signal.at)
         if moved is None:
             yield from self._succeeded(span, origin, span.device, signal.at)
         else:
@@ -341,8 +341,10 @@ class Registrar:
     # -- the books ----------------------------------------------------------------------------------------------
 
     def _put(self, span: Span) -> None:
-        self._drop(span.contact)
-        self.counts[span.device.vendor, span.certainty] += 1
+        before = self.spans.get(span.contact)
+        if before is None or (before.device, before.certainty) != (span.device, span.certainty):
+            self._drop(span.contact)
+            self.counts[span.device.vendor, span.certainty] += 1
         self.spans[span.contact] = span
 
     def _drop(self, contact: str) -> None:
@@ -353,21 +355,21 @@ class Registrar:
                 del self.counts[key]
 
     def _index(self, span: Span) -> None:
+        if span.contact not in self.spans:
+            self._proofs.setdefault(span.contact, Proofs())
+            contacts = self._of_line.get(span.line, ())
+            if span.contact not in contacts:
+                self._of_line[span.line] = (*contacts, span.contact)
         self._put(span)
-        self._proofs.setdefault(span.contact, Proofs())
-        contacts = self._of_line.get(span.line, ())
-        if span.contact not in contacts:
-            self._of_line[span.line] = (*contacts, span.contact)
 
-    def _kept(self, span: Span) -> Iterator[Output]:
+    def _kept(self, span: Span) -> tuple[Registration, ...]:
         before = self.spans.get(span.contact)
         if before is None or before.ip != span.ip or span.certainty is None:
             span = self._placed(span)
         if before is not span:
             self._index(span)
         self._proofs[span.contact].proved = self._listening
-        if before is not span:
-            yield registration.minimise(span)
+        return () if before is span else (registration.minimise(span),)
 
     def _placed(self, span: Span) -> Span:
         """The span at the site that the table says, or the same object."""
@@ -401,6 +403,11 @@ class Registrar:
     def _succeeded(self, span: Span, origin: Origin, device: Device, at: int) -> Iterator[Output]:
         yield registration.minimise(registration.ended(span, at))
         yield from self._kept(registration.successor(span, id=self.new_id(), origin=origin, device=device, at=at))
+
+    def _all_swept(self, at: int) -> Iterator[Output]:
+        for technology in sorted(self._listed_technologies):
+            yield from self._swept(technology, at)
+        self._listed_technologies.clear()
 
     def _swept(self, technology: str, at: int) -> Iterator[Output]:
         """End what a full list, taken since the session came back, did not prove."""

@@ -21,12 +21,17 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfRegistration(Signal):
+    """Something of a registration, or of what may come to be one: no call and no recording changes by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booted(Signal):
     """Asterisk greets a new session as fully booted: what was known may be out of date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContactHeard(Signal):
+class ContactHeard(OfRegistration):
     """A contact was added, changed or (``gone``) removed; ``ip`` is what its URI says.
 
     ``qualified``: Asterisk tells whether it answers OPTIONS, which it asks registered and configured contacts alike.
@@ -42,7 +47,7 @@ class ContactHeard(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContactDescribed(Signal):
+class ContactDescribed(OfRegistration):
     """A contact as Asterisk lists it; ``via_ip`` is the phone's own topmost Via, perhaps behind a proxy.
 
     A phone that starts anew on the same contact keeps the old Call-ID and Via here, and moves only ``expires_at``,
@@ -61,12 +66,12 @@ class ContactDescribed(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContactsListed(Signal):
+class ContactsListed(OfRegistration):
     """The end of a full list of PJSIP contacts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authenticated(Signal):
+class Authenticated(OfRegistration):
     """A request of ``line`` was authenticated: a REGISTER, or an INVITE; ``call_id`` is the request's."""
 
     line: str
@@ -83,7 +88,7 @@ class AttemptFailed(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerHeard(Signal):
+class PeerHeard(OfRegistration):
     """A chan_sip or IAX2 peer registered, or went; ``listed`` when it comes out of a full list."""
 
     technology: str
@@ -95,7 +100,7 @@ class PeerHeard(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerDescribed(Signal):
+class PeerDescribed(OfRegistration):
     """A chan_sip peer's device."""
 
     contact: str
@@ -103,7 +108,7 @@ class PeerDescribed(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeersListed(Signal):
+class PeersListed(OfRegistration):
     """The end of a full list of peers of one technology."""
 
 

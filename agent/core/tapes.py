@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import takewhile
 
 from agent.core import recording
 from agent.core.book import Book
@@ -187,6 +188,7 @@ class Tapes:
                     self._ended.pop(signal.channel, None)
                 yield from self._barred_with(signal.channel, signal.at)
             case ChannelDown():
+                self._ended.pop(signal.channel, None)  # The latest ones stand last.
                 self._ended[signal.channel] = None
                 if (tape := self.book.find(signal.channel)) is not None:
                     yield from self._stepped(tape, signal)
@@ -407,11 +409,13 @@ class Tapes:
                 yield from self._given_up(granted[id], at)
         for tape in self.book.tick(at):
             self._met.pop(tape.id, None)
-        for channel, since in list(self._ended.items()):
-            if since is None:
-                self._ended[channel] = at
-            elif at - since >= _LATE_MS:
-                del self._ended[channel]
+        for channel, since in reversed(self._ended.items()):
+            if since is not None:
+                break
+            self._ended[channel] = at
+        late = takewhile(lambda ended: at - (ended[1] or 0) >= _LATE_MS, self._ended.items())
+        for channel, _ in list(late):
+            del self._ended[channel]
 
     def regained(self) -> None:
         """The session is back: what was up has to be proved again."""

@@ -1,6 +1,7 @@
 """AMI bytes to messages: framing that survives any chunking, and header parsing for the wanted few."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 BANNER = b"Asterisk Call Manager/"
@@ -12,15 +13,21 @@ LIMIT_BYTES = 1 << 20
 #: The banner is one short line; a first line longer than this belongs to some other protocol.
 BANNER_LIMIT_BYTES = 128
 
+#: The first bytes of an event by which it is known to be dull: its name, unless that is long, and no value.
+HEAD_BYTES = 28
+_HEAD = re.compile(rb"Event: \w+\r\n")
+_PRIVILEGE = b"Privilege: "
+
 
 class Framer:
     """Cuts a byte stream into raw AMI messages; the same bytes give the same messages whatever the chunks.
 
     A message longer than ``limit`` bytes is dropped up to its end and counted in ``oversized``; what follows
-    it is read again. ``banner`` is the greeting line once it has come (it ends in one CRLF, not two).
+    it is read again. ``banner`` is the greeting line once it has come (it ends in one CRLF, not two). ``dull`` counts
+    the messages that were left out as such.
     """
 
-    __slots__ = ("_buffer", "_limit", "_scanned", "_skipping", "_started", "banner", "oversized")
+    __slots__ = ("_buffer", "_limit", "_scanned", "_skipping", "_started", "banner", "dull", "oversized")
 
     def __init__(self, limit: int = LIMIT_BYTES) -> None:
         self._buffer = bytearray()
@@ -30,14 +37,18 @@ class Framer:
         self._started = False
         self.banner: str | None = None
         self.oversized = 0
+        self.dull = 0
 
     @property
     def pending_bytes(self) -> int:
         """Bytes held back because their message has not ended."""
         return len(self._buffer)
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Raw messages, without their terminating empty line, that ``chunk`` completes."""
+    def feed(self, chunk: bytes, dull: Container[bytes] = frozenset()) -> list[bytes]:
+        """Raw messages, without their terminating empty line, that ``chunk`` completes; none whose head is in ``dull``.
+
+        Four of five events are of no use, and nothing costs less than one look at the head of each.
+        """
         buffer = self._buffer
         buffer += chunk
         if not self._started and not self._read_banner():
@@ -47,6 +58,7 @@ class Framer:
             self._scanned = len(buffer)
             self._bound()
             return []
+        size = len(buffer)
         messages = bytes(buffer).split(END)
         self._buffer = bytearray(messages.pop())
         self._scanned = len(self._buffer)
@@ -54,9 +66,13 @@ class Framer:
             self._skipping = False
             del messages[0]
         self._bound()
-        kept = [message.lstrip(b"\r\n") for message in messages if len(message) <= self._limit]
-        self.oversized += len(messages) - len(kept)
-        return [message for message in kept if message]
+        if size > self._limit:
+            whole = [message for message in messages if len(message) <= self._limit]
+            self.oversized += len(messages) - len(whole)
+            messages = whole
+        kept = [message for message in messages if message[:HEAD_BYTES] not in dull]
+        self.dull += len(messages) - len(kept)
+        return [message for each in kept if (message := each.lstrip(b"\r\n"))]
 
     def _read_banner(self) -> bool:
         buffer = self._buffer
@@ -131,13 +147,34 @@ def name_of(raw: bytes) -> bytes:
     return b""
 
 
+def head_of(raw: bytes) -> bytes:
+    """The head by which all events of this name can be known to be dull; empty where it would not tell their name."""
+    head = raw[:HEAD_BYTES]
+    found = _HEAD.match(head)
+    # What else may stand there, Asterisk did not write: it may be anybody's.
+    return head if found is not None and _PRIVILEGE.startswith(head[found.end() :][: len(_PRIVILEGE)]) else b""
+
+
 def parse(raw: bytes) -> Message:
     """Parse one raw message. Never raises: a SIP peer can put any bytes into a value (seen on Asterisk 16, 22)."""
     name = name_of(raw).decode("ascii", "backslashreplace")
+    lines = raw.decode("utf-8", "backslashreplace").split("\r\n")
+    pairs = [line.split(": ", 1) for line in lines]
+    try:
+        headers = dict(pairs)
+    except ValueError:  # A line without ": ", which Asterisk writes nowhere.
+        return _parse_with_care(name, lines)
+    if len(headers) < len(pairs) or ":" in "".join(headers):
+        return _parse_with_care(name, lines)
+    return Message(name, headers)
+
+
+def _parse_with_care(name: str, lines: list[str]) -> Message:
+    """Whatever stands in ``lines``: no colon, no space, or the same key twice."""
     last_wins = name in LAST_WINS
     headers: dict[str, str] = {}
     doubtful = False
-    for line in raw.decode("utf-8", "backslashreplace").split("\r\n"):
+    for line in lines:
         key, colon, value = line.partition(":")
         if not colon:
             continue

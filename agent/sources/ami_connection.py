@@ -8,7 +8,10 @@ from typing import Any
 from panoramisk.actions import Action  # noqa: TID251
 from panoramisk.ami_protocol import AMIProtocol  # noqa: TID251
 
-from agent.core.wire import BANNER, BANNER_LIMIT_BYTES, Framer, Message, stamped
+from agent.core.wire import BANNER, BANNER_LIMIT_BYTES, Framer, Message, head_of, stamped
+
+#: Asterisk 22 has some 200 kinds of event.
+_MOST_DULL = 1_000
 
 # panoramisk's Manager and CallManager are not used: retries at a fixed 2 s for ever, unchecked pings, actions that hang
 # or leak while it is down, and reconnects after close() would all have to be overridden. Its Action (ids, wire form,
@@ -89,6 +92,8 @@ class Connection(AMIProtocol):  # type: ignore[misc]
         self._opening = b""
         self.framer = Framer()
         self.ends: dict[bytes, int] = {}
+        #: The heads of events that nobody here wants; see `agent.core.wire.head_of`.
+        self.dull: set[bytes] = set()
         self.heard_at = loop.time()
         self.greeted: asyncio.Future[str] = loop.create_future()
         # Seen here once, so that a session cancelled before it looks leaves no "exception was never retrieved".
@@ -151,6 +156,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]
         end = complete.encode()
         if end:
             self.ends[end] = self.ends.get(end, 0) + 1
+            self.dull.clear()  # This event is awaited now.
         try:
             async with asyncio.timeout(timeout_s):
                 answer: Answer = await self.send(question)
@@ -163,11 +169,16 @@ class Connection(AMIProtocol):  # type: ignore[misc]
                 if not self.ends[end]:
                     del self.ends[end]
 
+    def skip(self, raw: bytes) -> None:
+        """Nobody here wants events of this name: the next ones are not looked at."""
+        if (head := head_of(raw)) and len(self.dull) < _MOST_DULL:
+            self.dull.add(head)
+
     def vouched(self, raw: bytes, message: Message) -> bool:
         """Whether Asterisk itself can be taken to have sent this event: an answer to a question, or stamped as all are
         since the first that was.
         """
-        if message.get("ActionID") in self.responses:
+        if message.headers.get("ActionID", "") in self.responses:
             return True
         stamp = stamped(raw)
         self._timed = self._timed or stamp
@@ -175,7 +186,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]
 
     def collected(self, message: Message) -> bool:
         """Count an event for the question whose list it is part of (its end is none); whether it is its alone."""
-        question: Any = self.responses.get(message.get("ActionID"))
+        question: Any = self.responses.get(message.headers.get("ActionID", ""))
         if question is None or message.name == question.complete:
             return False
         question.events += 1

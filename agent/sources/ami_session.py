@@ -105,7 +105,7 @@ class Session:
         self._address = address
         self._credentials = credentials
         # Answers are no events: they belong to whoever asked.
-        self._wanted = wanted - {b"Response"}
+        self._wanted = wanted - {b"Response"} - OWN_EVENTS
         self._filters = filters
         self._listener = listener
         self._clock = clock
@@ -275,11 +275,11 @@ class Session:
         self._heard_at = at = self._clock()
         self.received_bytes += len(chunk)
         framer = connection.framer
-        oversized = framer.oversized
-        for raw in framer.feed(chunk):
-            self.received_messages += 1
+        oversized, dull = framer.oversized, framer.dull
+        raws = framer.feed(chunk, connection.dull)
+        for raw in raws:
             name = name_of(raw)
-            if name in self._wanted and name not in OWN_EVENTS:
+            if name in self._wanted:
                 message = parse(raw)
                 if not connection.vouched(raw, message) or not _sound(message):
                     self.forged += 1
@@ -289,9 +289,14 @@ class Session:
                 self.unwanted_messages += name != b"Response"
             if name == b"Response" or name in connection.ends:
                 self._settled(connection.settle(parse(raw), raw), at)
-            elif name in OWN_EVENTS and connection.vouched(raw, parse(raw)):
-                self._note(connection, name)
+            elif name in OWN_EVENTS:
+                if connection.vouched(raw, parse(raw)):
+                    self._note(connection, name)
+            elif name not in self._wanted:
+                connection.skip(raw)
         self.oversized += framer.oversized - oversized
+        self.unwanted_messages += framer.dull - dull
+        self.received_messages += len(raws) + framer.dull - dull
 
     def _note(self, connection: Connection, name: bytes) -> None:
         if name == b"FullyBooted":
@@ -305,8 +310,7 @@ def _sound(message: Message) -> bool:
 
     Those are not given up for it: a 999 is a 999, however strange its caller's name.
     """
-    whole = message.name in LAST_WINS or message.get("UserEvent").startswith("Emergency")
-    return whole or not message.doubtful
+    return not message.doubtful or message.name in LAST_WINS or message.get("UserEvent").startswith("Emergency")
 
 
 def _place(error: BaseException) -> str:

@@ -8,13 +8,13 @@ from typing import Any, get_args, get_type_hints
 from hypothesis import strategies as st
 
 from agent.core import signals
-from agent.core.signals import OnChannel, Signal
+from agent.core.signals import OfRegistration, OnChannel, Signal
 
 #: All kinds of signal, found and not listed, so that a new one is tested without a word.
 KINDS: tuple[type[Signal], ...] = tuple(
     kind
     for kind in vars(signals).values()
-    if isinstance(kind, type) and issubclass(kind, Signal) and kind not in (Signal, OnChannel)
+    if isinstance(kind, type) and issubclass(kind, Signal) and kind not in (Signal, OfRegistration, OnChannel)
 )
 
 _NOON = 1_795_348_800_000

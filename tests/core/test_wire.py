@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.wire import BANNER, Framer, name_of, parse, stamped
+from agent.core.wire import BANNER, HEAD_BYTES, LAST_WINS, Framer, head_of, name_of, parse, stamped
 
 LIMIT = 64
 LINE = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), min_size=1, max_size=20)
@@ -47,6 +47,49 @@ def test_any_bytes_give_the_same_whatever_the_chunks(stream: bytes, places: list
     assert in_pieces[:3] == (messages, oversized, banner)
     one_by_one = read([bytes([byte]) for byte in stream] + [b"\r\n\r\n"])
     assert one_by_one[:3] == (messages, oversized, banner)
+
+
+EVENT = st.one_of(
+    ANY_BYTES,
+    st.sampled_from(
+        [
+            b"Event: VarSet\r\nPrivilege: dialplan,all\r\nValue: 1\r\n\r\n",
+            b"Event: VarSetLonger\r\nPrivilege: dialplan,all\r\n\r\n",
+            b"Event: Hangup\r\nPrivilege: call,all\r\n\r\n",
+            b"Event:VarSet\r\nPrivilege: dialplan,all\r\n\r\n",
+            b"\r\nEvent: VarSet\r\nPrivilege: call,all\r\nValue: " + b"x" * LIMIT + b"\r\n\r\n",
+        ]
+    ),
+)
+
+
+@given(st.lists(EVENT, max_size=12).map(b"".join), st.lists(st.integers(0, 10_000), max_size=30))
+def test_what_is_known_to_be_dull_is_left_out_and_nothing_else(stream: bytes, places: list[int]) -> None:
+    every, oversized, *_ = read([stream])
+    framer, dull, kept = Framer(LIMIT), set[bytes](), []
+    for chunk in cut(stream, places):
+        for raw in framer.feed(chunk, dull):
+            kept.append(raw)
+            if name_of(raw) == b"VarSet" and (head := head_of(raw)):
+                dull.add(head)
+    assert [raw for raw in kept if name_of(raw) != b"VarSet"] == [raw for raw in every if name_of(raw) != b"VarSet"]
+    assert len(kept) + framer.dull == len(every)
+    assert framer.oversized == oversized
+
+
+@pytest.mark.parametrize(
+    ("raw", "known"),
+    [
+        (b"Event: VarSet\r\nPrivilege: dialplan,all\r\nValue: 1", True),
+        (b"Event: SoftHangupRequest\r\nPrivilege: call,all", True),
+        (b"Event: RegistrationsComplete\r\nPrivilege: call,all", False),
+        (b"Event: VarSet\r\nCallerIDNum: 01134960123", False),
+        (b"Event: VarSet", False),
+        (b"Response: Success\r\nActionID: 1", False),
+    ],
+)
+def test_a_head_tells_one_name_and_nobodys_value(raw: bytes, known: bool) -> None:
+    assert head_of(raw) == (raw[:HEAD_BYTES] if known else b"")
 
 
 @given(st.lists(ANY_BYTES, max_size=12), st.integers(1, 10))
@@ -166,6 +209,32 @@ def test_a_callers_number_is_too_short_to_forge_it() -> None:
 def test_parsing_never_raises(raw: bytes) -> None:
     parse(b"Event: " + raw)
     parse(raw)
+
+
+def plainly(raw: bytes) -> tuple[dict[str, str], bool]:
+    """The headers, and whether one that Asterisk writes once came twice, line by line."""
+    headers: dict[str, str] = {}
+    doubtful = False
+    for line in raw.decode("utf-8", "backslashreplace").split("\r\n"):
+        key, colon, value = line.partition(":")
+        if not colon:
+            continue
+        doubtful = doubtful or (key in headers and key != "ChanVariable")
+        if key not in headers or name_of(raw).decode("ascii", "backslashreplace") in LAST_WINS:
+            headers[key] = value[1:] if value.startswith(" ") else value
+    return headers, doubtful
+
+
+HEADER = st.sampled_from(
+    [b"Key: v", b"Key:v", b"Key:v: w", b"Key: ", b"Key", b"", b": v", b"ChanVariable: a", b"Zo\xeb: 1", b"Key:  w: x"]
+)
+
+
+@given(st.sampled_from([b"VarSet", b"Hangup"]), st.lists(st.one_of(HEADER, st.binary(max_size=12)), max_size=8))
+def test_the_short_way_to_parse_gives_what_the_long_one_does(name: bytes, lines: list[bytes]) -> None:
+    raw = b"\r\n".join([b"Event: " + name, *lines])
+    message = parse(raw)
+    assert (message.headers, message.doubtful) == plainly(raw)
 
 
 @given(st.lists(st.tuples(st.from_regex(r"[A-Za-z]{1,12}", fullmatch=True), LINE), max_size=8))

@@ -283,6 +283,26 @@ async def test_each_counter_counts(fake: FakeAsterisk, ear: Ear) -> None:
     assert session.received_messages - before[1] >= 2
 
 
+async def test_an_event_that_nobody_wanted_is_seen_when_a_question_waits_for_it(fake: FakeAsterisk, ear: Ear) -> None:
+    fake.filter_allowed = False
+    session = session_to(fake.port, ear)
+    rung = event("OriginateResponse", Privilege="call,all", ActionID="somebody's", Response="Success")
+
+    def ring(peer: Peer, action: Action) -> list[bytes]:
+        own = event("OriginateResponse", Privilege="call,all", ActionID=action["ActionID"], Response="Failure")
+        return [response(action, "Success", "Message: Originate successfully queued"), rung, own]
+
+    fake.replies["Originate"] = ring
+    async with running(session.run()):
+        await in_step(ear, session)
+        seen = session.unwanted_messages
+        for count in (1, 2, 3):
+            await fake.emit(rung)
+            await ear.until(lambda count=count: session.unwanted_messages == seen + count)  # type: ignore[misc]
+        answer = await session.ask_list({"Action": "Originate", "Async": "true"}, "OriginateResponse")
+        assert answer.headers["Response"] == "Failure"
+
+
 async def test_tls_that_is_not_trusted_is_one_clear_error(ear: Ear) -> None:
     server = SSLContext(PROTOCOL_TLS_SERVER)
     server.load_cert_chain(CERTIFICATE)

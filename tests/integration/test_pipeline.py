@@ -400,9 +400,9 @@ class Noting(Lanes):
         super().__init__()
         self.latest: dict[str, Record] = {}
 
-    def put(self, record: Record) -> None:
+    def put(self, record: Record) -> Lane:
         self.latest[record.id] = record
-        super().put(record)
+        return super().put(record)
 
 
 MOODS = st.lists(st.sampled_from(["heard", "keeps", "refuses", "is cancelled"]), max_size=25)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from ipaddress import ip_address
 from typing import TypedDict
@@ -19,9 +19,15 @@ class Linker:
     """Turns Asterisk's identifiers into keyed hashes, so that none of them is ever kept (BLAKE2b, 128 bits)."""
 
     key: bytes
+    _keyed: blake2b = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keyed", blake2b(key=self.key, digest_size=16))
 
     def __call__(self, identifier: str) -> str:
-        return blake2b(identifier.encode("utf-8", "backslashreplace"), key=self.key, digest_size=16).hexdigest()
+        keyed = self._keyed.copy()
+        keyed.update(identifier.encode("utf-8", "backslashreplace"))
+        return keyed.hexdigest()
 
 
 #: Makes a signal of one kind of message that came at an instant (ms); None where it holds none.
