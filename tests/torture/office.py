@@ -187,6 +187,7 @@ class RealOffice:
                 await phone.abandon(number, ring_s=talk_s)
             else:
                 await phone.call(number, steps=[Talk(talk_s)])
+        await phone.unregister()
         return calls
 
     async def _listen(self) -> None:
@@ -211,9 +212,9 @@ class RealOffice:
         return _JOURNALED.search(await self._lab.cli("database show emergency-journal")) is None
 
     def judged(self, agent: AgentProcess) -> Iterator[str]:
-        """Each phone registered once, and still is."""
-        spans = Counter(record["line"] for record in agent.stored("registration") if record["ended_at"] is None)
-        if spans != Counter(MAKES.keys()):
+        """Each phone was registered, and none is any more."""
+        spans = agent.stored("registration")
+        if {span["line"] for span in spans} != set(MAKES) or any(span["ended_at"] is None for span in spans):
             yield f"registered: {spans}"
 
 

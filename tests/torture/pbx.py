@@ -57,6 +57,8 @@ async def _round(office: RealOffice, turn: Round) -> Counts:
                 while (await asyncio.to_thread(agent.get, "/readyz"))[0] != 200:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             ready.append(time.monotonic() - began)
+        for phone in phones:
+            await phone.unregister()
         await settled(office, agent, deaths)
         await agent.stop()
     hold(office, agent, deaths=deaths)
