@@ -12,6 +12,7 @@ from agent.cli.keys import given_key, open_keyring, write_key, write_secret
 from agent.cli.passphrase import Fd, File, passphrase
 from agent.core.instants import rfc3339
 from agent.ports import StoreError
+from agent.shown import printable
 from agent.stores.vault import examine
 from agent.stores.vault.escrow import LEAST_CHARACTERS, MOST_BYTES, NoEscrow, WrongPassphrase, opened, sealed
 from agent.stores.vault.regular import open_regular
@@ -44,7 +45,8 @@ def export(
         except StoreError:
             file.unlink(missing_ok=True)
             raise
-    line(f"{file} holds the site key in escrow. Keep it in another place than this machine and its backups, and the")
+    line(f"{printable(str(file))} holds the site key in escrow.")
+    line("Keep it in another place than this machine and its backups, and the")
     line("passphrase in a third. Try both once a year: `telephony-agent keys escrow check FILE`.")
 
 
@@ -83,7 +85,8 @@ def restore(
     """Write the site key that is in FILE to a new file."""
     key = _key(file, passphrase(passphrase_file, passphrase_fd))
     write_key(site_key_file, key)
-    line(f"{site_key_file} holds the site key; `telephony-agent keys status` tells whether it opens the keyring.")
+    line(f"{printable(str(site_key_file))} holds the site key.")
+    line("`telephony-agent keys status` tells whether it opens the keyring.")
 
 
 def _key(file: Path, secret: str) -> bytes:

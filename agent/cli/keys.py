@@ -14,6 +14,7 @@ from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, fail, gro
 from agent.config import Config, ConfigError, site_key, site_key_in, site_keys
 from agent.core.instants import rfc3339
 from agent.ports import StoreError
+from agent.shown import printable
 from agent.stores.vault import Counts, Examined, Keyring, examine
 from agent.stores.vault.keyfile import write_new
 from agent.stores.vault.rotation import KeyFile
@@ -39,14 +40,14 @@ def init(
     if path is None:
         fail(USAGE, "no file is named", "name it after the command, or as site_key_file under [keys]")
     write_key(path, secrets.token_bytes(_SITE_KEY_BYTES))
-    line(f"{path} holds a new site key.")
+    line(f"{printable(str(path))} holds a new site key.")
     line("What the agent encrypts cannot be opened without it, by anybody; nobody can make it again.")
     line(
         "Only an escrow survives its loss: once the agent has started, run `telephony-agent keys escrow export FILE`,"
         " and keep a copy of that file and its passphrase in safe places, apart from one another and from here."
     )
     if configured is None or configured.absolute() != path.absolute():
-        line(f'To have the agent use it, set site_key_file = "{path.absolute()}" under [keys].')
+        line(f'To have the agent use it, set site_key_file = "{printable(str(path.absolute()))}" under [keys].')
 
 
 @keys.command()
@@ -93,7 +94,11 @@ def rotate(context: typer.Context, config: ConfigPath = None) -> None:
         fail(USAGE, "no file of the site key is named", "name it as site_key_file under [keys], for this command too")
     with open_keyring(configured) as (keyring, _):
         done = rotate_(keyring, KeyFile(path=path, former=former, read=site_key_in))
-    line("The rotation that was interrupted is complete." if done.resumed else f"{path} holds a new site key.")
+    line(
+        "The rotation that was interrupted is complete."
+        if done.resumed
+        else f"{printable(str(path))} holds a new site key."
+    )
     line(f"{done.keys} keys were put under it; {former} opens nothing but earlier copies of the keyring, and goes")
     line("when the agent next starts.")
     line("An escrow made before this is of the old site key: run `telephony-agent keys escrow export FILE`.")

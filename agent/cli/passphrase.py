@@ -13,13 +13,17 @@ from agent.cli.common import USAGE, fail
 from agent.config.credentials import Refused, alone
 
 _MOST_BYTES = 1024
+#: A C int.
+_MOST_FD = (1 << 31) - 1
 
 File = Annotated[
     Path | None, typer.Option("--passphrase-file", help="A file that holds the passphrase alone, for you alone.")
 ]
 Fd = Annotated[
     int | None,
-    typer.Option("--passphrase-fd", min=0, help="An open file descriptor from which to read the passphrase."),
+    typer.Option(
+        "--passphrase-fd", min=0, max=_MOST_FD, help="An open file descriptor from which to read the passphrase."
+    ),
 ]
 
 

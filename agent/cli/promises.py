@@ -14,7 +14,7 @@ from agent.config import Config
 from agent.duties.promises import PROMISES, Result, State
 from agent.duties.promises.report import NoReport, opened, signed
 from agent.ports import StoreError
-from agent.shown import cell, grid
+from agent.shown import cell, grid, printable
 from agent.stores.vault.keyfile import write_new
 from agent.stores.vault.signing import Signer, proves
 
@@ -59,7 +59,9 @@ def check_report(
     """Tell whether a report is as it was signed, and show it; exit code 1 if it is not."""
     try:
         text = _read(file)
-        public = public_key or Signer(settings(context, config, secrets_required=False).keyring, make=False).public
+        public = public_key
+        if public is None:
+            public = Signer(settings(context, config, secrets_required=False).keyring, make=False).public
         found = opened(text, public.lower(), proves)
     except StoreError as error:
         fail(STORE, str(error), error.hint)
@@ -77,7 +79,7 @@ def _write(config: Config, path: Path, found: tuple[Result, ...], at: int) -> No
         write_new(path, text)
     except OSError as error:
         fail(USAGE, f"{path} cannot be written: {error.strerror}")
-    typer.echo(f"{path} is signed by {signer.public}", err=True)
+    typer.echo(f"{printable(str(path))} is signed by {signer.public}", err=True)
 
 
 def _read(path: Path) -> str:

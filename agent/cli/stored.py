@@ -86,7 +86,7 @@ def list_(
     since: Since = None,
     line: Annotated[str | None, typer.Option(envvar="TELEPHONY_AGENT_LINE", help="Only this line's.")] = None,
     limit: Annotated[
-        int | None, typer.Option(envvar="TELEPHONY_AGENT_LIMIT", min=1, help="Only the latest so many.")
+        int | None, typer.Option(envvar="TELEPHONY_AGENT_LIMIT", min=1, max=1 << 31, help="Only the latest so many.")
     ] = None,
     json: Json = False,
     config: ConfigPath = None,

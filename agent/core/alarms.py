@@ -206,7 +206,8 @@ class Alarms:
         self._forget(at)
 
     def _aged(self, alarm: Alarm, at: int) -> Iterator[Record]:
-        latest = max(filter(None, (alarm.raised_at, alarm.escalated_at, alarm.acknowledged_at, alarm.cleared_at)))
+        since = (alarm.raised_at, alarm.escalated_at, alarm.acknowledged_at, alarm.cleared_at)
+        latest = max(at for at in since if at is not None)
         if is_call(alarm) and not self._is_up(alarm.subject) and at - latest >= DAY_MS:
             yield from self._closed(step(alarm, Input.CLOSED, at, comment=BY_ITSELF), News.CLOSED, at)
         elif not is_real(alarm) and alarm.cleared_at is not None and at - alarm.cleared_at >= QUIET_MS:

@@ -6,6 +6,7 @@ from functools import lru_cache
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 _YEAR_10000_S = 253_402_300_800
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, _YEAR_10000_S * 1000 - 1
 
 
 def rfc3339(at: int) -> str:
@@ -23,12 +24,15 @@ def from_rfc3339(text: str) -> int:
     """The instant that ``text`` names, in milliseconds.
 
     Raises:
-        ValueError: the text is no RFC 3339 date-time with an offset.
+        ValueError: the text is no RFC 3339 date-time with an offset, or has no such form in UTC (year 0, or 10000).
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset: write …Z or …+01:00")
-    return (moment - _EPOCH) // _MS
+    at = (moment - _EPOCH) // _MS
+    if not _FIRST_MS <= at <= _LAST_MS:
+        raise ValueError(f"{text!r} is before or behind what can be written")
+    return at
 
 
 def from_epoch(text: str) -> int | None:

@@ -133,7 +133,9 @@ def test_no_store_yet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "7 d", "-1d"])
+@pytest.mark.parametrize(
+    "since", ["yesterday", "2026-13-01", "7 d", "-1d", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+)
 def test_a_time_that_is_none(config: Path, since: str) -> None:
     one_sentence(telephony_agent("list", "emergencies", f"--since={since}", cwd=config.parent), 2, "--since")
 

@@ -94,3 +94,13 @@ def test_a_capture_without_times_says_so(tmp_path: Path) -> None:
     done = replay("-", given=event, folder=tmp_path)
     assert done.returncode == 0
     assert b"timestampevents=yes" in done.stderr
+
+
+def test_an_emergency_before_the_first_time(tmp_path: Path) -> None:
+    """What has no Timestamp came at second 0, for want of better; an alarm is of it all the same."""
+    event = "Event: {}\r\nChannel: PJSIP/201-00000001\r\nExten: 999\r\nUniqueid: 1.1\r\nLinkedid: 1.1\r\n{}\r\n"
+    told = event.format("Newchannel", "") + event.format("Hangup", "Timestamp: 1795382590.608018\r\n")
+    (tmp_path / "capture").write_text(told, newline="")
+    done = replay("capture", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == ["201"]

@@ -1,6 +1,6 @@
 """Every part of the torture, by its name: one line each."""
 
-from tests.torture import kills, pbx, wire
+from tests.torture import fuzz, kills, pbx, wire
 from tests.torture.rounds import Part
 
 PARTS: dict[str, Part] = {
@@ -9,6 +9,7 @@ PARTS: dict[str, Part] = {
     "pbx": pbx.pbx,
     "wire": wire.wire,
     "wire_real": wire.wire_real,
+    "fuzz": fuzz.fuzz,
 }
 
 #: Those that a real Asterisk is needed for.

@@ -54,7 +54,7 @@ def opened(text: str, public: str, proves: Callable[[str, str, bytes], bool]) ->
             ),
         )
         key, signature = document["public_key"], document["signature"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise NoReport("it is no report of `promises verify`") from None
     if key != public:
         raise NoReport("another key signed it")
