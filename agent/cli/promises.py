@@ -1,5 +1,6 @@
 """The published promise, proved by probes, and the signed reports of it."""
 
+import os
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
@@ -33,7 +34,7 @@ def verify(
 ) -> None:
     """Look at the running agent and its store for each promise; exit code 1 if one is broken."""
     configured = settings(context, config, secrets_required=False, keys_required=False)
-    if report is not None and report.exists():
+    if report is not None and os.path.lexists(report):
         fail(USAGE, f"{report} is there already", "name a new file")
     at = app.now_ms()
     try:

@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
@@ -292,7 +292,7 @@ class Edge:
         """A second passed."""
         self._keep(self.engine.tick(self.at))
 
-    def _keep(self, outputs: Iterator[Any]) -> None:
+    def _keep(self, outputs: Iterable[Any]) -> None:
         for output in outputs:
             self.outputs += 1
             if isinstance(output, Emergency) and (output.line or "").startswith("real"):
