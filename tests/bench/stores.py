@@ -15,7 +15,6 @@ from typing import Any
 from agent.core.instants import from_rfc3339
 from agent.core.records import Account, Call, CallOutcome, Direction, NumberClass, Record, Service
 from agent.stores.sqlite import Fields
-from agent.stores.sqlite.migrate import MIGRATIONS
 from agent.stores.sqlite.opening import prepare
 from agent.stores.sqlite.rows import to_row
 from agent.stores.sqlite.statements import STATEMENTS
@@ -55,11 +54,12 @@ class Year:
 
 @contextmanager
 def year_of(calls: int) -> Iterator[Year]:
-    """The store of so many calls: filled once, and kept in the user's cache folder for the next run.
+    """The store of so many calls: filled once, and kept in the user's cache folder for the next run. Whoever opens it
+    brings it to the schema of today.
 
     What is purged from it leaves it whole, a day shorter: its ``now`` is a day later the next time.
     """
-    folder = cache_folder() / "stores" / f"{len(MIGRATIONS):04}-{calls}"
+    folder = cache_folder() / "stores" / f"{calls}"
     if not folder.exists():
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
