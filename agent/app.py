@@ -41,6 +41,7 @@ from agent.duties.alerting import Alerting
 from agent.duties.canary import Canary
 from agent.duties.erasing import Eraser
 from agent.duties.locking import Locking
+from agent.duties.passing import Passing
 from agent.duties.retention import Purger
 from agent.duties.storing import Storing
 from agent.holds import Holding, Purging, retention_state
@@ -224,7 +225,8 @@ class Agent:
             pipeline.delays += [alerting.unstored, storing.delayed]
             self._own_up(pipeline, source)
             controls = self._controls(pipeline, source, keeping, alerting, assured)
-            importing = self._importing(keeping, auditing)
+            passing = Passing(retire=store.retire_lines, reader=self._reader, clock=now_ms)
+            importing = self._importing(keeping, auditing, passing)
             disclosing = self._disclosures(keeping, auditing)
             asked = [
                 partial(recording_views.add, controls=recordings),
@@ -263,7 +265,7 @@ class Agent:
                 "recording_folders": folders.run,
                 "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
                 "retention": purger.run,
-                **({} if self._fields is None else {"locking": locking.run}),
+                **({} if self._fields is None else {"locking": locking.run, "passing": passing.run}),
                 "holds": holding.run,
                 "http": lambda: self._http(pipeline, source, metrics),
                 "auditing": auditing.run,
@@ -393,12 +395,13 @@ class Agent:
         """What people ask of accounts."""
         return Accounts(auditing=auditing, reader=self._reader, plan=calls.plan(self._config), clock=now_ms)
 
-    def _importing(self, keeping: control.Keeping, auditing: Auditing) -> Importing:
+    def _importing(self, keeping: control.Keeping, auditing: Auditing, passing: Passing) -> Importing:
         """What changes accounts."""
         return Importing(
             keeping=keeping,
             auditing=auditing,
             reader=self._reader,
+            passed=passing.look,
             plan=calls.plan(self._config),
             zone=ZoneInfo(ZONE),
             clock=now_ms,
@@ -510,7 +513,7 @@ class Agent:
             ledger=Erasures(keyring.with_name(keyring.name + ".erasures"), key),
             destroy=None if recordings.vault is None else recordings.vault.destroy,
             withdraw=withdraw,
-            retire=store.retire_line,
+            retire=store.retire_lines,
             forget=(lambda handle: self._keys.keyring().destroy_account(handle)) if self._keys.wanted else None,
             holds=lambda: holding.holds,
             gate=holding.gate,

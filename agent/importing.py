@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -52,12 +52,14 @@ T = TypeVar("T")
 class Importing:
     """`agent.views.accounts.ImportControls` of one running agent.
 
-    ``reader`` opens the store for reading, ``zone`` is where the customers' days begin.
+    ``reader`` opens the store for reading, ``zone`` is where the customers' days begin. ``passed`` sees to the lines
+    that have passed from an account by what was stored.
     """
 
     keeping: Keeping
     auditing: Auditing
     reader: Callable[[], AbstractContextManager[Reader]]
+    passed: Callable[[Sequence[Service]], Awaitable[None]]
     plan: Plan
     zone: tzinfo
     clock: Callable[[], int]
@@ -89,12 +91,17 @@ class Importing:
         for batch in _batches(changes):
             if not dry_run:
                 await self.keeping.keep([record for change in batch for record in change.records])
+                await self._looked([change.service for change in batch if change.service is not None])
             for change in batch:
                 counted[change.what] += 1
             yield [_told(change) for change in batch]
         if not dry_run:
             log.info("accounts_imported", rows=len(lines), **counted)
         yield [{"rows": len(lines), **counted, "unchanged": len(lines) - len(changes)}]
+
+    async def _looked(self, services: Iterable[Service]) -> None:
+        if ended := [each for each in services if each.line is not None and each.until_at is not None]:
+            await self.passed(ended)
 
     def _compared(self, lines: Sequence[bytes], by: str) -> tuple[list[Mistake], list[Change]]:
         mistakes: list[Mistake] = []
@@ -130,6 +137,7 @@ class Importing:
             right = records[1]
             await self.auditing.note(by=by, use=AuditUse.RECTIFIED, subject=right.account, reason=reason)
             await self.keeping.keep(records)
+            await self._looked([right])
         log.info("service_corrected", service=records[0].id, place=right.id)
         return document(right)
 

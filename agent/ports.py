@@ -114,6 +114,9 @@ class Reader(Protocol):
     def services(self, *, line: str | None = None, number: str | None = None) -> list[Service]:
         """What is or was this line, or else this number, of any account; oldest first."""
 
+    def ended(self, since: int, until: int) -> Iterable[Service]:
+        """Services, also wrong ones, that came to their end from ``since`` to ``until`` (ms), in the order of that."""
+
     def open(self, kind: type[T]) -> list[T]:
         """Records that have not ended, of a kind that ends, in no order."""
 

@@ -26,6 +26,7 @@ from agent.core.normalise import Linker
 from agent.core.numbering import Plan
 from agent.core.policy import Policy
 from agent.core.records import Record, document
+from agent.duties.passing import Passing
 from agent.importing import Importing
 from agent.pipeline import Pipeline
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
@@ -46,11 +47,19 @@ class Accounted:
     pipeline: Pipeline
     keeping: Keeping
     store: SqliteStore
+    fields: Fields | None
     #: What it has logged.
     log: list[Any]
 
     async def keep(self, *records: Record) -> None:
         await self.keeping.keep(records)
+
+    def passing(self, now: int = NOW) -> Passing:
+        """What sees to lines that pass on, with a clock that says ``now`` (ms)."""
+        return Passing(retire=self.store.retire_lines, reader=self.reader, clock=lambda: now)
+
+    def reader(self) -> SqliteReader:
+        return SqliteReader(self.folder / "agent.sqlite", self.fields)
 
     async def calls(self, *records: Record) -> None:
         """Store records of the ordinary lane."""
@@ -100,10 +109,12 @@ async def accounted(folder: Path, fields: Fields | None = None) -> AsyncIterator
         trail=trail, keep=keeping.keep, put=pipeline.put, reader=lambda: SqliteReader(path, fields), clock=lambda: NOW
     )
     looking = Accounts(auditing=auditing, reader=lambda: SqliteReader(path, fields), plan=Plan(), clock=lambda: NOW)
+    agent = Accounted(folder=folder, pipeline=pipeline, keeping=keeping, store=store, fields=fields, log=[])
     importing = Importing(
         keeping=keeping,
         auditing=auditing,
         reader=lambda: SqliteReader(path, fields),
+        passed=agent.passing().look,
         plan=Plan(),
         zone=ZoneInfo(ZONE),
         clock=lambda: NOW,
@@ -118,8 +129,8 @@ async def accounted(folder: Path, fields: Fields | None = None) -> AsyncIterator
         asyncio.create_task(Http(routes, listening, protocol=unix.PeerProtocol).run()),
     ]
     try:
-        with capture_logs() as log:
-            yield Accounted(folder=folder, pipeline=pipeline, keeping=keeping, store=store, log=log)
+        with capture_logs() as agent.log:
+            yield agent
     finally:
         for task in tasks:
             task.cancel()

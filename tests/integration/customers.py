@@ -260,7 +260,7 @@ async def erasing(
         ledger=_Stepping(ledger, lambda: made.step(), ("write",)),
         destroy=destroy if vault else None,
         withdraw=withdraw,
-        retire=store.retire_line,
+        retire=store.retire_lines,
         forget=None if keyring is None else forget,
         holds=lambda: made.holds,
         gate=asyncio.Lock(),

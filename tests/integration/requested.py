@@ -14,6 +14,7 @@ from agent.core.holds import Holds
 from agent.core.numbering import Plan
 from agent.core.records import Account, Request, Service
 from agent.duties.erasing import Eraser
+from agent.duties.passing import Passing
 from agent.importing import Importing
 from agent.recordings import Recordings
 from agent.requests import Requests
@@ -80,7 +81,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             ledger=Erasures(agent.folder / "agent.sqlite.keys.erasures", bytes(32)),
             destroy=vault.destroy,
             withdraw=lambda given: agent.keep(replace(given, withdrawn_at=agent.tick(), withdrawn_by="erasure")),
-            retire=lambda name, at: agent.pipeline._store.retire_line(name, at),  # type: ignore[attr-defined]
+            retire=agent.pipeline._store.retire_lines,  # type: ignore[attr-defined]
             forget=None,
             holds=Holds,
             gate=asyncio.Lock(),
@@ -92,6 +93,11 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             keeping=agent.keeping,
             auditing=agent.auditing,
             reader=lambda: SqliteReader(agent.store),
+            passed=Passing(
+                retire=agent.pipeline._store.retire_lines,  # type: ignore[attr-defined]
+                reader=lambda: SqliteReader(agent.store),
+                clock=agent.tick,
+            ).look,
             plan=Plan(),
             zone=ZoneInfo("Europe/London"),
             clock=agent.tick,

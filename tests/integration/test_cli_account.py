@@ -357,8 +357,7 @@ async def test_the_garbage_collector_has_everything_again_afterwards(agent: Acco
 
 
 async def test_without_an_agent_there_is_one_sentence(tmp_path: Path) -> None:
-    async with accounted(tmp_path / "agent") as agent:
-        folder = agent.folder
-    gone = Accounted(folder=folder, pipeline=agent.pipeline, keeping=agent.keeping, store=agent.store, log=[])
+    async with accounted(tmp_path / "agent") as gone:
+        pass
     one_sentence(await gone.imported(THREE), 7, "no agent is running")
     one_sentence(await gone.run("account", "find", "201", *WHY), 7, "no agent is running")

@@ -267,7 +267,7 @@ async def test_a_line_stands_in_no_file_and_its_records_are_found_by_it(ledger: 
 async def test_a_line_that_passes_on_has_another_handle_and_all_of_it_is_found(ledger: Ledger) -> None:
     await ledger.store.commit([SPAN], durable=True)
     (first,) = ledger.handles("201")
-    await ledger.store.retire_line("201", AT + 1)
+    await ledger.store.retire_lines({"201": AT + 1}, AT + 1)
     later = replace(SPAN, id="r2", first_seen=AT + 2)
     await ledger.store.commit([later], durable=True)
     ended, current = ledger.handles("201")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -43,9 +43,9 @@ class Eraser:
     """``destroy`` takes a recording out of the vault (it blocks), None: there is no vault. ``withdraw`` takes back a
     standing opt-in, which is stored on return. ``holds`` are those that stand; who changes them has ``gate`` meanwhile.
 
-    ``retire`` lets what comes of a line from an instant (ms) on have another handle. ``forget`` destroys the key of a
-    handle or an account, and with it whatever was locked with that, in every copy there is (it blocks); None: nothing
-    is locked.
+    ``retire`` lets what comes of lines, each with when it passed, from an instant (ms) on have other handles.
+    ``forget`` destroys the key of a handle or an account, and with it whatever was locked with that, in every copy
+    there is (it blocks); None: nothing is locked.
     """
 
     store: Store
@@ -53,7 +53,7 @@ class Eraser:
     ledger: Ledger
     destroy: Callable[[str], object] | None
     withdraw: Callable[[OptIn], Awaitable[object]]
-    retire: Callable[[str, int], Awaitable[object]]
+    retire: Callable[[Mapping[str, int], int], Awaitable[object]]
     forget: Callable[[str], object] | None
     holds: Callable[[], Holds]
     gate: asyncio.Lock
@@ -213,8 +213,7 @@ class Eraser:
     async def _retired(self, lines: Sequence[Span]) -> None:
         """From here on other handles stand for ``lines``; the ledger has those until now, to tell them by."""
         at = self.clock()
-        for name in {span.line for span in lines}:
-            await self.retire(name, at)
+        await self.retire({span.line: at for span in lines}, at)
         found = await asyncio.to_thread(self._finder.handles, lines)
         await asyncio.to_thread(self.ledger.write, [], found, at)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import groupby
@@ -26,6 +26,7 @@ from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.reserve import Reserve
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, Value, as_stored, from_row, to_row
 from agent.stores.sqlite.statements import STATEMENTS
+from agent.stores.sqlite.texts import storable
 
 __all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore"]
 
@@ -166,25 +167,42 @@ class SqliteStore:
             if self._aside:
                 await self._whole(self._write("begin_durable", [], urgent=True))
 
-    async def retire_line(self, name: str, at: int) -> None:
-        """Let the line ``name`` be somebody else's from ``at`` (ms) on: what is stored from now on has another handle.
+    async def retire_lines(self, passed: Mapping[str, int], at: int) -> int:
+        """Let each of these lines be somebody else's from ``at`` (ms) on; how many handles that ends.
+
+        What is stored of such a line from now on has another handle, unless the one that stands for it does so only
+        since after the instant (ms) at which it ``passed``.
 
         Raises:
-            StoreError: it has the same still.
+            StoreError: they have the same still.
         """
         fields = self._fields
         if fields is None:
-            return
-        await asyncio.to_thread(fields.begin)
+            return 0
 
-        def current() -> list[Line]:
-            with SqliteReader(self._path, fields) as reader:
-                handles = {held.handle for held in reader.handles_of(name) if held.until_at is None}
-                return [line for handle in handles for line in reader.find(Line, handle, 1)]
+        def current() -> dict[str, list[Line]]:
+            with closing(connect(self._path, "mode=ro")) as database, SqliteReader(self._path, fields) as reader:
+                return {
+                    name: [line for held in standing for line in reader.find(Line, held.handle, 1)]
+                    for name, passed_at in passed.items()
+                    if (
+                        standing := [
+                            held
+                            for held in fields.handles_of(storable(name), database)
+                            if held.until_at is None and held.since_at <= passed_at
+                        ]
+                    )
+                }
 
-        ended = [replace(line, until_at=at) for line in await asyncio.to_thread(current)]
+        try:
+            found = await asyncio.to_thread(current)
+        except FAILURES as error:
+            raise explained(error, self._path) from None
+        ended = [replace(line, until_at=at) for lines in found.values() for line in lines]
         await self.commit(ended, durable=True)
-        await asyncio.to_thread(fields.retire, name)
+        for name in found:
+            await asyncio.to_thread(fields.retire, storable(name))
+        return len(ended)
 
     async def lock_some(self, limit: int = 200) -> int:
         """Lock what stands in clear of at most ``limit`` records; how many it was, 0 when nothing is left.

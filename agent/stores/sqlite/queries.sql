@@ -985,6 +985,12 @@ SELECT * FROM services WHERE account = :of ORDER BY from_at;
 -- name: of_line_service
 SELECT * FROM services WHERE line = :line ORDER BY from_at;
 
+-- name: ended_service
+SELECT coalesce(until_at, corrected_at), * FROM services
+WHERE coalesce(until_at, corrected_at) >= :since AND coalesce(until_at, corrected_at) <= :until
+    AND (coalesce(until_at, corrected_at), id) > (:since, :id)
+ORDER BY coalesce(until_at, corrected_at), id LIMIT :chunk;
+
 -- name: having_service
 SELECT * FROM services WHERE number_index IN (SELECT value FROM json_each(:indexes));
 

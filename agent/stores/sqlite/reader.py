@@ -157,6 +157,19 @@ class SqliteReader:
         found = [service for service in self.having(Service, number or "") if service.number == number]
         return sorted(found, key=lambda service: service.from_at)
 
+    def ended(self, since: int, until: int) -> Iterator[Service]:
+        """Services, also wrong ones, that came to their end from ``since`` to ``until`` (ms), in the order of that.
+
+        Raises:
+            StoreError: while iterating, the store cannot be read.
+        """
+        values = {"until": rfc3339(until), "chunk": CHUNK}
+        rows = self._rows(STATEMENTS["ended_service"], {"since": rfc3339(since), "id": "", **values})
+        while rows:
+            yield from (cast(Service, self._record(Service.KIND, row)) for _, *row in rows)
+            ended, id, *_ = rows[-1]
+            rows = self._rows(STATEMENTS["ended_service"], {"since": ended, "id": id, **values})
+
     def open(self, kind: type[T]) -> list[T]:
         """Records that have not ended, of a kind that ends, in no order.
 

@@ -1,0 +1,76 @@
+"""Lets what comes of a line have another handle once the line has passed from an account."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+import structlog
+
+from agent.core.records import Service
+from agent.ports import Reader, StoreError
+
+log = structlog.get_logger()
+
+#: How often it is looked whether a line's time with an account, whose end was told before, is over.
+EVERY_S = 60.0
+#: Lines that are seen to together, and how long the thread that reads them rests behind so many: the event loop has the
+#: interpreter meanwhile.
+_BATCH, _REST_S = 64, 0.005
+
+
+@dataclass(slots=True, kw_only=True)
+class Passing:
+    """``retire`` ends the handles of lines, each with when it passed, at an instant (ms), and says how many that were.
+
+    What was stored under a former handle stays under it, and is found by the line's name as before. ``reader`` opens
+    the store for reading.
+    """
+
+    retire: Callable[[Mapping[str, int], int], Awaitable[int]]
+    reader: Callable[[], AbstractContextManager[Reader]]
+    clock: Callable[[], int]
+    #: Until when (ms) all that has passed was seen to; at a start nothing was.
+    _seen_until: int = field(default=0, init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def run(self) -> None:
+        """See to every line that has passed, also while the agent was down, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self, changed: Iterable[Service] = ()) -> None:
+        """See to the lines that have passed since the last look, and to those of ``changed``, whenever they did.
+
+        Where the store or the keyring cannot be used now, a later look sees to all.
+        """
+        async with self._turn:
+            now, count = self.clock(), 0
+            passed = self._passed(sorted(changed, key=_until), now)
+            try:
+                while some := await asyncio.to_thread(lambda: dict(islice(passed, _BATCH))):
+                    count += await self.retire(some, now)
+            except StoreError as error:
+                self._seen_until = 0
+                log.error("handles_not_retired", reason=str(error), hint=error.hint)
+                return
+            finally:
+                passed.close()
+            self._seen_until = now
+        if count:
+            log.info("handles_retired", handles=count)
+
+    def _passed(self, changed: Iterable[Service], now: int) -> Generator[tuple[str, int], None, None]:
+        with self.reader() as reader:
+            for number, service in enumerate(chain(changed, reader.ended(self._seen_until, now)), 1):
+                if number % _BATCH == 0:
+                    time.sleep(_REST_S)
+                if service.line is not None and service.corrected_at is None and 0 < _until(service) <= now:
+                    yield service.line, _until(service)
+
+
+def _until(service: Service) -> int:
+    return service.until_at or 0

@@ -1,0 +1,108 @@
+"""A line that passes from an account to the next: what comes of it from then on stands under another handle."""
+
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.core.records import Registration
+from agent.ports import StoreError
+from agent.stores.sqlite import Fields
+from agent.stores.sqlite.opening import connect
+from agent.stores.vault import Keyring
+from tests.contract.test_store_contract import registration
+from tests.integration.accounted import NOW, Accounted, accounted
+from tests.scenarios.made import AT
+
+HEAD = "account,line,number,from,until,itemised,history_consent\n"
+HIS = "A1001,201,,2024-03-01,,,\n"
+DAY_MS = 86_400_000
+WHY = ("--reason", "the customer rang")
+
+
+@dataclass(slots=True)
+class Passed:
+    """The agent with A1001's line 201, of which there is a registration; ``times`` is the clock of what locks."""
+
+    agent: Accounted
+    keyring: Keyring
+    times: list[int]
+
+    async def registered(self, id: str, at: int) -> str:
+        """Store a registration of the line; the handle that it stands under."""
+        self.times[0] = at
+        await self.agent.store.commit([registration(id, at)], durable=True)
+        return self.handle(id)
+
+    def handle(self, id: str) -> str:
+        """What stands in the store in place of the line's name."""
+        with closing(connect(self.agent.folder / "agent.sqlite", "mode=ro")) as database:
+            (handle,) = database.execute("SELECT line FROM registrations WHERE id = ?", (id,)).fetchone()
+            return str(handle)
+
+    def of_line(self) -> list[str]:
+        with self.agent.reader() as reader:
+            return [record.id for record in reader.read(Registration.KIND, line="201")]
+
+
+@pytest.fixture
+async def passed(tmp_path: Path) -> AsyncIterator[Passed]:
+    keyring, times = Keyring(tmp_path / "keys", bytes(32)), [AT - 10 * DAY_MS]
+    folder = tmp_path / "agent"
+    async with accounted(folder, Fields(folder / "agent.sqlite", lambda: keyring, lambda: times[0])) as agent:
+        assert (await agent.imported(HEAD + HIS)).returncode == 0
+        passed = Passed(agent, keyring, times)
+        await passed.registered("a", AT - 10 * DAY_MS)
+        yield passed
+    keyring.close()
+
+
+async def test_the_next_holders_records_stand_under_another_handle_from_the_import_on(passed: Passed) -> None:
+    assert await passed.registered("b", AT - 3 * DAY_MS) == passed.handle("a")
+    done = await passed.agent.imported(HEAD + HIS.replace(",,,", ",2026-11-20,,") + "A1002,201,,2026-11-20,,,\n")
+    assert done.stdout == "added 1, ended 1, changed 0, unchanged 0\n", done.stderr
+    hers = await passed.registered("c", NOW)
+    assert passed.handle("a") == passed.handle("b") != hers
+    assert passed.of_line() == ["a", "b", "c"], "they are found by the name of the line"
+    # Importing it again, and the next start, look at it again: she keeps her handle.
+    await passed.agent.imported(HEAD + HIS.replace(",,,", ",2026-11-20,,") + "A1002,201,,2026-11-20,,,\n")
+    await passed.agent.passing(NOW + DAY_MS).look()
+    assert await passed.registered("d", NOW + DAY_MS) == hers
+
+
+async def test_a_line_passes_on_when_its_time_comes(passed: Passed) -> None:
+    passing = passed.agent.passing(NOW + 10 * DAY_MS)
+    await passed.agent.imported(HEAD + HIS.replace(",,,", ",2026-12-01,,"))
+    assert await passed.registered("b", NOW) == passed.handle("a"), "it is still theirs"
+    await passing.look()
+    assert await passed.registered("c", NOW + 10 * DAY_MS) != passed.handle("a")
+
+
+async def test_a_correction_passes_it_on_as_well(passed: Passed) -> None:
+    (shown,) = await passed.agent.json("account", "show", "A1001", *WHY)
+    (service,) = shown["services"]
+    await passed.agent.run("account", "correct", service["id"], "--until", "2026-11-20", *WHY)
+    assert await passed.registered("b", NOW) != passed.handle("a")
+
+
+async def test_what_was_known_to_be_anothers_before_the_line_was_heard_of_ends_nothing(passed: Passed) -> None:
+    await passed.agent.imported(HEAD + "A900,201,,2020-01-01,2024-03-01,,\n")
+    assert await passed.registered("b", NOW) == passed.handle("a")
+
+
+async def test_while_the_keys_cannot_be_used_it_is_put_off(passed: Passed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise StoreError("the keyring cannot be read")
+
+    passing = passed.agent.passing()
+    await passing.look()
+    with monkeypatch.context() as away:
+        away.setattr(Fields, "handles_of", broken)
+        await passed.agent.imported(HEAD + HIS.replace(",,,", ",2026-11-20,,"))
+        with passed.agent.reader() as reader:
+            await passing.look(reader.services(line="201"))
+    assert [each["event"] for each in passed.agent.log].count("handles_not_retired") == 2
+    await passing.look()
+    assert await passed.registered("b", NOW) != passed.handle("a")
