@@ -192,7 +192,7 @@ class Agent:
             recording = self._recorder(pipeline, source, keeping, holding)
             requests = self._requests(pipeline, keeping, auditing)
             requests.restore(records)
-            recordings = self._recordings(pipeline, keeping, recording, holding)
+            recordings = self._recordings(pipeline, keeping, auditing, recording, holding)
             eraser = self._eraser(store, key, holding, recordings)
             canary = self._canary(store, pipeline, eraser)
             folders = Folders(recording, config)
@@ -224,7 +224,7 @@ class Agent:
             pipeline.refusals += [alerting.refused_by_store, storing.refused]
             pipeline.delays += [alerting.unstored, storing.delayed]
             self._own_up(pipeline, source)
-            controls = self._controls(pipeline, source, keeping, alerting, assured)
+            controls = self._controls(pipeline, source, keeping, auditing, alerting, assured)
             passing = Passing(retire=store.retire_lines, reader=self._reader, clock=now_ms)
             importing = self._importing(keeping, auditing, passing)
             disclosing = self._disclosures(keeping, auditing)
@@ -333,6 +333,7 @@ class Agent:
         pipeline: Pipeline,
         source: AmiSource,
         keeping: control.Keeping,
+        auditing: Auditing,
         alerting: Alerting,
         assured: Assurance,
     ) -> control.Control:
@@ -352,6 +353,7 @@ class Agent:
         return control.Control(
             pipeline=pipeline,
             keeping=keeping,
+            auditing=auditing,
             reader=self._reader,
             clock=now_ms,
             new_id=new_id,
@@ -483,12 +485,18 @@ class Agent:
         return {"promises": lambda: promises.run(command, verified, now_ms)} if command else {}
 
     def _recordings(
-        self, pipeline: Pipeline, keeping: control.Keeping, recording: Recorder, holding: Holding
+        self,
+        pipeline: Pipeline,
+        keeping: control.Keeping,
+        auditing: Auditing,
+        recording: Recorder,
+        holding: Holding,
     ) -> Recordings:
         """What people ask of recordings."""
         return Recordings(
             pipeline=pipeline,
             keeping=keeping,
+            auditing=auditing,
             vault=recording.vault,
             capturing=recording.captures,
             reader=self._reader,

@@ -34,17 +34,25 @@ class Auditing:
     reader: Callable[[], AbstractContextManager[Reader]]
     clock: Callable[[], int]
 
-    async def note(self, *, by: str, use: AuditUse, subject: str | None = None, reason: str) -> Audit:
+    async def note(
+        self, *, by: str, use: AuditUse, subject: str | None = None, reason: str, beside: Sequence[Record] = ()
+    ) -> Audit:
         """Write down that ``by`` uses what is kept about ``subject`` (account, line or record id); durable on return.
+
+        ``beside``: what is stored with it.
 
         Raises:
             StoreError: the store takes nothing now: whatever was asked must not be given out.
         """
         records = self.trail.note(at=self.clock(), by=by, use=use, subject=subject, reason=reason)
-        await self.keep(records)
-        (entry,) = (record for record in records if isinstance(record, Audit))
-        log.info("audited", use=use, audit=entry.id)
-        return entry
+        await self.keep([*records, *beside])
+        return _told(records)
+
+    def note_at_once(self, *, by: str, use: AuditUse, subject: str, reason: str) -> Audit:
+        """Write it down and wait for nobody: the store takes it as soon as it can, and its keys are at hand."""
+        records = self.trail.note(at=self.clock(), by=by, use=use, subject=subject, reason=reason)
+        self.put(records)
+        return _told(records)
 
     async def run(self) -> None:
         """Close each month soon after it is over, also when nobody uses anything any more, until cancelled."""
@@ -65,3 +73,9 @@ class Auditing:
             for entry in reader.read(Audit.KIND, since=since):
                 if isinstance(entry, Audit) and subject in (None, entry.subject):
                     yield document(entry)
+
+
+def _told(records: Iterable[Record]) -> Audit:
+    (entry,) = (record for record in records if isinstance(record, Audit))
+    log.info("audited", use=entry.use, audit=entry.id)
+    return entry

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import structlog
 
+from agent.auditing import Auditing
 from agent.config import ConfigError
 from agent.core.lanes import Lane
-from agent.core.records import Alarm, Detail, Emergency, Key, Look, Record, key_of
+from agent.core.records import Alarm, AuditUse, Detail, Emergency, Key, Look, Record, key_of
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.views import unix
@@ -82,6 +83,7 @@ class Control:
 
     pipeline: Pipeline
     keeping: Keeping
+    auditing: Auditing
     reader: Callable[[], AbstractContextManager[Reader]]
     clock: Callable[[], int]
     new_id: Callable[[], str]
@@ -119,6 +121,8 @@ class Control:
         """See `agent.views.control.Controls`."""
         await asyncio.to_thread(self._detail, id)
         look = Look(id=self.new_id(), at=self.clock(), by=by, emergency=id, reason=reason)
+        # The audit's entry is locked, a look is not: while there are no keys, help does not wait for them.
+        self.auditing.note_at_once(by=by, use=AuditUse.VIEWED, subject=id, reason=reason)
         await self.keeping.keep([look])
         log.info("looked", emergency=id, look=look.id)
         return await asyncio.to_thread(self._detail, id)

@@ -9,9 +9,11 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from agent.auditing import Auditing
 from agent.control import Keeping
 from agent.core.records import (
     Access,
+    AuditUse,
     Calls,
     Content,
     ContentState,
@@ -86,6 +88,7 @@ class Recordings:
 
     pipeline: Pipeline
     keeping: Keeping
+    auditing: Auditing
     vault: Vault | None
     capturing: Capturing
     reader: Callable[[], AbstractContextManager[Reader]]
@@ -126,7 +129,7 @@ class Recordings:
 
     async def listed(self, line: str | None, since: int | None, reason: str, by: str) -> AsyncIterator[Answer]:
         """See `agent.views.recordings.RecordingControls`."""
-        await self._used("", Use.LISTED, reason, by)
+        await self._used("", Use.LISTED, reason, by, whose=line)
         rows = _rows(self.reader, line, since)
         while page := await asyncio.to_thread(lambda: list(islice(rows, PAGE))):
             for row in page:
@@ -166,9 +169,10 @@ class Recordings:
         log.info("content_deleted", recording=id, reason=why)
         return gone
 
-    async def _used(self, id: str, use: Use, reason: str, by: str) -> None:
+    async def _used(self, id: str, use: Use, reason: str, by: str, *, whose: str | None = None) -> None:
+        """Have it on record; ``whose``: the line whose recordings are listed."""
         access = Access(id=self.new_id(), at=self.clock(), by=by, recording=id, use=use, reason=reason)
-        await self.keeping.keep([access])
+        await self.auditing.note(by=by, use=AuditUse(use.value), subject=id or whose, reason=reason, beside=[access])
         log.info("recording_used", use=use, recording=id, access=access.id)
 
     def _kept(self, id: str) -> Content:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,10 +16,8 @@ from structlog.testing import capture_logs
 
 from agent import app
 from agent.accounts import Accounts
-from agent.auditing import Auditing
 from agent.control import Keeping
 from agent.core.accounts import ZONE
-from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.numbering import Plan
@@ -32,6 +29,7 @@ from agent.pipeline import Pipeline
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.views import accounts, control, unix
 from agent.views.api import Http
+from tests.integration import audited
 from tests.integration.commands import told
 from tests.scenarios.made import AT
 
@@ -100,14 +98,9 @@ async def accounted(folder: Path, fields: Fields | None = None) -> AsyncIterator
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     path = folder / "agent.sqlite"
     store = await SqliteStore.open(path, fields=fields)
-    key = app.link_key(path)
-    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(key), new_id=app.new_id), store)
+    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(app.link_key(path)), new_id=app.new_id), store)
     keeping = Keeping(pipeline)
-    trail = Trail(key=key, new_id=app.new_id, new_salt=lambda: secrets.token_hex(16))
-    trail.restore(await store.open_records())
-    auditing = Auditing(
-        trail=trail, keep=keeping.keep, put=pipeline.put, reader=lambda: SqliteReader(path, fields), clock=lambda: NOW
-    )
+    auditing = await audited.auditing(store, path, pipeline, keeping, lambda: NOW, fields)
     looking = Accounts(auditing=auditing, reader=lambda: SqliteReader(path, fields), plan=Plan(), clock=lambda: NOW)
     agent = Accounted(folder=folder, pipeline=pipeline, keeping=keeping, store=store, fields=fields, log=[])
     importing = Importing(

@@ -34,6 +34,7 @@ from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import Keyring, Vault
 from agent.views import control, recordings, unix
 from agent.views.api import Http
+from tests.integration import audited
 from tests.integration.commands import told
 from tests.scenarios.made import AT
 
@@ -192,6 +193,11 @@ class Running:
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def audited(self) -> list[tuple[str, str | None]]:
+        """What was used, and of what."""
+        found = sorted(self.stored("audit"), key=lambda each: int(each["seq"]))
+        return [(each["use"], each["subject"]) for each in found]
+
 
 @asynccontextmanager
 async def running(
@@ -213,9 +219,11 @@ async def running(
     keeping = Keeping(pipeline)
     vault = MemoryVault() if vault is ... else vault
     capturing = NoCalls()
+    auditing = await audited.auditing(store, folder / "agent.sqlite", pipeline, keeping, clock)
     served = Recordings(
         pipeline=pipeline,
         keeping=keeping,
+        auditing=auditing,
         vault=vault,
         capturing=capturing,
         reader=lambda: SqliteReader(folder / "agent.sqlite"),

@@ -19,7 +19,6 @@ from agent import app
 from agent.auditing import Auditing
 from agent.consents import Consents
 from agent.control import Keeping
-from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
@@ -32,6 +31,7 @@ from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault.signing import Signer
 from agent.views import audit, control, disclosures, unix
 from agent.views.api import Http
+from tests.integration import audited
 from tests.integration.commands import told
 from tests.scenarios.made import AT
 
@@ -101,18 +101,9 @@ async def registered(
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     path = folder / "agent.sqlite"
     store = await SqliteStore.open(path)
-    key = app.link_key(path)
-    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(key), new_id=app.new_id), store)
+    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(app.link_key(path)), new_id=app.new_id), store)
     keeping = Keeping(pipeline)
-    trail = Trail(key=key, new_id=app.new_id, new_salt=lambda: secrets.token_hex(16))
-    trail.restore(await store.open_records())
-    auditing = Auditing(
-        trail=trail,
-        keep=keeping.keep,
-        put=pipeline.put,
-        reader=lambda: SqliteReader(path),
-        clock=lambda: agent.tick(),
-    )
+    auditing = await audited.auditing(store, path, pipeline, keeping, lambda: agent.tick())
     disclosing = Disclosures(
         register=cache(lambda: restored(Signer(folder / "agent.sqlite.keys").sign, lambda: SqliteReader(path))),
         permitting=Permitting(reader=lambda: SqliteReader(path), clock=lambda: agent.tick()),

@@ -106,6 +106,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
         heard = Recordings(
             pipeline=agent.pipeline,
             keeping=agent.keeping,
+            auditing=agent.auditing,
             vault=vault,
             capturing=NoCalls(),
             reader=lambda: SqliteReader(agent.store),

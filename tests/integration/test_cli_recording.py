@@ -7,10 +7,12 @@ import os
 import pty
 import shlex
 import signal
+import sqlite3
 import stat
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,23 @@ async def test_each_kind_of_record_can_be_listed(agent: Running) -> None:
         assert words in (await agent.run("list", kind)).stdout
         assert len(await agent.json("list", kind)) == 1
     assert (await agent.run("list", "purges")).returncode == 0
+
+
+async def test_each_use_of_a_recording_is_in_the_audit_and_that_proves_whole(agent: Running) -> None:
+    await agent.recorded(ONE)
+    await agent.run("recording", "list", *WHY)
+    await agent.run("recording", "list", "--line", "201", *WHY)
+    await agent.run("recording", "export", ONE, "--to", "call.wav", *WHY)
+    await agent.run("recording", "delete", ONE, "--why", "erasure", *WHY)
+    said = [("listed", None), ("listed", "201"), ("exported", ONE), ("deleted", ONE)]
+    assert agent.audited() == said
+    assert len(agent.stored("access")) == len(said)
+    done = await agent.run("audit", "verify")
+    assert (done.returncode, "4 entries" in done.stderr) == (0, True), done.stdout
+    with closing(sqlite3.connect(agent.store)) as other, other:
+        other.execute("DROP TRIGGER audits_written_once")
+        other.execute("UPDATE audits SET by = 'nobody' WHERE use = 'exported'")
+    assert (await agent.run("audit", "verify")).returncode == 1
 
 
 # Export

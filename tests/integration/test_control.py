@@ -287,6 +287,9 @@ async def test_a_look_is_on_record_before_anything_is_shown(running: Desk) -> No
     )
     assert answer.json()["address"] == "Leeds office, floor 2, 12 Wellington Street, Leeds, LS1 4AP"
     assert answer.json()["cli"] == "+441134960000"
+    audited = [(each["use"], each["subject"], each["reason"]) for each in running.agent.stored("audit")]
+    assert audited.count(("viewed", id, "the police asked")) == len(looks)
+    assert (await running.run("audit", "verify")).returncode == 0
     assert (await asked(running, "/look", {"id": id})).status_code == 422
     assert "Wellington" not in running.agent.log
     assert "police" not in running.agent.log

@@ -28,7 +28,9 @@ async def test_an_agent_without_a_usable_site_key_runs_and_says_so(tmp_path: Pat
         assert "no call can be recorded" in alarm["what"]
         assert why in alarm["what"]
         await agents.call("Dialled", "Answered")
-        await agents.agent.one("emergency", number="999")
+        emergency = await agents.agent.one("emergency", number="999")
+        done = await agents.run("emergency", "show", emergency["id"], "--full", "--reason", "they rang")
+        assert (done.returncode, "Wellington Street" in done.stdout) == (0, True), "help waits for no key"
         assert "telephony_recording_vault_usable 0.0" in agents.agent.get("/metrics")[1]
         if keys:
             one_sentence(await agents.run("check"), 2, "site_key_file")
