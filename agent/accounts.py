@@ -22,7 +22,8 @@ from agent.core.history import History
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
 from agent.core.records import Account, AuditUse, Call, Service, Text, document
-from agent.ports import Reader
+from agent.ports import Reader, StoreError
+from agent.stores.sqlite import LOCKED
 from agent.views.asking import Answer, Refusal
 
 log = structlog.get_logger()
@@ -117,8 +118,10 @@ class Accounts:
             for service in reader.read(Service.KIND):
                 if not isinstance(service, Service) or service.corrected_at is not None:
                     continue
+                if LOCKED in (service.line, service.number):
+                    raise StoreError("the lines and numbers cannot be read now", "see telephony-agent keys status")
                 if service.line is None and service.number is None:
-                    continue  # Its number was erased.
+                    continue  # It was erased.
                 values = (
                     service.account,
                     service.line,

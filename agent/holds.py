@@ -53,23 +53,26 @@ class Holding:
     _told: set[str] = field(default_factory=set)
 
     async def restore(self, records: Iterable[Record]) -> None:
-        """Take up the holds that stood when an earlier run stopped.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
+        """Take up the holds that stood when an earlier run stopped."""
         self.holds = self.holds.taken_up(record for record in records if isinstance(record, Hold))
         await self.locate()
 
     async def locate(self) -> None:
-        """See which lines are the accounts' that are held.
+        """See which lines are the accounts' that are held; as far as that cannot be told, it stays as it was."""
+        try:
+            if unread := {hold.id for hold in self.holds.unread()}:
+                readable = await asyncio.to_thread(self._readable)
+                async with self.gate:
+                    self.holds = self.holds.taken_up(hold for hold in readable if hold.id in unread)
+            accounts = {hold.account for hold in self.holds.standing.values() if hold.account is not None}
+            found = await asyncio.to_thread(lambda: {account: self._spans(account) for account in accounts})
+            self.holds = self.holds.of(found)
+        except StoreError as error:
+            log.error("holds_not_located", reason=str(error), hint=error.hint)
 
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        accounts = {hold.account for hold in self.holds.standing.values() if hold.account is not None}
-        found = await asyncio.to_thread(lambda: {account: self._spans(account) for account in accounts})
-        self.holds = self.holds.of(found)
+    def _readable(self) -> list[Hold]:
+        with self.reader() as reader:
+            return [hold for hold in reader.open(Hold) if not Holds({hold.id: hold}).unread()]
 
     def _spans(self, account: str) -> list[Span]:
         with self.reader() as reader:
@@ -82,10 +85,7 @@ class Holding:
     async def run(self) -> None:
         """Tell of what is overdue, until cancelled."""
         while True:
-            try:
-                await self.locate()
-            except StoreError as error:
-                log.error("holds_not_located", reason=str(error), hint=error.hint)
+            await self.locate()
             self.look()
             await asyncio.sleep(LOOK_EVERY_S)
 

@@ -173,9 +173,9 @@ class Importing:
 
 
 def _readable(service: Service) -> Service:
-    # Beside numbers that cannot be read each of the file would be a new one.
-    if service.number == LOCKED:
-        raise StoreError("the numbers that are stored cannot be read now", "see telephony-agent keys status")
+    # Beside lines and numbers that cannot be read each of the file would be a new one.
+    if LOCKED in (service.line, service.number):
+        raise StoreError("the lines and numbers that are stored cannot be read now", "see telephony-agent keys status")
     return service
 
 

@@ -91,10 +91,7 @@ def contract_stay(account: Account, lines: Collection[str], holds: Holds) -> Sta
     """
     if account.closed_at is None:
         return Stay(why=Why.CONTRACT, until=None)
-    held = any(
-        hold.account == account.account or not {*lines}.isdisjoint(hold.lines) for hold in holds.standing.values()
-    )
-    return Stay(why=Why.LAW, until=None) if held else None
+    return Stay(why=Why.LAW, until=None) if holds.keeps_account(account.account, lines) else None
 
 
 def proof_stay(record: Consent | Request, days: Callable[[RetentionClass], int]) -> Stay:

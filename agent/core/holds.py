@@ -1,9 +1,10 @@
 """The legal holds that stand: what they keep from being deleted, and which of them are overdue for review."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core.accounts.spans import Span
+from agent.core.personal import is_hidden
 from agent.core.records import (
     Access,
     Alarm,
@@ -54,20 +55,26 @@ class Order:
 class Holds:
     """The holds that stand, by id; another one whenever one is placed, reviewed or lifted.
 
-    ``accounts`` are the lines of each account that one is on, in the times in which they are its.
+    ``accounts`` are the lines of each account that one is on, in the times in which they are its. While it cannot be
+    told whose data one keeps, it keeps everybody's.
     """
 
     standing: Mapping[str, Hold] = field(default_factory=dict)
     accounts: Mapping[str, Sequence[Span]] = field(default_factory=dict)
     _of_line: Mapping[str, Sequence[tuple[Hold, Span]]] = field(init=False)
+    _of_anybody: Sequence[Hold] = field(init=False)
 
     def __post_init__(self) -> None:
         of_line: dict[str, list[tuple[Hold, Span]]] = {}
+        of_anybody: list[Hold] = []
         for hold in self.standing.values():
+            if any(map(is_hidden, hold.lines)) or (hold.account is not None and hold.account not in self.accounts):
+                of_anybody.append(hold)
             own = [Span(line=line, begin=0, end=None) for line in hold.lines]
             for span in (*own, *self.accounts.get(hold.account or "", ())):
                 of_line.setdefault(span.line, []).append((hold, span))
         object.__setattr__(self, "_of_line", of_line)
+        object.__setattr__(self, "_of_anybody", of_anybody)
 
     def taken_up(self, holds: Iterable[Hold]) -> "Holds":
         """With these as they are now; one that was lifted stands no more."""
@@ -80,13 +87,21 @@ class Holds:
 
     def keeps(self, kind: str, line: str | None, begun_at: int, ended_at: int) -> bool:
         """Whether a record of ``line`` that tells of this time (ms, both ends) must not be deleted."""
-        if line is None or line not in self._of_line:
+        if line is None or not (self._of_anybody or line in self._of_line):
             return False
         word = _WORD_OF.get(kind)
-        return any(
-            word in hold.kinds and _touches(hold, begun_at, ended_at) and _within(span, begun_at, ended_at)
-            for hold, span in self._of_line[line]
+        held = [hold for hold, span in self._of_line.get(line, ()) if _within(span, begun_at, ended_at)]
+        return any(word in hold.kinds and _touches(hold, begun_at, ended_at) for hold in (*held, *self._of_anybody))
+
+    def keeps_account(self, account: str, lines: Collection[str]) -> bool:
+        """Whether what says that ``lines`` are the account's must not be deleted."""
+        return bool(self._of_anybody) or any(
+            hold.account == account or not {*lines}.isdisjoint(hold.lines) for hold in self.standing.values()
         )
+
+    def unread(self) -> list[Hold]:
+        """Those of which it cannot be told now whose data they keep, for want of a key."""
+        return [hold for hold in self._of_anybody if any(map(is_hidden, (*hold.lines, hold.account or "")))]
 
     def keeps_since(self, kind: str) -> int | None:
         """The first instant (ms) of which any record of ``kind`` may be kept; None where none is."""

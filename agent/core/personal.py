@@ -6,11 +6,18 @@ instants its term counts, the first that it has: as its rows are deleted by. Its
 The name of a line is marked with `agent.core.records.Handled`: the store keeps its handle (`agent.core.records.Line`).
 """
 
+import re
 from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
 
 from agent.core.instants import from_rfc3339
 from agent.core.records import RECORDS, Call, Handled, Locked, Record, RetentionClass, Text
+
+#: What stands for a text whose key is not at hand, and, where there must be one, for a text whose key is gone.
+LOCKED, ERASED = "locked", "erased"
+
+#: The form of a locked value (`agent.stores.vault.locks`): version, ids of two keys, nonce and ciphertext.
+SEALED = re.compile(r"1\.([0-9a-f]{16})\.([0-9a-f]{16})\.([0-9A-Za-z_-]+)")
 
 #: Whose key locks a field of a record that is of no line.
 NO_OWNER = "nobody"
@@ -54,6 +61,16 @@ OWNER: dict[type[Record], str] = {
     record: getattr(record, "OWNER", "line" if any(item.name == "line" for item in fields(record)) else "")
     for record in RECORDS
 }
+
+
+def is_locked(value: str) -> bool:
+    """Whether ``value`` has the form of a locked one."""
+    return value.startswith("1.") and SEALED.fullmatch(value) is not None
+
+
+def is_hidden(text: str) -> bool:
+    """Whether ``text`` cannot be read now."""
+    return text == LOCKED or is_locked(text)
 
 
 def owner_of(record: Record) -> str:

@@ -65,6 +65,28 @@ def test_a_hold_on_an_account_is_on_its_lines_while_they_are_its() -> None:
     assert not lifted.keeps("call", "201", 15, 15)
 
 
+@pytest.mark.parametrize("hidden", ["locked", f"1.{'a' * 16}.{'b' * 16}.Zm9vYmFy"])
+def test_while_nobody_can_tell_whose_data_a_hold_keeps_it_keeps_everybodys(hidden: str) -> None:
+    for unknown in (hold("a", hidden, from_at=12), replace(hold("a"), lines=(), account=hidden, from_at=12)):
+        found = holds(unknown)
+        assert [found.keeps("call", line, 15, 15) for line in LINES] == [True] * 3
+        assert not found.keeps("call", "201", 0, 11)
+        assert not found.keeps("recording", "201", 15, 15)
+        assert not found.keeps("call", None, 15, 15)
+        assert found.keeps_account("A1", ["201"])
+        assert found.unread() == [unknown]
+        # its key is there again
+        known = found.taken_up([replace(unknown, lines=("202",), account=None)])
+        assert [known.keeps("call", line, 15, 15) for line in LINES] == [False, True, False]
+        assert known.unread() == []
+
+
+def test_a_hold_on_an_account_whose_lines_were_not_looked_up_yet_keeps_everybodys() -> None:
+    found = Holds().taken_up([replace(hold("a"), lines=(), account="A1")])
+    assert found.keeps("call", "203", 15, 15)
+    assert not found.of({"A1": []}).keeps("call", "203", 15, 15)
+
+
 def test_a_hold_that_was_lifted_keeps_nothing_and_the_others_go_on() -> None:
     both = holds(hold("a", "201"), hold("b", "202"))
     lifted = both.lifted("a", "sam", "settled", AT)

@@ -286,8 +286,9 @@ async def test_a_number_is_locked_with_the_key_of_its_account_and_found_all_the_
         assert b"01134960100" not in (folder / "agent.sqlite").read_bytes()
         keyring.destroy_account("A1001")
         one_sentence(await agent.run("account", "find", "0113 496 0100", *WHY), 6, "no account has this")
-        (found,) = await agent.json("account", "find", "201", *WHY)
-        assert {each["number"] for each in found["services"]} == {None}
+        one_sentence(await agent.run("account", "find", "201", *WHY), 6, "no account has this")
+        (found,) = await agent.json("account", "find", "A1001", *WHY)
+        assert {(each["line"], each["number"]) for each in found["services"]} == {(None, None)}
         assert "A1001,,," not in (await agent.run("account", "export", *WHY)).stdout
     keyring.close()
 

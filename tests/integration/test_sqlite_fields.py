@@ -7,16 +7,20 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from agent.auditing import Auditing
+from agent.control import Keeping
 from agent.core.engine import Engine
 from agent.core.lanes import Lane
 from agent.core.normalise import Linker
 from agent.core.personal import PERSONAL
 from agent.core.policy import Policy
-from agent.core.records import RECORDS, Call, Detail, Emergency, Record, RetentionClass, Text
+from agent.core.records import RECORDS, Call, Detail, Emergency, Hold, Record, RetentionClass, Service, Text
 from agent.duties.locking import Locking
+from agent.holds import Holding
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
@@ -24,6 +28,7 @@ from agent.stores.sqlite.lines import Held
 from agent.stores.sqlite.statements import STATEMENTS
 from agent.stores.vault import Keyring
 from tests.contract.test_store_contract import AT, call, content, emergency, failure, optin, registration, text
+from tests.core.test_disclosure import consent
 from tests.integration.purging import hold, holds, purger
 
 SITE_KEY = bytes(range(32))
@@ -306,6 +311,52 @@ async def test_a_start_without_the_keyring_spoils_nothing_that_is_locked(tmp_pat
         assert ledger.read("emergency", fields=ledger.fields) == [replace(open_call, attempts=1)]
 
 
+async def test_a_hold_that_cannot_be_read_at_a_start_keeps_everything_and_is_spoilt_by_nothing(tmp_path: Path) -> None:
+    placed = hold("h1", "202", from_at=AT)
+    async with Ledger(tmp_path) as ledger:
+        await ledger.store.commit([placed], durable=True)
+
+    def broken() -> Keyring:
+        raise StoreError("the keyring is damaged")
+
+    async with Ledger(tmp_path) as ledger:
+        whole, ledger.opening = ledger.opening, broken
+        engine = Engine(policy=Policy(), link=Linker(bytes(32)), new_id=lambda: "0" * 16)
+        pipeline = Pipeline(engine, ledger.store)
+        holding = Holding(
+            pipeline=pipeline,
+            keeping=Keeping(pipeline),
+            auditing=cast(Auditing, None),
+            reader=lambda: SqliteReader(ledger.path, ledger.fields),
+            clock=lambda: AT,
+            new_id=lambda: "0" * 16,
+        )
+        await holding.restore(await ledger.store.open_records())
+        assert holding.holds.keeps("call", "201", AT, AT), "it may be on this line"
+        (unread,) = holding.holds.unread()
+        ledger.opening = whole
+        await ledger.store.commit([replace(unread, review_at=AT + DAY_MS)], durable=True)
+        await holding.locate()
+        assert not holding.holds.keeps("call", "201", AT, AT)
+        assert holding.holds.keeps("call", "202", AT, AT)
+        assert ledger.read("hold", fields=ledger.fields) == [replace(placed, review_at=AT + DAY_MS)]
+        with SqliteReader(ledger.path) as reader:
+            assert [each.lines for each in reader.open(Hold)] == [("locked",)]
+
+
+async def test_what_an_accounts_lines_are_is_never_guessed(ledger: Ledger) -> None:
+    theirs = Service(id="s1", account="A1", line="201", from_at=AT)
+    await ledger.store.commit([theirs], durable=True)
+    with SqliteReader(ledger.path, ledger.fields) as reader:
+        assert reader.of(Service, "A1") == list(reader.read("service", line="201")) == [theirs]
+    with SqliteReader(ledger.path) as reader, pytest.raises(StoreError, match="cannot be read now"):
+        reader.of(Service, "A1")
+    ledger.keyring.destroy_account("A1")
+    with SqliteReader(ledger.path, ledger.fields) as reader:
+        assert reader.services(line="201") == list(reader.read("service", line="201")) == []
+        assert reader.of(Service, "A1") == [replace(theirs, line=None)]
+
+
 # What stands in clear
 
 
@@ -330,7 +381,10 @@ async def test_an_emergency_is_stored_at_once_and_locked_later(ledger: Ledger) -
 async def test_what_was_stored_before_there_were_keys_is_locked(tmp_path: Path) -> None:
     given = optin("o1", by="sam", purpose="for training")
     sent, called = text("t1", number=NUMBER), emergency("e1", ip="203.0.113.9")
-    written: list[Record] = [SPAN, called, CALL, given, content("c1"), sent]
+    kept = hold("h1", "203-hold", authority="the court at Leeds", reviewer="kim")
+    told = consent(lines="203-told", by="alex")
+    theirs = Service(id="s1", account="A1", line="203-line", from_at=AT, correction="said so")
+    written: list[Record] = [SPAN, called, CALL, given, content("c1"), sent, kept, told, theirs]
     plain = await SqliteStore.open(tmp_path / "store.db")
     await plain.commit(written, durable=True)
     await plain.close()
@@ -344,7 +398,10 @@ async def test_what_was_stored_before_there_were_keys_is_locked(tmp_path: Path) 
         with SqliteReader(ledger.path, ledger.fields) as reader:
             assert list(reader.having(Call, NUMBER)) == [CALL]
             assert list(reader.having(Text, NUMBER)) == [sent]
-    for value in (NUMBER, FORWARDED, "203.0.113.7", "203.0.113.9", "for training"):
+            assert reader.services(line="203-line") == [theirs]
+            assert reader.services(line="203") == []
+    clear = (NUMBER, FORWARDED, "203.0.113.7", "203.0.113.9", "for training", "203-", "Leeds", "kim", "alex")
+    for value in clear:
         assert value.encode() not in ledger.bytes()
 
 

@@ -32,7 +32,7 @@ class Service:
     """
 
     KIND: ClassVar[str] = "service"
-    #: Its number is a person's; the account's key locks it, and goes when the account is erased.
+    #: Its line and number are a person's; the account's key locks them, and goes when the account is erased.
     OWNER: ClassVar[str] = "account"
     AGED_BY: ClassVar[tuple[str, ...]] = ("until_at", "corrected_at")
     RETENTION: ClassVar[RetentionClass] = RetentionClass.ACCOUNT
@@ -41,7 +41,7 @@ class Service:
 
     id: Annotated[str, ID]
     account: Annotated[str, "say whose it is: the provider's reference"]
-    line: Annotated[str | None, "tell which calls are the account's; none of a number"] = None
+    line: Annotated[str | None, "tell which calls are the account's; none of a number", Locked(indexed=True)] = None
     number: Annotated[str | None, "find the account of who calls; none of a line", Locked(indexed=True)] = None
     from_at: Annotated[int, "since when it is the account's"]
     until_at: Annotated[int | None, "until when; none while it is"] = None

@@ -31,11 +31,11 @@ class Consent:
     party: Annotated[str, "who may be told", Locked()]
     kinds: Annotated[tuple[str, ...], "of what"]
     purpose: Annotated[str, "what for, and how it was given, in the words of who wrote it down", Locked()]
-    by: Annotated[str, "who wrote it down"]
+    by: Annotated[str, "who wrote it down", Locked()]
     given_at: Annotated[int, "since when"]
     expires_at: Annotated[int, "until when, unless it is withdrawn"]
     withdrawn_at: Annotated[int | None, "when it was withdrawn"] = None
-    withdrawn_by: Annotated[str | None, "who wrote that down"] = None
+    withdrawn_by: Annotated[str | None, "who wrote that down", Locked()] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from agent.core.records.terms import ID, Readers, RetentionClass, Role
+from agent.core.records.terms import ID, Locked, Readers, RetentionClass, Role
 
 
 class Kept(StrEnum):
@@ -24,25 +24,26 @@ class Hold:
     RETENTION: ClassVar[RetentionClass] = RetentionClass.CONSENT
     BASIS: ClassVar[str] = "legal obligation; establishment, exercise or defence of legal claims"
     READERS: ClassVar[Readers] = frozenset((Role.OFFICER,))
+    AGED_BY: ClassVar[tuple[str, ...]] = ("lifted_at",)
 
     id: Annotated[str, ID]
-    lines: Annotated[tuple[str, ...], "whose data are kept"]
+    lines: Annotated[tuple[str, ...], "whose data are kept", Locked()]
     kinds: Annotated[tuple[str, ...], "which data are kept, and no others"]
     from_at: Annotated[int | None, "the time that the data tell of; none: from the first"] = None
     until_at: Annotated[int | None, "the time that the data tell of; none: to the last, also what is yet to come"] = (
         None
     )
-    authority: Annotated[str, "on whose authority, in words"]
-    reference: Annotated[str, "find the order or the claim"]
+    authority: Annotated[str, "on whose authority, in words", Locked()]
+    reference: Annotated[str, "find the order or the claim", Locked()]
     placed_at: Annotated[int, "show since when it has been in force"]
-    placed_by: Annotated[str, "who placed it"]
-    reviewer: Annotated[str, "who has to say whether it is still needed"]
+    placed_by: Annotated[str, "who placed it", Locked()]
+    reviewer: Annotated[str, "who has to say whether it is still needed", Locked()]
     review_at: Annotated[int, "by when; after that it is an alarm, and still in force"]
     reviewed_at: Annotated[int | None, "when it was last reviewed"] = None
-    reviewed_by: Annotated[str | None, "who reviewed it"] = None
+    reviewed_by: Annotated[str | None, "who reviewed it", Locked()] = None
     lifted_at: Annotated[int | None, "when it was lifted; what it kept goes by its term"] = None
-    lifted_by: Annotated[str | None, "who lifted it"] = None
-    lifted_why: Annotated[str | None, "why it was lifted"] = None
-    account: Annotated[str | None, "whose data are kept: of each line while it is that account's; none: of lines"] = (
-        None
-    )
+    lifted_by: Annotated[str | None, "who lifted it", Locked()] = None
+    lifted_why: Annotated[str | None, "why it was lifted", Locked()] = None
+    account: Annotated[
+        str | None, "whose data are kept: of each line while it is that account's; none: of lines", Locked()
+    ] = None

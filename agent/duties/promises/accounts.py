@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from agent.core.audit import ERASED, verify
+from agent.core.personal import LOCKED
 from agent.core.records import Account, Audit, AuditUse, RetentionClass, SegmentRoot, Service
-from agent.duties.promises.result import DAY_MS, UNOPENED, Result, Scene, Survey, judged, not_built, some
+from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, judged, not_built, some
 
 _NONE = "no account is on record: `account import`"
 #: Uses of an account that answer a customer who has a problem.
@@ -23,7 +24,7 @@ def p01(scene: Scene) -> Result:
         entries, problems = _audit(scene, survey)
     services = [service for service in every if service.corrected_at is None]
     strange = sum(service.account not in accounts for service in services)
-    closed = sum(UNOPENED in (service.line, service.number) for service in services)
+    closed = sum(LOCKED in (service.line, service.number) for service in services)
     faults = [
         some(sum(_shared(services)), "lines or numbers are two accounts' at once"),
         some(strange, "lines or numbers are of no account on record"),
@@ -56,7 +57,7 @@ def _shared(services: Iterable[Service]) -> Iterator[bool]:
     """Of each service whether the next one has its line or number within its time."""
     times: defaultdict[tuple[str | None, str | None], list[tuple[int, int]]] = defaultdict(list)
     for service in services:
-        if UNOPENED not in (service.line, service.number):
+        if LOCKED not in (service.line, service.number):
             until = _FOREVER if service.until_at is None else service.until_at
             times[service.line, service.number].append((service.from_at, until))
     for spans in times.values():
@@ -90,4 +91,4 @@ def _audit(scene: Scene, survey: Survey) -> tuple[list[Audit], int]:
 
 def _comparable(entry: Audit) -> Audit:
     """Without the site key subject and reason cannot be compared with what was committed to; the chain can."""
-    return replace(entry, salt=None, subject=None, reason=ERASED) if entry.salt == UNOPENED else entry
+    return replace(entry, salt=None, subject=None, reason=ERASED) if entry.salt == LOCKED else entry

@@ -7,8 +7,9 @@ from dataclasses import fields
 from ipaddress import ip_address
 
 from agent.core.devices import VENDORS
+from agent.core.personal import is_locked
 from agent.core.records import Registration
-from agent.duties.promises.result import Result, Scene, is_locked, judged, some
+from agent.duties.promises.result import Result, Scene, judged, some
 
 _TRANSPORT = re.compile(r"[a-z0-9_]{1,12}")
 #: What is no model or generation: a User-Agent is longer, a MAC or serial has its digits, a URI its sign.

@@ -1,6 +1,5 @@
 """What a probe finds of a promise, and what there is for it to look at."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,11 +15,6 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 Value = str | int | None
-#: What stands for a text that is encrypted and cannot be opened here.
-UNOPENED = "locked"
-
-
-_LOCKED = re.compile(r"1\.[0-9a-f]{16}\.[0-9a-f]{16}\.[0-9A-Za-z_-]+")
 
 
 class State(StrEnum):
@@ -56,7 +50,7 @@ class Survey(Protocol):
         """How many rows of a kind there are."""
 
     def read(self, kind: str, *, since: int | None = None, line: str | None = None) -> Iterator[Record]:
-        """Records of a kind begun at or after ``since`` (ms), opened where the keys are at hand; else `UNOPENED`."""
+        """Records of a kind begun at or after ``since`` (ms), opened where the keys are at hand; else `LOCKED`."""
 
     def lines(self, kind: str) -> Iterator[str]:
         """Each line of which there are records of a kind."""
@@ -139,11 +133,6 @@ def judged(id: str, faults: Iterable[str], looked: str) -> Result:
 def not_built(id: str, why: str) -> Result:
     """Nothing makes it true here."""
     return Result(id=id, state=State.NOT_BUILT, evidence=why)
-
-
-def is_locked(text: str) -> bool:
-    """Whether a text is one of the store's locked values (README, Decisions), and so tells nothing."""
-    return _LOCKED.fullmatch(text) is not None
 
 
 def some(number: int, what: str) -> str:

@@ -12,10 +12,10 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from agent.core.instants import from_rfc3339
-from agent.core.personal import HANDLED, PERSONAL
+from agent.core.personal import HANDLED, PERSONAL, is_locked
 from agent.core.records import INSTANTS
 from agent.duties.promises.contents import beside, logs
-from agent.duties.promises.result import HOUR_MS, Result, Scene, Survey, is_locked, judged, not_built, some
+from agent.duties.promises.result import HOUR_MS, Result, Scene, Survey, judged, not_built, some
 
 _LISTENING = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 _OTHERS = 0o077

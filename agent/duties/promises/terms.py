@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from agent.core.instants import from_rfc3339, rfc3339
+from agent.core.personal import LOCKED
 from agent.core.records import (
     RECORDS,
     Access,
@@ -48,7 +49,7 @@ from agent.core.records import (
 )
 from agent.duties.promises import bundles
 from agent.duties.promises.holding import standing
-from agent.duties.promises.result import DAY_MS, UNOPENED, Result, Scene, Survey, judged, some
+from agent.duties.promises.result import DAY_MS, Result, Scene, Survey, judged, some
 
 #: The instant from which each kind's term counts; while a row has none it is open, and stays.
 ENDS: dict[type[Record], str] = {
@@ -206,7 +207,7 @@ def _sound_over(scene: Scene, survey: Survey) -> Iterator[_Over]:
         begun = content.stored_at
         late = begun < scene.at - scene.terms.content_days[content.kept_as] * DAY_MS - MARGIN_MS
         # Whose it is cannot be told without the keys: then any hold may be on it.
-        unread = content.line == UNOPENED and bool(holds.standing)
+        unread = content.line == LOCKED and bool(holds.standing)
         if late and not unread and not holds.keeps(Content.KIND, content.line, begun, begun):
             over.setdefault(content.kept_as, []).append(begun)
     for kind, since in over.items():

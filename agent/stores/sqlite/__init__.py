@@ -14,11 +14,11 @@ import aiosqlite  # noqa: TID251
 
 from agent.core.instants import from_rfc3339
 from agent.core.lanes import Lane, lane_of
-from agent.core.personal import PERSONAL
+from agent.core.personal import ERASED, LOCKED, PERSONAL
 from agent.core.records import RECORDS, Key, Line, Record, RetentionClass, key_of, retentions
 from agent.ports import StoreError
 from agent.stores.sqlite.errors import FAILURES, StoreFullError, damaged, explained
-from agent.stores.sqlite.fields import ERASED, LOCKED, Fields
+from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.last_resort import LastResort, belongs
 from agent.stores.sqlite.migrate import MIGRATIONS
 from agent.stores.sqlite.opening import BUSY_S, Lock, connect, prepare, uri_of

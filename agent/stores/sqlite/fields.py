@@ -7,15 +7,12 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from agent.core.personal import HANDLED, NO_OWNER, OWNER, PERSONAL, aged_by, class_of
+from agent.core.personal import HANDLED, NO_OWNER, OWNER, PERSONAL, aged_by, class_of, is_locked
 from agent.core.records import Alarm, Detail, Emergency, Entry, Line, Record, RetentionClass
 from agent.ports import StoreError
 from agent.stores.sqlite.lines import Held, Lines, is_handle
 from agent.stores.sqlite.texts import storable
-from agent.stores.vault import Keyring, Locks, is_locked
-
-#: What stands for a text whose key is not at hand, and, where there must be one, for a text whose key is gone.
-LOCKED, ERASED = "locked", "erased"
+from agent.stores.vault import Keyring, Locks
 
 #: Kinds that wait for no key: what cannot be locked at once is stored as it is, and locked later.
 URGENT = (Emergency, Detail, Entry, Alarm)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.personal import STANDING
+from agent.core.personal import STANDING, is_locked
 from agent.core.records import Line
 from agent.stores.sqlite.errors import FAILURES, explained
 from agent.stores.sqlite.opening import connect
 from agent.stores.sqlite.statements import STATEMENTS
-from agent.stores.vault import Keyring, Locks, is_locked
+from agent.stores.vault import Keyring, Locks
 
 Row = dict[str, Any]
 

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, cast
 
 from agent.core.aggregates import Calls
 from agent.core.instants import from_rfc3339, rfc3339
+from agent.core.personal import ERASED, LOCKED
 from agent.core.records import (
     Content,
     ContentClass,
@@ -25,7 +26,7 @@ from agent.core.records import (
 )
 from agent.ports import Due, StoreError
 from agent.stores.sqlite.errors import FAILURES, damaged, explained
-from agent.stores.sqlite.fields import ERASED, LOCKED, Fields
+from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.lines import Held, is_handle
 from agent.stores.sqlite.migrate import MIGRATIONS, schema_of
 from agent.stores.sqlite.opening import beside, connect
@@ -94,10 +95,18 @@ class SqliteReader:
         begin = "" if since is None else rfc3339(since)
         if line is None:
             return (record for _, _, record in self._begun(kind, "", {"begin": begin}, limit))
-        # A line has had other handles before, and its name itself stands where nothing is locked.
-        keys = [storable(line), *(held.handle for held in self.handles_of(line))]
+        if kind == Service.KIND:
+            keys = self._indexes(kind, line)
+        else:
+            # A line has had other handles before, and its name itself stands where nothing is locked.
+            keys = [storable(line), *(held.handle for held in self.handles_of(line))]
         streams = [self._begun(kind, of_line, {"begin": begin, "line": key}, limit) for key in keys]
-        found = (record for _, _, record in merge(*streams, key=itemgetter(0, 1)))
+        # Whose key is gone is nobody's any more, though its index stands.
+        found = (
+            record
+            for _, _, record in merge(*streams, key=itemgetter(0, 1))
+            if not isinstance(record, Service) or record.line == line
+        )
         return found if limit is None else iter(deque(found, maxlen=limit))
 
     def handles_of(self, line: str) -> list[Held]:
@@ -121,12 +130,15 @@ class SqliteReader:
         Raises:
             StoreError: the store cannot be read.
         """
+        return iter(self._records(kind, "having", {"indexes": json.dumps(self._indexes(kind.KIND, text))}))
+
+    def _indexes(self, kind: str, text: str) -> list[str]:
         text = storable(text)
         indexes = [text]  # What is not locked is its own index.
         if self._fields is not None:
             with suppress(StoreError):
-                indexes += self._fields.indexes(text, retentions(RECORD_OF_KIND[kind.KIND]))
-        return iter(self._records(kind, "having", {"indexes": json.dumps(indexes)}))
+                indexes += self._fields.indexes(text, retentions(RECORD_OF_KIND[kind]))
+        return indexes
 
     def find(self, kind: type[T], prefix: str, limit: int = 2) -> list[T]:
         """At most ``limit`` emergencies, alarms, recordings, opt-ins or contents whose id begins with ``prefix``.
@@ -141,9 +153,13 @@ class SqliteReader:
         """What belongs to one emergency, alarm, recording (its accesses) or account (by its reference); oldest first.
 
         Raises:
-            StoreError: the store cannot be read.
+            StoreError: the store cannot be read, or not the lines of the account.
         """
-        return self._records(kind, "of", {"of": storable(owner)})
+        found = self._records(kind, "of", {"of": storable(owner)})
+        if any(isinstance(each, Service) and each.line == LOCKED for each in found):
+            # Beside lines that cannot be read nobody can tell what is the account's, or is not.
+            raise StoreError("the lines of this account cannot be read now", "see telephony-agent keys status")
+        return found
 
     def services(self, *, line: str | None = None, number: str | None = None) -> list[Service]:
         """What is or was this line, or else this number, of any account; oldest first.
@@ -151,11 +167,11 @@ class SqliteReader:
         Raises:
             StoreError: the store cannot be read.
         """
-        if line is not None:
-            return self._records(Service, "of_line", {"line": storable(line)})
+        name, text = ("having", number or "") if line is None else ("of_line", line)
+        found = self._records(Service, name, {"indexes": json.dumps(self._indexes(Service.KIND, text))})
         # Whose key is gone is nobody's any more, though its index stands.
-        found = [service for service in self.having(Service, number or "") if service.number == number]
-        return sorted(found, key=lambda service: service.from_at)
+        theirs = [each for each in found if text in (each.line, each.number)]
+        return sorted(theirs, key=lambda service: service.from_at)
 
     def ended(self, since: int, until: int) -> Iterator[Service]:
         """Services, also wrong ones, that came to their end from ``since`` to ``until`` (ms), in the order of that.

@@ -8,12 +8,10 @@ from types import NoneType, UnionType
 from typing import Any, Protocol, get_args, get_type_hints
 
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.personal import HANDLED, PERSONAL
+from agent.core.personal import ERASED, HANDLED, PERSONAL, is_locked
 from agent.core.records import INSTANTS, RECORDS, Pause, Record
-from agent.stores.sqlite.fields import ERASED
 from agent.stores.sqlite.lines import is_handle
 from agent.stores.sqlite.texts import storable
-from agent.stores.vault import is_locked
 
 RECORD_OF_KIND: dict[str, type[Record]] = {record.KIND: record for record in RECORDS}
 
@@ -105,12 +103,13 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _write_links(links: tuple[str, ...]) -> str:
-    return json.dumps(links)
+def _write_texts(texts: tuple[str, ...]) -> str:
+    # Locked as a whole: it could not be opened when it was read.
+    return texts[0] if len(texts) == 1 and is_locked(texts[0]) else json.dumps(texts)
 
 
-def _read_links(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
+def _read_texts(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text)) if text.startswith("[") else (text,)
 
 
 def _write_pauses(pauses: tuple[Pause, ...]) -> str:
@@ -144,7 +143,7 @@ def _column(name: str, hint: Any, place: str, *, handled: bool) -> _Column:
     if hint == tuple[Pause, ...]:
         return _Column(name=name, write=_write_pauses, read=_read_pauses)
     if hint == tuple[str, ...]:
-        return _Column(name=name, write=_write_links, read=_read_links)
+        return _Column(name=name, write=_write_texts, read=_read_texts, place=place, gone=ERASED)
     if hint is bool:
         return _Column(name=name, write=int, read=bool)
     if hint is int:

@@ -16,7 +16,7 @@ from agent.stores.vault import sealed
 from agent.stores.vault.errors import explained
 from agent.stores.vault.examining import Counts, Examined, examine
 from agent.stores.vault.keyring import Keyring
-from agent.stores.vault.locks import Locks, is_locked
+from agent.stores.vault.locks import Locks
 from agent.stores.vault.memory import is_memory, never_swapped, shred, swap_in_use
 from agent.stores.vault.opening import sync_folder
 from agent.stores.vault.regular import open_regular
@@ -30,7 +30,6 @@ __all__ = [
     "Sealed",
     "Vault",
     "examine",
-    "is_locked",
     "is_memory",
     "never_swapped",
     "shred",

@@ -9,7 +9,6 @@ An index is ``<id of the epoch>.<HMAC-SHA256, 128 bits>``: equal texts of one ep
 """
 
 import os
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Iterable
@@ -22,13 +21,13 @@ from typing import Generic, TypeVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from agent.core.personal import SEALED
 from agent.ports import StoreError
 from agent.stores.vault.keyring import FieldKey, Keyring
 from agent.stores.vault.months import month_of
 from agent.stores.vault.ring import Ring
 from agent.stores.vault.wrapping import derived
 
-_VALUE = re.compile(r"1\.([0-9a-f]{16})\.([0-9a-f]{16})\.([0-9A-Za-z_-]+)")
 _BLOCK_BYTES, _NONCE_BYTES, _INDEX_BYTES = 32, 12, 16
 #: Derived keys that are kept at hand to lock, and as many to open, at the most twice as many of each: 0.4 kB each.
 #: Their ciphers would be 3 kB each; to make one anew takes 1 µs.
@@ -151,7 +150,7 @@ class Locks:
         Raises:
             StoreError: it was changed, is another field's or no locked value at all, or the keyring cannot be read.
         """
-        parts = _VALUE.fullmatch(value)
+        parts = SEALED.fullmatch(value)
         sealed = _bytes(parts[3]) if parts else None
         if parts is None or sealed is None:
             raise _damaged()
@@ -199,11 +198,6 @@ class Locks:
 
 def _cipher(found: FieldKey) -> _Cipher:
     return _Cipher(ids=f"1.{found.account}.{found.period}", key=found.key)
-
-
-def is_locked(value: str) -> bool:
-    """Whether ``value`` has the form of a locked one."""
-    return value.startswith("1.") and _VALUE.fullmatch(value) is not None
 
 
 def _indexing(id: str, key: bytes) -> tuple[str, bytes]:
