@@ -14,12 +14,14 @@ from agent.core.lanes import Lane, Lanes, lane_of
 from agent.core.records import Call, Emergency, Hold, Key, Record, Recording, Text, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Message
-from agent.ports import Store, StoreError
+from agent.ports import NotReady, Store, StoreError
 
 log = structlog.get_logger()
 
 #: Seconds between attempts while the store refuses; a new emergency is tried at once whatever this says.
 RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
+#: How often in a row it is made ready for the same records; another program may destroy a key meanwhile.
+_ATTEMPTS = 10
 
 #: How long (s) an emergency waits for a store that neither takes nor refuses it, until others are told of it.
 PATIENCE_S = 1.0
@@ -159,6 +161,7 @@ class Pipeline:
     async def drain(self) -> list[Record]:
         """Write until nothing waits, or the store takes nothing; what it refused, which waits again."""
         taken: list[Record] = []
+        undone = 0
         refused: dict[Key, Record] = {}
         held: dict[Key, Record] = {}
         try:
@@ -176,7 +179,17 @@ class Pipeline:
                     self._refused(error, taken)
                     held.update((key_of(record), record) for record in self._unready(taken))
                     taken = [record for record in taken if key_of(record) not in held]
-                took_any = bool(taken) and await self._written(lane, taken, refused, held)
+                try:
+                    took_any = bool(taken) and await self._written(lane, taken, refused, held)
+                    undone = 0
+                except NotReady as error:
+                    if (undone := undone + 1) < _ATTEMPTS:
+                        self.lanes.put_back(taken)
+                        taken = []
+                        continue  # An emergency that came meanwhile goes before what waits for its keys again.
+                    self._refused(error, taken)
+                    held.update((key_of(record), record) for record in taken)
+                    took_any, taken, undone = False, [], 0
                 self.lanes.put_back(taken)
                 taken = []
                 if took_any:
@@ -258,7 +271,9 @@ class Pipeline:
         try:
             # Of a call there is nothing left but its record, once that counts as stored.
             durable = lane is not Lane.ORDINARY or any(isinstance(record, Call | Text) for record in records)
-            await self._store.commit(records, durable=durable)
+            await self._store.commit(records, durable=durable, prepared=True)
+        except NotReady:
+            raise
         except StoreError as error:
             self._refused(error, records)
             return error

@@ -24,6 +24,10 @@ class StoreError(Exception):
         self.everything = everything
 
 
+class NotReady(StoreError):
+    """What was made ready for a commit has been undone meanwhile: it is to be made ready again."""
+
+
 class Store(Protocol):
     """Where records are kept. One writer."""
 
@@ -34,12 +38,14 @@ class Store(Protocol):
         it. It raises StoreError where the store could not take them.
         """
 
-    async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
+    async def commit(self, records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         """Insert or replace ``records`` (by kind and id) in one transaction: all of them or none.
 
-        ``durable``: on return they survive a power cut (fsync); else they survive the process.
+        ``durable``: on return they survive a power cut (fsync); else they survive the process. ``prepared``: `prepare`
+        has made ready for it, and nothing is waited for but the disk.
 
         Raises:
+            NotReady: they are ``prepared``, and that was undone; nothing of them was written.
             StoreError: nothing of ``records`` was written.
         """
 

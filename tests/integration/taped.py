@@ -112,14 +112,14 @@ class BreakableStore:
     unwanted: set[str] = field(default_factory=set)
     slow: asyncio.Event | None = None
 
-    async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
+    async def commit(self, records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         if self.slow is not None:
             await self.slow.wait()
         if self.refuses is not None:
             raise self.refuses
         if any(record.KIND in self.unwanted for record in records):
             raise StoreError("the store does not take that", "a test")
-        await self.store.commit(records, durable=durable)
+        await self.store.commit(records, durable=durable, prepared=prepared)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)

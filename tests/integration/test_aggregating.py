@@ -108,12 +108,12 @@ async def test_a_day_that_was_cut_off_is_made_anew_from_the_same(
     await store.commit([each for n in range(12) for each in day(DAY + n * HOUR_MS)], durable=True)
     commit, turns = store.commit, 0
 
-    async def killed(records: Sequence[Record], *, durable: bool) -> None:
+    async def killed(records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         nonlocal turns
         turns += 1
         if turns > after:
             raise StoreError("killed")
-        await commit(records, durable=durable)
+        await commit(records, durable=durable, prepared=prepared)
 
     store.commit = killed  # type: ignore[method-assign]
     with pytest.raises(StoreError):

@@ -92,10 +92,10 @@ class Locked:
     def prepare(self, records: Sequence[Record], behind: Iterable[Record] = ()) -> Coroutine[Any, Any, None] | None:
         return self._store.prepare(records, behind)
 
-    async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
+    async def commit(self, records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         if self.full:
             raise StoreError("the disk is full", everything=True)
-        await self._store.commit(records, durable=durable)
+        await self._store.commit(records, durable=durable, prepared=prepared)
 
     async def open_records(self) -> list[Record]:
         return await self._store.open_records()

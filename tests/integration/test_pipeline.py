@@ -43,14 +43,14 @@ class Moody:
     def prepare(self, records: Sequence[Record], behind: Iterable[Record] = ()) -> Coroutine[Any, Any, None] | None:
         return self.store.prepare(records, behind)
 
-    async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
+    async def commit(self, records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         self.attempts.append([record.id for record in records])
         self.asked.set()
         if self.held:
             await self.go.wait()
         if any(self.refuses(record) for record in records):
             raise StoreError("the disk is full", everything=self.takes_nothing)
-        await self.store.commit(records, durable=durable)
+        await self.store.commit(records, durable=durable, prepared=prepared)
 
     async def open_records(self) -> list[Record]:
         return await self.store.open_records()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -204,6 +204,40 @@ async def test_an_emergency_goes_before_calls_that_wait_for_their_keys(ledger: L
         await flow.until(3)
         assert sorted(flow.stored[1:]) == ["c1", "f1"]
     assert ledger.read(fields=ledger.fields) == [CALL]
+
+
+async def test_an_emergency_goes_before_calls_whose_keys_were_destroyed_as_they_were_about_to_be_written(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destroyed, asked, go = False, threading.Event(), threading.Event()
+    lock, fetch = ledger.fields.lock, ledger.fields.fetch
+
+    def destroying(record: Record, row: dict[str, Any]) -> bool | None:
+        nonlocal destroyed
+        if not destroyed and record.KIND == "call":
+            destroyed = True
+            with Keyring(ledger.keys_path, SITE_KEY).ring.change(destroys=True) as connection:
+                connection.execute("UPDATE accounts SET fields_until = NULL")
+        return lock(record, row)
+
+    def slow(records: Iterable[Record]) -> None:
+        if destroyed:
+            asked.set()
+            assert go.wait(WAIT_S)
+        fetch(records)
+
+    monkeypatch.setattr(ledger.fields, "lock", destroying)
+    monkeypatch.setattr(ledger.fields, "fetch", slow)
+    async with Flow(ledger) as flow:
+        flow.pipeline.put([CALL])
+        assert await asyncio.to_thread(asked.wait, WAIT_S)
+        flow.pipeline.put([emergency("e1")])
+        await flow.until(1)
+        assert flow.stored == ["e1"]
+        go.set()
+        await flow.until(2)
+    assert ledger.read(fields=ledger.fields) == [CALL]
+    assert flow.pipeline.store_errors == 0
 
 
 async def test_without_its_keyring_calls_wait_and_nothing_is_stored_in_clear(ledger: Ledger) -> None:

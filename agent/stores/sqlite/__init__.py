@@ -16,7 +16,7 @@ from agent.core.instants import from_rfc3339
 from agent.core.lanes import Lane, lane_of
 from agent.core.personal import ERASED, LOCKED, PERSONAL
 from agent.core.records import RECORDS, Key, Line, Record, RetentionClass, key_of, retentions
-from agent.ports import StoreError
+from agent.ports import NotReady, StoreError
 from agent.stores.sqlite.errors import FAILURES, StoreFullError, damaged, explained
 from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.last_resort import LastResort, belongs
@@ -128,18 +128,21 @@ class SqliteStore:
             return None
         return _fetched(fields, [*records, *behind])
 
-    async def commit(self, records: Sequence[Record], *, durable: bool) -> None:
+    async def commit(self, records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         """Insert or replace ``records`` in one transaction; cancelling whoever waits for it does not cancel it.
 
-        ``durable``: the WAL is synced to the disk before this returns (``synchronous=FULL``).
+        ``durable``: the WAL is synced to the disk before this returns (``synchronous=FULL``). ``prepared``: keys that
+        are not at hand are not waited for.
 
         Raises:
+            NotReady: a key is not at hand any more, perhaps because another program has destroyed one.
             StoreError: nothing of ``records`` was written.
         """
         if not records:
             return
+        begin = "begin_durable" if durable else "begin_ordinary"
         self._spare(all(lane_of(record) is Lane.EMERGENCY for record in records))
-        await self._whole(self._committed(records, "begin_durable" if durable else "begin_ordinary"))
+        await self._whole(self._committed(records, begin, attempts=0 if prepared else _ATTEMPTS))
 
     def put_aside(self, records: Sequence[Record]) -> None:
         """Have what is an emergency's of ``records``, which wait for this store, written to the last resort.
@@ -331,16 +334,16 @@ class SqliteStore:
             except FAILURES as error:
                 raise explained(error, self._path) from None
 
-    async def _committed(self, records: Sequence[Record], begin: str) -> None:
+    async def _committed(self, records: Sequence[Record], begin: str, attempts: int) -> None:
         try:
-            batch, left = self._batch(records), _ATTEMPTS
-            while batch is None and self._fields is not None and left:
+            batch = self._batch(records)
+            while batch is None and self._fields is not None and attempts:
                 await _fetched(self._fields, records)
-                batch, left = self._batch(records), left - 1
+                batch, attempts = self._batch(records), attempts - 1
         except OverflowError:
             raise StoreError("a record holds an instant past the year 9999", "look at the PBX's clock") from None
         if batch is None:
-            raise StoreError("keys are destroyed faster than they are fetched", "report this", everything=True)
+            raise NotReady("keys are destroyed faster than they are fetched", "report this", everything=True)
         await self._write(begin, batch, urgent=any(map(belongs, records)))
 
     def _batch(self, records: Sequence[Record]) -> Batch | None:
