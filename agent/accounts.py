@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from heapq import merge
 from itertools import islice, takewhile
-from typing import TypeVar
 
 import structlog
 
@@ -30,12 +29,6 @@ log = structlog.get_logger()
 
 #: Rows that are read, or told, at once.
 PAGE = 200
-#: Changes that are stored at once: an emergency waits for one transaction at the most.
-BATCH = 64
-#: After so many rows the thread that compares them rests, so that the event loop has the interpreter meanwhile.
-_STRIDE, _REST_S = 100, 0.0005
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

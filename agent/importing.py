@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ from agent.core.accounts import (
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
 from agent.core.records import Account, AuditUse, Service, document
+from agent.pacing import rested
 from agent.ports import Reader, StoreError
 from agent.stores.sqlite import LOCKED
 from agent.views.asking import Answer, Refusal
@@ -42,8 +42,6 @@ log = structlog.get_logger()
 PAGE = 200
 #: Changes that are stored at once: an emergency waits for one transaction at the most.
 BATCH = 64
-#: After so many rows the thread that compares them rests, so that the event loop has the interpreter meanwhile.
-_STRIDE, _REST_S = 100, 0.0005
 
 T = TypeVar("T")
 
@@ -109,13 +107,13 @@ class Importing:
         with _left_alone(), self.reader() as reader:
             accounts = {
                 account.account: account
-                for account in _rested(reader.read(Account.KIND))
+                for account in rested(reader.read(Account.KIND))
                 if isinstance(account, Account)
             }
-            services = (_readable(each) for each in _rested(reader.read(Service.KIND)) if isinstance(each, Service))
-            entries = self._entries(_rested(lines), mistakes)
+            services = (_readable(each) for each in rested(reader.read(Service.KIND)) if isinstance(each, Service))
+            entries = self._entries(rested(lines), mistakes)
             found = compare(entries, accounts, services, by=by, at=self.clock(), new_id=self.new_id)
-            for each in _rested(found):
+            for each in rested(found):
                 if isinstance(each, Mistake):
                     mistakes.append(each)
                 else:
@@ -236,14 +234,6 @@ def _left_alone() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _rested(items: Iterable[T]) -> Iterator[T]:
-    """``items``, with a rest after some: only in a thread of its own."""
-    for number, item in enumerate(items, 1):
-        yield item
-        if number % _STRIDE == 0:
-            time.sleep(_REST_S)
 
 
 def _paged(rows: Iterator[T]) -> Iterator[list[T]]:

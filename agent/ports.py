@@ -148,10 +148,10 @@ class Reader(Protocol):
     def handles_of(self, line: str) -> Sequence[Held]:
         """What has stood for ``line`` in place of its name; none where nothing is locked."""
 
-    def calls_of(self, begin: int, end: int) -> list[Calls]:
+    def calls_of(self, begin: int, end: int) -> Iterable[Calls]:
         """The calls placed from ``begin`` to ``end`` (ms, less than a day behind it), counted by line and hour."""
 
-    def makes_of(self, begin: int, end: int) -> list[tuple[str, str, str, str]]:
+    def makes_of(self, begin: int, end: int) -> Iterable[tuple[str, str, str, str]]:
         """Vendor, model, firmware and line of each phone that was registered between ``begin`` and ``end`` (ms)."""
 
     def contents_of(self, ids: Sequence[str]) -> set[str]:

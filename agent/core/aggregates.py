@@ -163,15 +163,13 @@ def settled(day_at: int, term_ms: int, now: int) -> bool:
 
 
 def _joined(cells: Iterable[tuple[Key, Cell]]) -> dict[Key, Cell]:
-    found: dict[Key, Cell] = {}
+    lines: dict[Key, set[str]] = {}
+    counts: dict[Key, tuple[int, ...]] = {}
     for key, cell in cells:
-        other = found.get(key)
-        if other is not None:
-            counts = tuple(one + another for one, another in zip(other.counts, cell.counts, strict=True))
-            found[key] = Cell(lines=other.lines | cell.lines, counts=counts)
-        else:
-            found[key] = cell
-    return found
+        lines.setdefault(key, set()).update(cell.lines)  # In place: a cell has as many as there are customers.
+        before = counts.get(key)
+        counts[key] = cell.counts if before is None else tuple(map(sum, zip(before, cell.counts, strict=True)))
+    return {key: Cell(lines=frozenset(lines[key]), counts=counts[key]) for key in lines}
 
 
 def _known(line: str | None) -> frozenset[str]:

@@ -20,12 +20,14 @@ from agent.core.records import (
     Traffic,
     retentions,
 )
+from agent.pacing import rested
 from agent.ports import Due, Reader, Store
 
 log = structlog.get_logger()
 
-#: Figures in one transaction.
-BATCH = 16
+#: Figures in one transaction, and the pause after it: a first start on a year's calls has thousands to make, and most
+#: emergencies that come meanwhile are to meet none of them.
+BATCH, PAUSE_S = 16, 0.02
 _LAST_MS = 253_402_300_799_999
 
 
@@ -60,6 +62,7 @@ class Aggregating:
             cells = await asyncio.to_thread(self._made, of, period_at)
             for start in range(0, len(cells), BATCH):
                 await self._store.commit(cells[start : start + BATCH], durable=False)
+                await asyncio.sleep(PAUSE_S)
             id = f"{of} {_day(period_at):%Y-%m-%d}"
             done = Aggregate(id=id, of=of, period_at=period_at, at=now, cells=len(cells))
             await self._store.commit([done], durable=False)
@@ -87,9 +90,9 @@ class Aggregating:
     def _made(self, of: Aggregated, period_at: int) -> Sequence[Record]:
         with self._reader() as reader:
             if of is Aggregated.TRAFFIC:
-                found: list[Traffic] = traffic(period_at, reader.calls_of(period_at, period_at + DAY_MS))
+                found: list[Traffic] = traffic(period_at, rested(reader.calls_of(period_at, period_at + DAY_MS)))
                 return found
-            makes: list[Devices] = devices(period_at, reader.makes_of(period_at, _next_month(period_at)))
+            makes: list[Devices] = devices(period_at, rested(reader.makes_of(period_at, _next_month(period_at))))
             return makes
 
 

@@ -1,7 +1,6 @@
 """Lets what comes of a line have another handle once the line has passed from an account."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,15 +9,15 @@ from itertools import chain, islice
 import structlog
 
 from agent.core.records import Service
+from agent.pacing import rested
 from agent.ports import Reader, StoreError
 
 log = structlog.get_logger()
 
 #: How often it is looked whether a line's time with an account, whose end was told before, is over.
 EVERY_S = 60.0
-#: Lines that are seen to together, and how long the thread that reads them rests behind so many: the event loop has the
-#: interpreter meanwhile.
-_BATCH, _REST_S = 64, 0.005
+#: Lines that are seen to together.
+_BATCH = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,9 +64,7 @@ class Passing:
 
     def _passed(self, changed: Iterable[Service], now: int) -> Generator[tuple[str, int], None, None]:
         with self.reader() as reader:
-            for number, service in enumerate(chain(changed, reader.ended(self._seen_until, now)), 1):
-                if number % _BATCH == 0:
-                    time.sleep(_REST_S)
+            for service in rested(chain(changed, reader.ended(self._seen_until, now))):
                 if service.line is not None and service.corrected_at is None and 0 < _until(service) <= now:
                     yield service.line, _until(service)
 

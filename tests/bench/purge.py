@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from agent import log
@@ -23,12 +24,15 @@ _PAGE = os.urandom(4096)
 
 
 async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
-    """`emergency_idle_commit` and `emergency_purge_commit` (ms), `purge` (rows a second, pauses and all).
+    """`emergency_idle_commit`, `emergency_aggregate_commit` and `emergency_purge_commit` (ms), `aggregate` (days of a
+    year's calls a second) and `purge` (rows a second), pauses and all.
 
     `disk_sync` (ms) is what the disk itself takes for a page, the agent idle: no commit is faster.
     """
     log.configure("error", "json")
     with year_of(calls) as year:
+        with closing(sqlite3.connect(year.path)) as database, database:
+            database.execute("DELETE FROM aggregates")  # An earlier run's: no day counts as counted.
         store = await SqliteStore.open(year.path, fields=year.fields)
         try:
             return await _figures(store, year)
@@ -37,10 +41,13 @@ async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
 
 
 async def _figures(store: SqliteStore, year: Year) -> list[Figure]:
-    # As on any day: the figures of all days but the last one are there.
-    await _aggregating(store, year, year.now - DAY_MS).build()
     disk = await _syncs(year.path.with_name("page"))
     idle = await _commits(store, year.now, asyncio.create_task(asyncio.sleep(IDLE * EVERY_S)))
+    # A first start: the figures of all days but the last one, as they are there on any day.
+    counting = asyncio.create_task(_aggregating(store, year, year.now - DAY_MS).build())
+    began = time.perf_counter()
+    counted = await _commits(store, year.now, counting)
+    days = counting.result() / (time.perf_counter() - began)
     began = time.perf_counter()
     purging = asyncio.create_task(purged(store, year))
     busy = await _commits(store, year.now, purging)
@@ -48,9 +55,13 @@ async def _figures(store: SqliteStore, year: Year) -> list[Figure]:
     # On a machine that others share the one may have had better minutes than the other.
     idle += await _commits(store, year.now, asyncio.create_task(asyncio.sleep(IDLE * EVERY_S)))
     before, beside = of_samples("emergency_idle_commit", idle), of_samples("emergency_purge_commit", busy)
+    counted_beside = of_samples("emergency_aggregate_commit", counted)
     return [
         of_samples("disk_sync", disk),
         before,
+        counted_beside,
+        p99_ratio("emergency_aggregate_to_idle_p99", counted_beside, before),
+        Figure(name="aggregate", value=round(days, 1), unit="days/s", n=counting.result()),
         beside,
         p99_ratio("emergency_purge_to_idle_p99", beside, before),
         Figure(name="purge", value=round(rows, 1), unit="rows/s", n=purging.result()),

@@ -227,14 +227,14 @@ class SqliteReader:
         except (TypeError, ValueError):
             raise damaged(self._path) from None
 
-    def calls_of(self, begin: int, end: int) -> list[Calls]:
+    def calls_of(self, begin: int, end: int) -> Iterator[Calls]:
         """The calls placed from ``begin`` to ``end`` (ms, less than a day behind it), counted by line and hour.
 
         Raises:
             StoreError: the store cannot be read.
         """
         rows = self._rows(STATEMENTS["grouped_call"], {"begin": rfc3339(begin), "end": rfc3339(end)})
-        return [
+        return (
             Calls(
                 hour=hour,
                 direction=Direction(direction),
@@ -245,16 +245,16 @@ class SqliteReader:
                 carried_s=carried_s,
             )
             for hour, direction, kind, line, attempts, answered, carried_s in rows
-        ]
+        )
 
-    def makes_of(self, begin: int, end: int) -> list[tuple[str, str, str, str]]:
+    def makes_of(self, begin: int, end: int) -> Iterator[tuple[str, str, str, str]]:
         """Vendor, model, firmware and line of each phone that was registered between ``begin`` and ``end`` (ms).
 
         Raises:
             StoreError: the store cannot be read.
         """
         rows = self._rows(STATEMENTS["grouped_registration"], {"begin": rfc3339(begin), "end": rfc3339(end)})
-        return [(vendor, model, firmware, line) for vendor, model, firmware, line in rows]
+        return ((vendor, model, firmware, line) for vendor, model, firmware, line in rows)
 
     def contents_of(self, ids: Sequence[str]) -> set[str]:
         """Which of these recordings have content that is kept.
