@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
 
 from agent.core.instants import from_rfc3339
-from agent.core.records import RECORDS, Call, Handled, Locked, Record, RetentionClass, Text
+from agent.core.records import RECORDS, Audit, Call, Handled, Locked, Record, RetentionClass, Service, Text
 
 #: What stands for a text whose key is not at hand, and, where there must be one, for a text whose key is gone.
 LOCKED, ERASED = "locked", "erased"
@@ -21,6 +21,10 @@ SEALED = re.compile(r"1\.([0-9a-f]{16})\.([0-9a-f]{16})\.([0-9A-Za-z_-]+)")
 
 #: Whose key locks a field of a record that is of no line.
 NO_OWNER = "nobody"
+
+#: What an account and a line are called may be the same: each kind of owner has keys of its own. No line has a space in
+#: its name.
+_CALLED: dict[type[Record], str] = {Service: "account", Audit: "subject"}
 
 #: The month of what stands until somebody ends it, for years perhaps: its key is not to expire. The last year of all
 #: is left free for what lasts a year longer.
@@ -73,10 +77,19 @@ def is_hidden(text: str) -> bool:
     return text == LOCKED or is_locked(text)
 
 
-def owner_of(record: Record) -> str:
-    """Whose key locks the record's personal fields; of a line's it is the one of its handle."""
-    owner: str | None = getattr(record, OWNER[type(record)]) if OWNER[type(record)] else None
-    return owner or NO_OWNER
+def owner_of(record: type[Record], name: str | None) -> str:
+    """By what the key is found that locks the personal fields of a record; ``name`` is in its field `OWNER`.
+
+    Of a line's it is found by its handle; recordings alone have keys by the names of lines.
+    """
+    if not name:
+        return NO_OWNER
+    return f"{_CALLED[record]} {name}" if record in _CALLED else name
+
+
+def owners_of_account(account: str) -> tuple[str, str]:
+    """By what the keys of an account are found: of its lines and numbers, and of what the audit says of it."""
+    return owner_of(Service, account), owner_of(Audit, account)
 
 
 def aged_by(record: Record) -> int:

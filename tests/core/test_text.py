@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.core.lines import Lines
 from agent.core.normalise import Linker
 from agent.core.numbering import Plan
-from agent.core.personal import PERSONAL, aged_by, class_of, owner_of
+from agent.core.personal import OWNER, PERSONAL, aged_by, class_of
 from agent.core.records import Direction, RetentionClass, Text, TextOutcome, TextSize
 from agent.core.text import FIELDS, Sent, Texts, parse
 from tests.scenarios.cdrs import cdr, text
@@ -68,7 +68,7 @@ def test_of_the_number_no_more_is_kept_than_one_can_be_called_by() -> None:
 
 def test_the_number_is_a_personal_field_of_the_lines_own() -> None:
     assert [field.place for field in PERSONAL[Text] if field.indexed] == ["text.number"]
-    assert (owner_of(one()), aged_by(one())) == ("201", one().at)
+    assert (OWNER[Text], aged_by(one())) == ("line", one().at)
     assert (class_of(one()), class_of(one(outcome="failed"))) == (RetentionClass.CALL, RetentionClass.UNBILLED)
 
 

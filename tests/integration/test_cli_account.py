@@ -284,7 +284,7 @@ async def test_a_number_is_locked_with_the_key_of_its_account_and_found_all_the_
         assert "A1001,,01134960100" in (await agent.run("account", "export", *WHY)).stdout
         await agent.store.checkpoint()
         assert b"01134960100" not in (folder / "agent.sqlite").read_bytes()
-        keyring.destroy_account("A1001")
+        keyring.destroy_account("account A1001")
         one_sentence(await agent.run("account", "find", "0113 496 0100", *WHY), 6, "no account has this")
         one_sentence(await agent.run("account", "find", "201", *WHY), 6, "no account has this")
         (found,) = await agent.json("account", "find", "A1001", *WHY)

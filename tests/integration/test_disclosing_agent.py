@@ -62,7 +62,7 @@ async def test_a_disclosure_goes_its_whole_way_and_stands_in_clear_nowhere_else(
         assert marker.encode() not in in_clear, marker
 
     keyring = Keyring(running.agent.folder / "agent.sqlite.keys", bytes.fromhex(site_key.read_text()))
-    keyring.destroy_account(ACCOUNT)
+    keyring.destroy_account(f"subject {ACCOUNT}")
     keyring.close()
     erased = told("audit", "verify", "--json", cwd=running.agent.folder, TELEPHONY_AGENT_CONFIG="agent.toml")
     assert json.loads(erased.stdout)["problems"] == [], "the chain outlives the subject"

@@ -13,12 +13,25 @@ import pytest
 
 from agent.auditing import Auditing
 from agent.control import Keeping
+from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.lanes import Lane
 from agent.core.normalise import Linker
-from agent.core.personal import PERSONAL
+from agent.core.personal import PERSONAL, owners_of_account
 from agent.core.policy import Policy
-from agent.core.records import RECORDS, Call, Detail, Emergency, Hold, Record, RetentionClass, Service, Text
+from agent.core.records import (
+    RECORDS,
+    Audit,
+    AuditUse,
+    Call,
+    Detail,
+    Emergency,
+    Hold,
+    Record,
+    RetentionClass,
+    Service,
+    Text,
+)
 from agent.duties.locking import Locking
 from agent.holds import Holding
 from agent.pipeline import Pipeline
@@ -385,10 +398,26 @@ async def test_what_an_accounts_lines_are_is_never_guessed(ledger: Ledger) -> No
         assert reader.of(Service, "A1") == list(reader.read("service", line="201")) == [theirs]
     with SqliteReader(ledger.path) as reader, pytest.raises(StoreError, match="cannot be read now"):
         reader.of(Service, "A1")
-    ledger.keyring.destroy_account("A1")
+    ledger.keyring.destroy_account("account A1")
     with SqliteReader(ledger.path, ledger.fields) as reader:
         assert reader.services(line="201") == list(reader.read("service", line="201")) == []
         assert reader.of(Service, "A1") == [replace(theirs, line=None)]
+
+
+async def test_an_account_and_whom_the_audit_is_about_have_keys_of_their_own_though_all_are_called_the_same(
+    ledger: Ledger,
+) -> None:
+    theirs = Service(id="s1", account="201", line="205", from_at=AT)
+    trail = Trail(key=bytes(32), new_id=lambda: "a1", new_salt=lambda: "0f" * 16)
+    looked = trail.note(at=AT, by="sam", use=AuditUse.SHOWN, subject="201", reason="asked")
+    ledger.keyring.seal("ab" * 8, "201")
+    await ledger.store.commit([theirs, *looked, CALL], durable=True)
+    for owner in owners_of_account("201"):
+        assert ledger.keyring.destroy_account(owner) == [], "the recording of the line is in nobody's way"
+    (audited,) = (each for each in ledger.read("audit", fields=ledger.fields) if isinstance(each, Audit))
+    assert (audited.subject, audited.reason) == (None, "erased")
+    assert ledger.read("service", fields=ledger.fields) == [replace(theirs, line=None)]
+    assert ledger.read(fields=ledger.fields) == [CALL]
 
 
 # What stands in clear

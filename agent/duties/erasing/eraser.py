@@ -12,7 +12,7 @@ import structlog
 from agent.core.accounts import Span
 from agent.core.erasing import GOES, STAYS, Fate, Tally, begun_at
 from agent.core.holds import Holds
-from agent.core.personal import class_of
+from agent.core.personal import class_of, owners_of_account
 from agent.core.records import (
     Account,
     Content,
@@ -232,8 +232,11 @@ class Eraser:
             if stays is not None or begun_at(record) > before:
                 continue
             # Before what says that there was an account: else a kill could leave the key for ever.
-            if isinstance(record, Account) and whole and await asyncio.to_thread(self._finder.nobodys, account):
-                await asyncio.to_thread(self._forgets, account)
+            if isinstance(record, Account) and whole:
+                for owner in owners_of_account(account):
+                    await asyncio.to_thread(self._forgets, owner)
+                if await asyncio.to_thread(self._finder.nobodys, account):
+                    await asyncio.to_thread(self._forgets, account)
             gone[record.KIND] += await self._removed([record], record.RETENTION, counted=counted)
         return gone
 

@@ -163,7 +163,7 @@ class Finder:
         return stay(record, self.holds(), self.days)
 
     def nobodys(self, account: str) -> bool:
-        """Whether nothing else can be under the key of an account: that of a line that is called the same."""
+        """Whether nothing else can be under the key that earlier agents gave an account: that of a line called so."""
         with self.reader() as reader:
             sound = reader.read(Content.KIND, line=account)
             kept = any(isinstance(each, Content) and each.state is ContentState.KEPT for each in sound)

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from agent.core.personal import HANDLED, NO_OWNER, OWNER, PERSONAL, aged_by, class_of, is_locked
+from agent.core.personal import HANDLED, OWNER, PERSONAL, aged_by, class_of, is_locked, owner_of
 from agent.core.records import Alarm, Detail, Emergency, Entry, Line, Record, RetentionClass
 from agent.ports import StoreError
 from agent.stores.sqlite.lines import Held, Lines, is_handle
@@ -45,7 +45,7 @@ class Fields:
         if PERSONAL[kind]:
             owner = row[OWNER[kind]] if OWNER[kind] else None
             named = OWNER[kind] in HANDLED[kind] and owner is not None and not is_handle(owner)
-            known = known and not named and self._locked(record, row, owner or NO_OWNER)
+            known = known and not named and self._locked(record, row, owner_of(kind, owner))
         return known if known or isinstance(record, URGENT) else None
 
     def at_hand(self, record: Record) -> bool:
@@ -58,7 +58,7 @@ class Fields:
             return True
         owner = row[OWNER[kind]] if OWNER[kind] in row else _text(record, OWNER[kind])
         locks = self._of_class.get(class_of(record))
-        return locks is not None and locks.at_hand(owner or NO_OWNER, aged_by(record))
+        return locks is not None and locks.at_hand(owner_of(kind, owner), aged_by(record))
 
     def new_lines(self, rows: Iterable[Row]) -> list[Row]:
         """The rows of lines that these ``rows`` name, and that are not in the store yet."""
@@ -96,7 +96,7 @@ class Fields:
                 owner = _text(record, OWNER[type(record)])
                 if owner is not None and OWNER[type(record)] in HANDLED[type(record)]:
                     owner = lines.current(owner) or owner
-                wanted[class_of(record)].add((owner or NO_OWNER, aged_by(record)))
+                wanted[class_of(record)].add((owner_of(type(record), owner), aged_by(record)))
             for retention, each in wanted.items():
                 self._locks(retention).fetch(each)
 
