@@ -145,7 +145,7 @@ def snapshot(
         lane_depths={lane: pipeline.lanes.depth(lane) for lane in Lane},
         shed=dict(pipeline.lanes.shed),
         store_errors=pipeline.store_errors,
-        failures=pipeline.failures.total(),
+        failures=pipeline.failures.total() + alerting.failures,
         registered=_summed((vendor, count) for (vendor, _), count in engine.registrar.counts.items()),
         certain=_summed((certainty or "none", count) for (_, certainty), count in engine.registrar.counts.items()),
         emergencies_in_progress=sum(call.ended_at is None and not call.test for call in calls),

@@ -104,6 +104,8 @@ class Alerting:
         self.watchers: list[Callable[[Handed], None]] = []
         #: Refusals by channel and kind.
         self.refusals: Counter[tuple[str, str]] = Counter()
+        #: Of watchers.
+        self.failures = 0
         self._wake: dict[tuple[str, bool], asyncio.Event] = {}
         # What was open at the start came out of the store.
         self._stored = {notice.id for notice in book.due(_EVER)}
@@ -231,7 +233,8 @@ class Alerting:
         for watcher in self.watchers:
             try:
                 watcher(handed)
-            except Exception:  # who only counts must not cost anybody an alert
+            except Exception:  # who only counts must not cost anybody an alert, whatever breaks in it
+                self.failures += 1
                 log.exception("watcher_failed", watcher=type(watcher).__name__)
 
     def _refused(self, route: Route, notice: Notice, kind: str) -> None:
@@ -252,7 +255,7 @@ class Alerting:
                 self._forgotten(route, error.kind)
             except TimeoutError:
                 self._forgotten(route, "timeout")
-            except Exception as error:  # as above
+            except Exception as error:  # as above: an unforeseen fault of a channel is one of its refusals
                 log.exception("channel_broken", channel=route.name)
                 self._forgotten(route, type(error).__name__)
 

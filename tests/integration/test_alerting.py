@@ -332,6 +332,7 @@ async def test_who_only_counts_costs_nobody_an_alert(path: Path) -> None:
         bench.stage("Dialled", "2.2")
         await desk.until(lambda: len(desk.took) == 2)
         await bench.until(lambda: len(bench.handed) == 2)
+        assert bench.alerting.failures == 2
 
 
 async def test_retries_go_on_after_a_restart(path: Path) -> None:
