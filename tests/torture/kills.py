@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from agent.app import now_ms
+from tests.bench.emergency import Desk
 from tests.lab.agent import AgentProcess
 from tests.torture.office import Office, beset, hold, played, real, running, until_told
 from tests.torture.rounds import Counts, Round, Torment
 from tests.torture.truth import Outage
 
-_SITE_KEY: Final = "5f" * 32
+_SECRET: Final = "5f" * 32
+_CHANNELS: Final = """[channels.desk]
+kind = "webhook"
+url = "http://127.0.0.1:{port}/"
+secret = "{secret}"
+"""
 
 
 @asynccontextmanager
@@ -24,11 +30,18 @@ async def _part(office: Callable[[], AbstractAsyncContextManager[Office]], folde
 
 
 async def _round(office: Office, turn: Round) -> Counts:
-    """Kills, each with a restart, while calls come and go; half of the rounds with an encrypted store."""
+    """Kills, each with a restart, while calls come and go; the desk is told of every emergency at least once.
+
+    Half of the rounds have an encrypted store.
+    """
     restarts: list[float] = []
     dead: list[Outage] = []
-    async with office.opened(turn):
-        agent = _agent(office, turn)
+    async with office.opened(turn), Desk() as desk:
+        agent = _agent(office, turn, desk.port)
+
+        def told() -> bool:
+            alarms = {alarm["id"] for alarm in agent.stored("alarm") if alarm["cause"] == "emergency"}
+            return alarms <= desk.reached.keys()
 
         async def fault(traffic: "asyncio.Task[int]") -> None:
             while not traffic.done():
@@ -48,7 +61,7 @@ async def _round(office: Office, turn: Round) -> Counts:
                 restarts.append(time.monotonic() - began)
 
         async with running(agent):
-            placed = await beset(office, turn, agent, fault)
+            placed = await beset(office, turn, agent, fault, told)
         hold(office, agent, dead)
     return {"emergencies": placed, "kills": len(dead) // 2, "ready_s": restarts}
 
@@ -63,15 +76,20 @@ async def _moment(office: Office, turn: Round) -> None:
         await asyncio.sleep(turn.draw.choice((0.0, turn.draw.uniform(0, 0.02))))
 
 
-def _agent(office: Office, turn: Round) -> AgentProcess:
-    folder, settings = turn.folder / "agent", ""
+def _agent(office: Office, turn: Round, desk: int) -> AgentProcess:
+    folder = turn.folder / "agent"
+    folder.mkdir()
+    _secret(folder / "channels.toml", _CHANNELS.format(port=desk, secret=_SECRET))
+    settings = '[alerts]\nchannels_file = "channels.toml"\n'
     if turn.draw.random() < 0.5:
-        folder.mkdir()
-        key = folder / "site-key"
-        key.touch(0o600)
-        key.write_text(_SITE_KEY)
-        settings = f'[keys]\nsite_key_file = "{key}"\n'
+        _secret(folder / "site-key", _SECRET)
+        settings += f'[keys]\nsite_key_file = "{folder / "site-key"}"\n'
     return AgentProcess(office.lab, folder=folder, settings=settings)
+
+
+def _secret(path: Path, text: str) -> None:
+    path.touch(0o600)
+    path.write_text(text)
 
 
 def kills(folder: Path) -> AbstractAsyncContextManager[Torment]:

@@ -232,24 +232,27 @@ async def until_told(office: Office, seconds: float) -> None:
             await office.told.wait()
 
 
-async def _done(office: Office, agent: AgentProcess, deaths: Sequence[int]) -> bool:
+async def _done(office: Office, agent: AgentProcess, deaths: Sequence[int], more: Callable[[], bool]) -> bool:
     stored = await asyncio.to_thread(complete, office.ledger, agent, deaths)
-    return stored and await office.journal_is_empty()
+    return stored and await office.journal_is_empty() and await asyncio.to_thread(more)
 
 
-async def settled(office: Office, agent: AgentProcess, deaths: Sequence[int] = ()) -> None:
-    """Wait, with an agent that nothing hinders any more, until it has done all that it has to.
+async def settled(
+    office: Office, agent: AgentProcess, deaths: Sequence[int] = (), more: Callable[[], bool] = lambda: True
+) -> None:
+    """Wait, with an agent that nothing hinders any more, until it has done all that it has to, and `more`.
 
     Raises BrokenError when it does not get there; `judge` says what is missing.
     """
     try:
         async with asyncio.timeout(_SETTLED_S):
-            while not await _done(office, agent, deaths):  # noqa: ASYNC110 - neither of them announces it
+            while not await _done(office, agent, deaths, more):  # noqa: ASYNC110 - neither of them announces it
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         await agent.stop()
         hold(office, agent, deaths=deaths)
-        raise BrokenError(f"all is stored, and yet after {_SETTLED_S:.0f} s the journal is not cleared") from None
+        left = "the desk has not been told" if await office.journal_is_empty() else "the journal is not cleared"
+        raise BrokenError(f"all is stored, and yet after {_SETTLED_S:.0f} s {left}") from None
 
 
 async def beset(
@@ -257,8 +260,9 @@ async def beset(
     turn: Round,
     agent: AgentProcess,
     fault: Callable[["asyncio.Task[int]"], Awaitable[None]],
+    more: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Traffic, with `fault` at work until it is over; then the agent does what it has to, and is stopped.
+    """Traffic, with `fault` at work until it is over; then the agent does what it has to and `more`, and is stopped.
 
     How many emergencies were placed. Raises BrokenError.
     """
@@ -268,7 +272,7 @@ async def beset(
     placed = traffic.result()
     if len(office.ledger.calls) != placed:
         raise BrokenError(f"{placed} emergencies were placed, and the PBX told of {len(office.ledger.calls)}")
-    await settled(office, agent)
+    await settled(office, agent, more=more)
     await agent.stop()
     return placed
 
