@@ -13,6 +13,9 @@ from agent.stores.vault.ring import Ring
 from agent.stores.vault.sealed import KEY_BYTES
 from agent.stores.vault.wrapping import derived
 
+#: Keys at hand by their ids: the fields of one record are mostly of one account, those of many of a month.
+_MOST_LATEST = 1_000
+
 __all__ = ["Counts", "FieldKey", "Keyring"]
 
 
@@ -40,6 +43,8 @@ class Keyring:
         self, path: Path, site_key: bytes, others: Callable[[], Iterable[bytes]] = tuple, *, read_only: bool = False
     ) -> None:
         self._ring = Ring(path, site_key, others, read_only=read_only)
+        self._latest: dict[str, bytes] = {}
+        self._generation: int | None = None
 
     @property
     def ring(self) -> Ring:
@@ -126,8 +131,8 @@ class Keyring:
             StoreError: the keyring cannot be read.
         """
         with self._ring.reading():
-            account_key = accounts.by_id(self._ring, account)
-            period_key = months.by_id(self._ring, Kind.PERIOD, period)
+            account_key = self._key_of(account, accounts.by_id)
+            period_key = self._key_of(period, _period_by_id)
         if account_key is None or period_key is None:
             return None
         return _field((account, account_key), (period, period_key))
@@ -215,6 +220,16 @@ class Keyring:
         """Let go of the file; a second time does nothing."""
         self._ring.close()
 
+    def _key_of(self, id: str, find: Callable[[Ring, str], bytes | None]) -> bytes | None:
+        """The key with this id, at hand where it was used lately and none was destroyed since; within `reading`."""
+        generation = self._ring.generation_at_hand()
+        if generation is None or generation != self._generation or len(self._latest) >= _MOST_LATEST:
+            self._latest.clear()
+            self._generation = generation
+        if id not in self._latest and (key := find(self._ring, id)) is not None:
+            self._latest[id] = key
+        return self._latest.get(id)
+
     def _any_before(self, kind: Kind, term: str, month: str) -> bool:
         """Whether anything would expire: a change would have every key derived anew, for everybody."""
         with self._ring.reading():
@@ -253,6 +268,10 @@ class Keyring:
         self._ring.clear("DELETE FROM recordings WHERE id = ? RETURNING slot", recording)
         accounts.release(self._ring, row[0])
         return True
+
+
+def _period_by_id(ring: Ring, id: str) -> bytes | None:
+    return months.by_id(ring, Kind.PERIOD, id)
 
 
 def _field(account: tuple[str, bytes], period: tuple[str, bytes]) -> FieldKey:
