@@ -21,6 +21,7 @@ from tests.bench import (
     locks,
     purge,
     seal,
+    sizes,
     unasked,
     wire,
 )
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] =
     "history": history.measure,
     "purge": purge.measure,
     "growth": growth.measure,
+    "sizes": sizes.measure,
     "wire": wire.measure,
 }
 
