@@ -126,8 +126,9 @@ class Switchboard(FakeAsterisk):
             await self._tell(caller, caller, "Trying", number, Trunk=trunk, Cli="+441134960000")
             if number == 1:
                 self._save_later(caller)
-            leg = self._channel(trunk, caller, plan.number)
+            leg = self._channel(trunk, caller, "s")
             await self._event("Newchannel", **leg.snapshot())
+            leg.exten = plan.number
             both = caller.snapshot() | leg.snapshot("Dest")
             await self._event("DialBegin", **both, DialString=f"{plan.number}@{trunk}")
             if number <= len(plan.refusals):
@@ -146,6 +147,7 @@ class Switchboard(FakeAsterisk):
             await self._tell(leg, caller, "Answered", number, Trunk=trunk)
             self._save(leg, caller)
             await self._event("DialEnd", **both, DialStatus="ANSWER")
+            leg.exten = ""
             for channel in (leg, caller):
                 channel.bridge = f"bridge-{caller.id}"
                 await self._event("BridgeEnter", BridgeUniqueid=channel.bridge, **channel.snapshot())
