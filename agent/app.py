@@ -59,10 +59,11 @@ from agent.sources.replay import Summary, replay
 from agent.status import Folders, path_state, purges, readiness, recorder_state, snapshot
 from agent.stores.bundles import Bundles
 from agent.stores.erasures import Erasures
-from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.sqlite import WAL_BYTES, SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
 from agent.stores.vault.signing import Signer
 from agent.subjects import Subjects
+from agent.urgency import Urgency
 from agent.views import accounts as account_views
 from agent.views import api, unix
 from agent.views import audit as audit_views
@@ -171,6 +172,7 @@ class Agent:
             fields=self._fields,
             reserve_bytes=config.store.reserve_mb << 20,
             last_resort=config.store.last_resort_file,
+            wal_bytes=WAL_BYTES,
         )
         try:
             key = link_key(config.store.path)
@@ -182,7 +184,13 @@ class Agent:
             source = self._source(pipeline)
             pipeline.ask = source.look_up
             desk = alerts.Desk(pipeline, self._reader)
-            alerting = Alerting(alerts.routes(told, source.bulk, now_ms), desk, now_ms)
+            urgency = Urgency()
+            urgency.watchers.append(source.give_way)
+            pipeline.urgent = partial(urgency.because, "store")
+            store.urgent = lambda: pipeline.hurried
+            alerting = Alerting(
+                alerts.routes(told, source.bulk, now_ms), desk, now_ms, partial(urgency.because, "desk")
+            )
             assured = self._assured(pipeline, source, records)
             keeping = control.Keeping(pipeline)
             auditing = self._auditing(pipeline, keeping, key, records)
@@ -220,7 +228,7 @@ class Agent:
             metrics.restore([*records, *past])
             alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
             recording.captures.watchers.append(metrics.stopped)
-            pipeline.observers += [metrics, source.stored, alerting, *assured.observers, *recording.observers]
+            pipeline.observers += [alerting, metrics, source.stored, *assured.observers, *recording.observers]
             pipeline.refusals += [alerting.refused_by_store, storing.refused]
             pipeline.delays += [alerting.unstored, storing.delayed]
             self._own_up(pipeline, source)

@@ -14,7 +14,7 @@ from agent.core.lanes import Lane, Lanes, lane_of
 from agent.core.records import Call, Emergency, Hold, Key, Record, Recording, Text, key_of
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.wire import Message
-from agent.ports import NotReady, Store, StoreError
+from agent.ports import GaveWay, NotReady, Store, StoreError
 
 log = structlog.get_logger()
 
@@ -52,6 +52,11 @@ class Pipeline:
         #: Of observers, and of whatever else must not touch the lanes when it breaks.
         self.failures: Counter[str] = Counter()
         self.storing = True
+        #: Told whether an emergency is on its way into the store.
+        self.urgent: Callable[[bool], None] = lambda _: None
+        #: Whether one has come for which the store was not asked yet: whatever it has begun instead gives way. It
+        #: looks at it from its own thread.
+        self.hurried = False
         self._store = store
         self._wake = asyncio.Event()
         #: Of the emergency lane: what is not in the store in this state.
@@ -101,6 +106,8 @@ class Pipeline:
         """It is to be in the store soon."""
         loop, key = asyncio.get_running_loop(), key_of(record)
         self._unkept[key] = record
+        self.hurried = True
+        self.urgent(True)
         self._waiting_since.setdefault(key, loop.time())
         if self._patience is None:
             self._patience = loop.call_later(PATIENCE_S, self._impatient)
@@ -167,6 +174,8 @@ class Pipeline:
         try:
             while (work := self.lanes.take()) is not None:
                 lane, taken = work
+                if lane is Lane.EMERGENCY:
+                    self.hurried = False
                 making_ready = None
                 if lane is not Lane.EMERGENCY:
                     making_ready = self._store.prepare(list(taken), islice(self.lanes.waiting(lane), _AHEAD))
@@ -183,7 +192,8 @@ class Pipeline:
                     took_any = bool(taken) and await self._written(lane, taken, refused, held)
                     undone = 0
                 except NotReady as error:
-                    if (undone := undone + 1) < _ATTEMPTS:
+                    undone += not isinstance(error, GaveWay)
+                    if undone < _ATTEMPTS:
                         self.lanes.put_back(taken)
                         taken = []
                         continue  # An emergency that came meanwhile goes before what waits for its keys again.
@@ -285,6 +295,7 @@ class Pipeline:
                 if self._unkept.get(key_of(record)) is record:
                     del self._unkept[key_of(record)], self._waiting_since[key_of(record)]
             self._kept_some.set()
+            self.urgent(bool(self._unkept))
         self._told(lane, records, time.perf_counter() - started)
         return None
 

@@ -28,6 +28,13 @@ class NotReady(StoreError):
     """What was made ready for a commit has been undone meanwhile: it is to be made ready again."""
 
 
+class GaveWay(NotReady):
+    """Nothing was written, and nothing is wrong: an emergency goes first, and then the same again."""
+
+    def __init__(self) -> None:
+        super().__init__("an emergency goes first")
+
+
 class Store(Protocol):
     """Where records are kept. One writer."""
 
@@ -47,6 +54,7 @@ class Store(Protocol):
         Raises:
             NotReady: they are ``prepared``, and that was undone; nothing of them was written.
             StoreError: nothing of ``records`` was written.
+            GaveWay: they are ``prepared`` and no emergency's, and one waits.
         """
 
     async def open_records(self) -> list[Record]:

@@ -95,7 +95,16 @@ class Alerting:
     way never holds up an emergency's.
     """
 
-    def __init__(self, routes: Sequence[Route], book: Book, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        book: Book,
+        clock: Callable[[], int],
+        urgent: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        #: Told whether an emergency is being told.
+        self._urgent = urgent
+        self._telling: set[str] = set()
         self._routes = list(routes)
         self._changed = asyncio.Event()
         self._book = book
@@ -182,7 +191,12 @@ class Alerting:
             ]
             ready = next((notice for notice in waiting if is_due(notice, now)), None)
             if ready is not None:
-                await self._tell(route, ready)
+                if urgent:
+                    self._hurry(route, on=True)
+                try:
+                    await self._tell(route, ready)
+                finally:
+                    self._hurry(route, on=False)
                 continue
             first_at = min((notice.try_at for notice in waiting), default=None)
             try:
@@ -190,6 +204,10 @@ class Alerting:
                     await wake.wait()
             except TimeoutError:
                 continue
+
+    def _hurry(self, route: Route, *, on: bool) -> None:
+        (self._telling.add if on else self._telling.discard)(route.name)
+        self._urgent(bool(self._telling))
 
     async def _tell(self, route: Route, notice: Notice) -> None:
         try:

@@ -34,6 +34,10 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+#: How long the bulk session waits for an emergency at the longest: a disk or a desk that hangs must not cost it its
+#: connection, which Asterisk cuts when the kernel holds some 4 MB.
+HOLD_S = 0.1
+
 
 class AmiSource:
     """Both sessions to one Asterisk.
@@ -75,6 +79,7 @@ class AmiSource:
         self._lookups = LookupQueue(self.bulk)
         self._journal = None if ledger is None else Journal(self.bulk, ledger, clock)
         self._told_apart = False
+        self._held: asyncio.TimerHandle | None = None
 
     @property
     def sessions(self) -> tuple[Session, Session]:
@@ -94,6 +99,17 @@ class AmiSource:
     def look_up(self, lookup: Lookup) -> None:
         """Have Asterisk describe one endpoint's contacts; its answer is heard like any event."""
         self._lookups.put(lookup)
+
+    def give_way(self, urgent: bool) -> None:
+        """Read nothing of the bulk session while an emergency is on its way: the processor is the emergency's."""
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
+        if urgent:
+            self.bulk.hold()
+            self._held = asyncio.get_running_loop().call_later(HOLD_S, self.bulk.release)
+        else:
+            self.bulk.release()
 
     def stored(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
         """Records are in the store: of an emergency that is over, the entries in the journal have done their work."""

@@ -171,6 +171,16 @@ class Session:
             self.faults += 1
             log.error("AMI session %s: %s at %s", self.name, type(error).__name__, _place(error))
 
+    def hold(self) -> None:
+        """Read nothing until `release`: what Asterisk sends waits in the kernel, which takes some MB of it."""
+        if self._connection is not None:
+            self._connection.transport.pause_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        if self._connection is not None:
+            self._connection.transport.resume_reading()
+
     def _up(self) -> Connection:
         if self._connection is None or self.state is State.CONNECTING:
             raise SessionDown("down")
@@ -280,6 +290,7 @@ class Session:
         for raw in raws:
             name = name_of(raw)
             if name in self._wanted:
+                connection.heard += 1
                 message = parse(raw)
                 if not connection.vouched(raw, message) or not _sound(message):
                     self.forged += 1

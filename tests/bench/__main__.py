@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    call,
     contacts,
     emergency,
     fail_open,
@@ -28,6 +29,7 @@ from tests.bench import (
 from tests.bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] = {
+    "call": call.measure,
     "contacts": contacts.measure,
     "emergency": emergency.measure,
     "fail_open": fail_open.measure,

@@ -277,8 +277,8 @@ async def test_a_purge_goes_in_small_transactions_and_an_emergency_goes_between_
     order: list[str] = []
     transaction = store._transaction
 
-    async def noted(begin: str, batch: list[tuple[str, list[dict[str, object]]]]) -> int:
-        changed = await transaction(begin, batch)  # type: ignore[arg-type]
+    async def noted(begin: str, batch: list[tuple[str, list[dict[str, object]]]], *, urgent: bool) -> int:
+        changed = await transaction(begin, batch, urgent=urgent)  # type: ignore[arg-type]
         order.append("emergency" if begin == "begin_durable" else "purge")
         if order == ["purge"]:
             calling.append(asyncio.create_task(store.commit([emergency("e")], durable=True)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.app import now_ms
-from tests.bench.emergency import Desk
+from tests.bench.desk import Desk
 from tests.lab.agent import AgentProcess
 from tests.torture.office import Office, beset, hold, played, real, running, until_told
 from tests.torture.rounds import Counts, Round, Torment

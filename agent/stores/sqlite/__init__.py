@@ -3,9 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,12 +17,12 @@ from agent.core.instants import from_rfc3339
 from agent.core.lanes import Lane, lane_of
 from agent.core.personal import ERASED, LOCKED, PERSONAL
 from agent.core.records import RECORDS, Key, Line, Record, RetentionClass, key_of, retentions
-from agent.ports import NotReady, StoreError
+from agent.ports import GaveWay, NotReady, StoreError
 from agent.stores.sqlite.errors import FAILURES, StoreFullError, damaged, explained
 from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.last_resort import LastResort, belongs
 from agent.stores.sqlite.migrate import MIGRATIONS
-from agent.stores.sqlite.opening import BUSY_S, Lock, connect, prepare, uri_of
+from agent.stores.sqlite.opening import BUSY_S, Lock, beside, connect, lengthen, prepare, sync, uri_of
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.reserve import Reserve
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, Value, as_stored, from_row, to_row
@@ -34,10 +35,16 @@ __all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore"]
 logging.getLogger("aiosqlite").addFilter(lambda entry: entry.levelno >= logging.WARNING)
 
 # The empty transaction makes the WAL at once, so that a reader sees that somebody writes.
-_CONNECTION = "PRAGMA secure_delete = ON; BEGIN IMMEDIATE; ROLLBACK;"
+_CONNECTION = "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE; ROLLBACK;"
 
 #: After so many removed rows what is in the WAL is moved, which would grow with them.
 _MOVE_EVERY, _MOVES = 500, 5
+#: After so many written rows the WAL is moved into the database, to begin anew; about so long is it then.
+MOVE_EVERY, WAL_BYTES = 1_000, 8 << 20
+#: So much of that is written before somebody else gets a turn.
+_PIECE_BYTES = 1 << 19
+#: Less than an emergency takes: who gave way to one comes back soon.
+_AFTER_S = 0.001
 #: How often keys are fetched for one commit: another program may destroy one meanwhile.
 _ATTEMPTS = 10
 
@@ -56,6 +63,7 @@ class SqliteStore:
         fields: Fields | None,
         reserve: Reserve,
         last_resort: LastResort,
+        wal_bytes: int,
     ) -> None:
         self._path = path
         self._database = database
@@ -70,6 +78,13 @@ class SqliteStore:
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
         self._removed = 0
+        #: Whether an emergency waits for its turn, asked between two rows of anything else, from another thread.
+        self.urgent: Callable[[], bool] = _never
+        self._wal_bytes = wal_bytes
+        self._unmoved = 0
+        self._moving: asyncio.Task[None] | None = None
+        #: Where the WAL is about to begin anew nothing but an emergency writes.
+        self._catching_up = False
 
     @classmethod
     async def open(
@@ -80,11 +95,13 @@ class SqliteStore:
         fields: Fields | None = None,
         reserve_bytes: int = 0,
         last_resort: Path | None = None,
+        wal_bytes: int = 0,
     ) -> Self:
         """The store at ``path``, made if it is missing, checked and migrated; ``say`` hears what takes time.
 
         ``fields`` locks what is personal; without it that is stored as it is. ``reserve_bytes`` are kept free beside it
-        for emergencies. What an earlier run has left in the file ``last_resort`` is stored first.
+        for emergencies. What an earlier run has left in the file ``last_resort`` is stored first. The WAL is kept
+        at least ``wal_bytes`` long.
 
         Raises:
             StoreError: it is in use, damaged, another program's, a newer agent's, or cannot be written;
@@ -112,8 +129,9 @@ class SqliteStore:
         except BaseException:
             lock.release()
             raise
-        store = cls(path, database, lock, fields, reserve, elsewhere)
+        store = cls(path, database, lock, fields, reserve, elsewhere, wal_bytes)
         await asyncio.to_thread(elsewhere.prepare)
+        await store._lengthen()
         await store.tend()
         return store
 
@@ -124,9 +142,11 @@ class SqliteStore:
         it fetches along with them. It raises StoreError when there are no keys.
         """
         fields = self._fields
-        if fields is None or all(fields.at_hand(record) for record in records):
-            return None
-        return _fetched(fields, [*records, *behind])
+        if fields is not None and not all(fields.at_hand(record) for record in records):
+            return _fetched(fields, [*records, *behind])
+        if self._catching_up and self._moving is not None:
+            return _done(self._moving)
+        return None
 
     async def commit(self, records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         """Insert or replace ``records`` in one transaction; cancelling whoever waits for it does not cancel it.
@@ -136,13 +156,17 @@ class SqliteStore:
 
         Raises:
             NotReady: a key is not at hand any more, perhaps because another program has destroyed one.
+            GaveWay: they are no emergency's, and one waits.
             StoreError: nothing of ``records`` was written.
         """
         if not records:
             return
         begin = "begin_durable" if durable else "begin_ordinary"
         self._spare(all(lane_of(record) is Lane.EMERGENCY for record in records))
-        await self._whole(self._committed(records, begin, attempts=0 if prepared else _ATTEMPTS))
+        if prepared:
+            await self._whole(self._committed(records, begin, attempts=0))
+        else:
+            await self._in_turn(lambda: self._committed(records, begin, attempts=_ATTEMPTS))
 
     def put_aside(self, records: Sequence[Record]) -> None:
         """Have what is an emergency's of ``records``, which wait for this store, written to the last resort.
@@ -228,11 +252,8 @@ class SqliteStore:
                 row for record, stored in zip(records, rows, strict=True) if (row := _relocked(fields, record, stored))
             ]
             lines = fields.new_lines(locked)
-            await self._whole(
-                self._write(
-                    "begin_ordinary", [(STATEMENTS["upsert_line"], lines), (STATEMENTS[f"lock_{kind}"], locked)]
-                )
-            )
+            batch: Batch = [(STATEMENTS["upsert_line"], lines), (STATEMENTS[f"lock_{kind}"], locked)]
+            await self._in_turn(partial(self._write, "begin_ordinary", batch))
             return len(locked)
         return 0
 
@@ -303,7 +324,7 @@ class SqliteStore:
         if cut:
             batch.append((STATEMENTS[f"cut_{kind}"], [{"ids": json.dumps(list(ids))}]))
         batch.append((STATEMENTS[f"remove_{kind}"], [{"id": id} for id in ids]))
-        went = await self._whole(self._write("begin_purge", batch))
+        went = await self._in_turn(partial(self._write, "begin_ordinary", batch))
         self._removed += len(ids)
         if self._removed >= _MOVE_EVERY:
             self._removed = 0
@@ -318,8 +339,13 @@ class SqliteStore:
         Raises:
             StoreError: the disk failed; nothing is lost.
         """
+        if self._moving is not None:
+            await asyncio.shield(self._moving)  # Two at once would be in each other's way.
         await self._move()
-        return await self._whole(self._checkpoint())
+        emptied = await self._whole(self._checkpoint())
+        if emptied:
+            await self._whole(self._lengthen())
+        return emptied
 
     async def close(self) -> None:
         """Finish what runs and leave one clean file; a second time does nothing."""
@@ -374,14 +400,28 @@ class SqliteStore:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
+    async def _in_turn(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What ``work`` gives, once no emergency waits."""
+        while True:
+            try:
+                return await self._whole(work())
+            except GaveWay:
+                await asyncio.sleep(_AFTER_S)
+
     async def _write(self, begin: str, batch: Batch, *, urgent: bool = False) -> int:
         async with self._turn:
             try:
-                changed = await self._after_last_resort(begin, batch)
+                changed = await self._after_last_resort(begin, batch, urgent=urgent)
             except StoreFullError:
                 if not urgent or not await asyncio.to_thread(self.reserve.give_up):
                     raise
-                changed = await self._after_last_resort(begin, batch)
+                changed = await self._after_last_resort(begin, batch, urgent=urgent)
+        self._unmoved += sum(len(rows) for _, rows in batch)
+        if self._unmoved >= MOVE_EVERY and self._moving is None:
+            self._unmoved = 0
+            self._moving = asyncio.create_task(self._begin_wal_anew())
+            self._running.add(self._moving)
+            self._moving.add_done_callback(self._running.discard)
         if self._fields is not None:
             self._fields.saved(
                 row for statement, rows in batch if statement == STATEMENTS["upsert_line"] for row in rows
@@ -403,7 +443,7 @@ class SqliteStore:
             for record in records:
                 self._put.pop(key_of(record), None)
 
-    async def _after_last_resort(self, begin: str, batch: Batch) -> int:
+    async def _after_last_resort(self, begin: str, batch: Batch, *, urgent: bool) -> int:
         """Run ``batch``, but first, in transactions of their own, what was put aside.
 
         That may be an earlier state of the same records. A kill before the file is cleared has it stored again at the
@@ -420,18 +460,18 @@ class SqliteStore:
             if found:
                 await asyncio.to_thread(self.last_resort.clear)
                 self._put.clear()
-        return await self._transaction(begin, batch)
+        return await self._transaction(begin, batch, urgent=urgent)
 
     async def _brought_in(self, batch: Batch) -> None:
         try:
-            await self._transaction("begin_durable", batch)
+            await self._transaction("begin_durable", batch, urgent=True)
         except StoreError as error:
             if error.everything:
                 raise
             # One record that the store will not have must not keep the others out.
             for statement, row in [(statement, row) for statement, rows in batch for row in rows]:
                 with suppress(StoreError):
-                    await self._transaction("begin_durable", [(statement, [row])])
+                    await self._transaction("begin_durable", [(statement, [row])], urgent=True)
 
     async def _settled(self) -> None:
         """Return when all that was put aside is in the file, or could not be written there."""
@@ -448,16 +488,49 @@ class SqliteStore:
                 everything=True,
             )
 
-    async def _transaction(self, begin: str, batch: Batch) -> int:
+    async def _lengthen(self) -> None:
+        """Have the WAL be on the disk in its full length, zeros where nothing stands.
+
+        A commit that has to make the file longer waits for the file system's own journal too. SQLite goes by what it
+        has written, not by the file's length; and while it is not its turn it writes nothing.
+        """
+        length = 0
+        with suppress(OSError):  # Without room for it commits are slower, and nothing else.
+            while length < self._wal_bytes:
+                async with self._turn:
+                    if self._closed:
+                        return
+                    length = await asyncio.to_thread(lengthen, beside(self._path, "-wal"), length + _PIECE_BYTES)
+                await asyncio.to_thread(sync, beside(self._path, "-wal"))
+
+    async def _begin_wal_anew(self) -> None:
+        """Move what is in the WAL beside whoever writes; then the little that came meanwhile, beside emergencies alone.
+
+        SQLite's own checkpoints would be part of somebody's commit, and an emergency behind it would wait for them.
+        """
+        try:
+            with suppress(StoreError):  # It stays whole in the WAL; a disk that fails tells it to the next commit.
+                await self._move()
+                self._catching_up = True
+                await self._move()
+        finally:
+            self._catching_up, self._moving = False, None
+
+    async def _transaction(self, begin: str, batch: Batch, *, urgent: bool) -> int:
         """Run ``batch`` between ``begin`` and COMMIT; how many rows the last of it changed."""
         database = self._usable()
+        waits = _never if urgent else self.urgent
 
         def work() -> int:
             connection = database._conn
             connection.executescript(STATEMENTS[begin])
             changed = 0
-            for statement, rows in batch:
-                changed = connection.executemany(statement, rows).rowcount
+            try:
+                for statement, rows in batch:
+                    changed = connection.executemany(statement, _unless(waits, rows)).rowcount
+            except GaveWay:
+                connection.rollback()
+                raise
             connection.execute("COMMIT")
             return changed
 
@@ -466,6 +539,8 @@ class SqliteStore:
                 # In one piece on aiosqlite's thread, which has no public way for it: each statement of its own would be
                 # two changes of thread more, and behind a busy event loop Python grants one every 5 ms only.
                 changed: int = await database._execute(work)  # type: ignore[no-untyped-call]
+            except GaveWay:
+                raise
             except BaseException:
                 await database.rollback()  # Behind whatever the thread still runs; after COMMIT it does nothing.
                 raise
@@ -561,6 +636,21 @@ def _moved(path: Path) -> None:
             # Only where nothing has come meanwhile does the WAL begin anew, and grow no more.
             if frames == was:
                 break
+
+
+def _unless(waits: Callable[[], bool], rows: Iterable[T]) -> Iterator[T]:
+    for row in rows:
+        if waits():
+            raise GaveWay
+        yield row
+
+
+def _never() -> bool:
+    return False
+
+
+async def _done(task: asyncio.Task[None]) -> None:
+    await asyncio.shield(task)
 
 
 def _kind(record: Record) -> str:

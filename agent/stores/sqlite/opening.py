@@ -85,6 +85,29 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def lengthen(file: Path, length: int) -> int:
+    """Fill ``file`` up with zeros to ``length`` bytes, unless it is longer; how long it is.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    with file.open("r+b", buffering=0) as opened:
+        length = max(length, (long := opened.seek(0, os.SEEK_END)))
+        if long < length:
+            opened.write(bytes(length - long))
+        return opened.tell()
+
+
+def sync(file: Path) -> None:
+    """Return when the bytes of ``file`` are on the disk.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    with file.open("rb") as opened:
+        os.fdatasync(opened.fileno())
+
+
 def _make_ready(path: Path, say: Say | None) -> None:
     if not path.exists():
         if say:

@@ -27,18 +27,10 @@
 -- An emergency must not pay for other records' checkpoint either.
 -- name: begin_durable
 PRAGMA synchronous = FULL;
-PRAGMA wal_autocheckpoint = 0;
-BEGIN IMMEDIATE;
-
--- What is purged touches pages all over the file: they are moved there now and then, on another connection.
--- name: begin_purge
-PRAGMA synchronous = NORMAL;
-PRAGMA wal_autocheckpoint = 0;
 BEGIN IMMEDIATE;
 
 -- name: begin_ordinary
 PRAGMA synchronous = NORMAL;
-PRAGMA wal_autocheckpoint = 1000;
 BEGIN IMMEDIATE;
 
 -- registrations

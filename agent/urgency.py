@@ -1,0 +1,19 @@
+"""Whether an emergency is on its way to the disk or the desk: who can wait lets it go first."""
+
+from collections.abc import Callable
+
+
+class Urgency:
+    """Reasons for which all else waits; ``watchers`` are told when there is a first one, and when the last has gone."""
+
+    def __init__(self) -> None:
+        self.watchers: list[Callable[[bool], None]] = []
+        self._reasons: set[str] = set()
+
+    def because(self, reason: str, holds: bool) -> None:
+        """``reason`` holds from now on, or does not any more."""
+        before = bool(self._reasons)
+        (self._reasons.add if holds else self._reasons.discard)(reason)
+        if bool(self._reasons) is not before:
+            for watcher in self.watchers:
+                watcher(not before)
