@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from agent.core import registration
 from agent.core.devices import UNKNOWN, Device, identify
@@ -37,6 +38,10 @@ _EXPIRY_STEP_MS = 1000
 
 #: An authentication that nothing came of is forgotten after this time.
 _FORGET_MS = 60_000
+
+#: So many contacts that a full list did not hold are ended in one step, and as many with each tick: to end 100,000
+#: takes half a second, and an emergency must be heard between.
+_SWEPT_AT_ONCE = 1_000
 
 #: Authentications remembered for a contact still to be described. More would be a flood, not phones.
 _RECENT_LIMIT = 50_000
@@ -88,6 +93,8 @@ class Registrar:
     _listening: int = 0
     _listed_technologies: set[str] = field(default_factory=set)
     _undescribed: dict[str, int | None] = field(default_factory=dict)
+    #: Contacts that a full list did not hold, and when that ended.
+    _unlisted: dict[str, int] = field(default_factory=dict)
 
     # -- what is heard ------------------------------------------------------------------------------------------
 
@@ -101,7 +108,7 @@ class Registrar:
             case ContactDescribed():
                 return self._described(signal)
             case ContactsListed():
-                return self._swept("PJSIP", signal.at)
+                return self._listed("PJSIP", signal.at)
             case PeerHeard():
                 return self._peer(signal)
             case PeerDescribed():
@@ -252,10 +259,12 @@ class Registrar:
         self._unexplained.pop(line, None)
 
     def tick(self, at: int) -> Iterator[Output]:
-        """Ask about requests that nothing has explained; forget authentications that nothing came of.
+        """Ask about requests that nothing has explained; forget authentications that nothing came of; end some of what
+        was not listed.
 
         A contact that nobody has described is placed by its own word then.
         """
+        yield from self._swept()
         for contact, since in list(self._undescribed.items()):
             if since is None:  # by the clock of the ticks alone: a PBX's may be hours off
                 self._undescribed[contact] = at
@@ -286,6 +295,7 @@ class Registrar:
     def regained(self) -> None:
         """A session listens again: only what is proved from now on is known to be registered still."""
         self._listening += 1
+        self._unlisted.clear()
         self._listed_technologies.clear()
 
     def registered(self, line: str) -> bool:
@@ -406,11 +416,19 @@ class Registrar:
 
     def _all_swept(self, at: int) -> Iterator[Output]:
         for technology in sorted(self._listed_technologies):
-            yield from self._swept(technology, at)
+            yield from self._listed(technology, at)
         self._listed_technologies.clear()
 
-    def _swept(self, technology: str, at: int) -> Iterator[Output]:
+    def _listed(self, technology: str, at: int) -> Iterator[Output]:
         """End what a full list, taken since the session came back, did not prove."""
-        for span in list(self.spans.values()):
+        for span in self.spans.values():
             if span.technology == technology and self._proofs[span.contact].proved != self._listening:
+                self._unlisted[span.contact] = at
+        yield from self._swept()
+
+    def _swept(self) -> Iterator[Output]:
+        for contact, at in list(islice(self._unlisted.items(), _SWEPT_AT_ONCE)):
+            del self._unlisted[contact]
+            span = self.spans.get(contact)
+            if span is not None and self._proofs[contact].proved != self._listening:
                 yield from self._ended(span, at)

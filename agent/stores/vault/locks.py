@@ -31,7 +31,7 @@ from agent.stores.vault.wrapping import derived
 _BLOCK_BYTES, _NONCE_BYTES, _INDEX_BYTES = 32, 12, 16
 #: Derived keys that are kept at hand to lock, and as many to open, at the most twice as many of each: 0.4 kB each.
 #: Their ciphers would be 3 kB each; to make one anew takes 1 µs.
-_MOST_KEYS = 10_000
+_MOST_KEYS = 4_000
 
 T = TypeVar("T")
 
