@@ -9,7 +9,7 @@ from agent import log
 from agent.stores.sqlite import SqliteStore
 from tests.bench.figures import Figure, of_samples
 from tests.bench.history import ACCOUNTS, exported
-from tests.bench.purge import purged
+from tests.bench.purge import counted, purged
 from tests.bench.stores import DAY_MS, LINES_AN_ACCOUNT, Year, lines, year_of
 from tests.integration.accounted import Accounted, accounted
 
@@ -57,6 +57,7 @@ async def _exported(year: Year, number: int, folder: Path) -> float:
 async def _purged(year: Year, rows: int) -> list[Figure]:
     store = await SqliteStore.open(year.path, fields=year.fields)
     try:
+        await counted(store, year)
         began = time.perf_counter()
         went = await purged(store, year)
         took = time.perf_counter() - began

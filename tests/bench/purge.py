@@ -68,6 +68,11 @@ async def _figures(store: SqliteStore, year: Year) -> list[Figure]:
     ]
 
 
+async def counted(store: SqliteStore, year: Year) -> None:
+    """As on any day: the figures of all days but the last one are there."""
+    await _aggregating(store, year, year.now - DAY_MS).build()
+
+
 async def purged(store: SqliteStore, year: Year) -> int:
     """All of a round: what is due goes, then the log is emptied; how many rows went."""
     purger = Purger(

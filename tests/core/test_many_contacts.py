@@ -25,7 +25,10 @@ def with_phones(phones: int) -> Engine:
 
 def listed(engine: Engine, phones: range) -> list[Registration]:
     heard = [parse(made(number).described(EXPIRES)) for number in phones]
-    return [output for message in heard for output in engine.hear(message, NOON) if isinstance(output, Registration)]
+    outputs = [output for message in heard for output in engine.hear(message, NOON)]
+    found = [output for output in outputs if isinstance(output, Registration)]
+    assert len(found) == len(outputs), "what a list describes is not asked about again"
+    return found
 
 
 def ended(outputs: list[object]) -> list[str]:
