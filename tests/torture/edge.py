@@ -336,7 +336,7 @@ class Cutter:
         self.buffer += data
         if len(self.buffer) < 100_000 and self.draw.random() < 0.9:
             return
-        most = self.draw.choice((50, 1_460, 1_460, 65_536))
+        most = 50 if self.draw.random() < 0.02 else self.draw.choice((1_460, 16_384, 65_536))
         while len(self.buffer) > most:
             size = self.draw.randrange(1, most + 1)
             yield bytes(self.buffer[:size])

@@ -28,7 +28,7 @@ from tests.torture.rounds import BrokenError, Counts, Round, Torment
 ROOT = Path(__file__).parents[2]
 #: A process each.
 EDGES = 2
-MESSAGES = 100_000
+MESSAGES = 300_000
 _EXAMPLES = {name: (ROOT / "docker" / f"{name}.toml.example").read_bytes() for name in ("agent", "sites", "channels")}
 _PATIENCE_S = 30.0
 
