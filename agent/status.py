@@ -144,6 +144,7 @@ def snapshot(
         ],
         lane_depths={lane: pipeline.lanes.depth(lane) for lane in Lane},
         shed=dict(pipeline.lanes.shed),
+        coalesced=dict(pipeline.lanes.coalesced),
         store_errors=pipeline.store_errors,
         failures=pipeline.failures.total() + alerting.failures,
         registered=_summed((vendor, count) for (vendor, _), count in engine.registrar.counts.items()),

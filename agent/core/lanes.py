@@ -116,6 +116,8 @@ class Lanes:
 
     ordinary_limit: int = 200_000
     shed: Counter[str] = field(default_factory=Counter)
+    #: States that a later one of the same record took the place of: put = taken + coalesced + shed + what waits.
+    coalesced: Counter[str] = field(default_factory=Counter)
     _waiting: tuple[dict[Key, Record], dict[Key, Record], dict[Key, Record]] = field(
         default_factory=lambda: ({}, {}, {})
     )
@@ -124,11 +126,12 @@ class Lanes:
         """Queue ``record``, in place of an earlier state of the same record; its lane."""
         lane, key = lane_of(record), key_of(record)
         waiting = self._waiting[lane]
-        full = lane is Lane.ORDINARY and len(waiting) >= self.ordinary_limit
-        if full and key not in waiting and not isinstance(record, _NEVER_SHED):
+        if key in waiting:
+            self.coalesced[record.KIND] += 1
+        elif lane is Lane.ORDINARY and len(waiting) >= self.ordinary_limit and not isinstance(record, _NEVER_SHED):
             self.shed[record.KIND] += 1
-        else:
-            waiting[key] = record
+            return lane
+        waiting[key] = record
         return lane
 
     def take(self, batch: int = BATCH) -> tuple[Lane, list[Record]] | None:
@@ -152,7 +155,11 @@ class Lanes:
     def put_back(self, records: list[Record]) -> None:
         """Return records that could not be written, unless a later state waits already; never sheds."""
         for record in records:
-            self._waiting[lane_of(record)].setdefault(key_of(record), record)
+            waiting, key = self._waiting[lane_of(record)], key_of(record)
+            if key in waiting:
+                self.coalesced[record.KIND] += 1
+            else:
+                waiting[key] = record
 
     def depth(self, lane: Lane) -> int:
         """Records waiting in ``lane``."""

@@ -205,11 +205,13 @@ class LanesMachine(RuleBasedStateMachine):
         self.waiting: dict[str, Record] = {}
         self.taken: list[Record] = []
         self.shed: Counter[str] = Counter()
+        self.puts = self.written = 0
 
     @rule(kind=st.sampled_from(RECORDS), number=st.integers(0, 6))
     def put(self, kind: type[Record], number: int) -> None:
         one = record(kind, number)
         self.lanes.put(one)
+        self.puts += 1
         full = sum(LANE_OF[type(other)] is Lane.ORDINARY for other in self.waiting.values()) >= LIMIT
         if LANE_OF[kind] is Lane.ORDINARY and kind not in (Call, Text) and full and one.id not in self.waiting:
             self.shed[kind.KIND] += 1
@@ -229,12 +231,14 @@ class LanesMachine(RuleBasedStateMachine):
         for one in records:
             assert self.waiting.pop(one.id) is one, "the latest state, once"
         self.taken = records
+        self.written += len(records)
 
     @rule()
     def put_back(self) -> None:
         self.lanes.put_back(self.taken)
         for one in self.taken:
             self.waiting.setdefault(one.id, one)
+        self.written -= len(self.taken)
         self.taken = []
 
     @invariant()
@@ -245,6 +249,11 @@ class LanesMachine(RuleBasedStateMachine):
             assert self.lanes.depth(lane) == sum(LANE_OF[type(one)] is lane for one in self.waiting.values())
         calls = sum(isinstance(one, Call | Text) for one in self.waiting.values())
         assert self.lanes.depth(Lane.ORDINARY) <= LIMIT + BATCH + calls
+
+    @invariant()
+    def each_state_is_accounted_for(self) -> None:
+        gone = self.lanes.coalesced.total() + self.lanes.shed.total()
+        assert self.puts == self.written + gone + len(self.waiting)
 
 
 TestLanes = LanesMachine.TestCase

@@ -94,6 +94,7 @@ SNAPSHOT = Snapshot(
     ],
     lane_depths={lane: lane.value for lane in Lane},
     shed={"registration": 3},
+    coalesced={"registration": 5},
     store_errors=4,
     failures=5,
     registered={"snom": 6},

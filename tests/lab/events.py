@@ -152,6 +152,23 @@ def busy(phones: Sequence[Contact], *, wanted: float = 0.2) -> Iterator[Unit]:
         )
 
 
+def flapping(phones: Sequence[Contact]) -> Unit:
+    """Each phone registers and is gone again: a record of its own each time, of two states."""
+    contact = ("ContactStatus", "system")
+    events = [
+        _stamped(
+            *contact,
+            f"URI: {phone.uri}",
+            f"ContactStatus: {state}",
+            f"AOR: {phone.line}",
+            f"EndpointName: {phone.line}",
+        )
+        for phone in phones
+        for state in ("NonQualified", "Removed")
+    ]
+    return Unit(data=b"".join(events), events=len(events), wanted=len(events))
+
+
 def captured(file: Path) -> tuple[Unit, list[Contact]]:
     """The events of a captured session, what an agent asked for itself left out and no number an emergency one; and the
     contacts that it was told of.

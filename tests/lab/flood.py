@@ -21,13 +21,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.integration.fake_asterisk import SECRET, Action, FakeAsterisk, Peer, list_of
-from tests.lab.events import Contact, Unit, busy, captured, made
+from tests.lab.events import Contact, Unit, busy, captured, flapping, made
 from tests.lab.provision import die_with_parent
 
 SESSIONS = ("express", "bulk")
 #: A registration that the server describes is good for so long (s).
 _LASTS_S = 3600
 _LINE_LIMIT = 1 << 24
+#: Phones that flap in one write.
+_TOGETHER = 50
 #: So many of the phones talk and refresh at the most: a round of all of 100,000 would be 400 MB.
 _MOST_BUSY = 10_000
 
@@ -59,15 +61,18 @@ class Flooded:
 class Flood:
     """The server: ``phones`` are registered with it; ``wanted`` is the share of events that the agent wants.
 
-    ``capture``: a captured session is sent in place of the made traffic. It has what `AgentProcess` asks of a PBX.
+    ``capture``: a captured session is sent in place of the made traffic; ``flapping``: so many phones that register and
+    are gone again, and are never told of otherwise. It has what `AgentProcess` asks of a PBX.
     """
 
-    def __init__(self, *, phones: int = 1_000, wanted: float = 0.2, capture: Path | None = None) -> None:
+    def __init__(
+        self, *, phones: int = 1_000, wanted: float = 0.2, capture: Path | None = None, flapping: int = 0
+    ) -> None:
         self.agent_user, self.agent_secret = "agent", SECRET
         self.ami_port = 0
-        self._parts = [phones, wanted, None if capture is None else str(capture)]
+        self._parts = [phones, wanted, None if capture is None else str(capture), flapping]
         #: What the server knows and sends, in the order of its sending.
-        self.contacts, self.units = _traffic(phones, wanted, capture)
+        self.contacts, self.units = _traffic(phones, wanted, capture, flapping)
         self._process: asyncio.subprocess.Process | None = None
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count()
@@ -253,8 +258,11 @@ def _is(peer: Peer, session: str) -> bool:
     return ("Newchannel" in filters) if session == "bulk" else ("Emergency" in filters and "Newchannel" not in filters)
 
 
-def _traffic(phones: int, wanted: float, capture: Path | None) -> tuple[list[Contact], list[Unit]]:
+def _traffic(phones: int, wanted: float, capture: Path | None, flaps: int) -> tuple[list[Contact], list[Unit]]:
     contacts = [made(number) for number in range(phones)]
+    if flaps:
+        unknown = [made(number) for number in range(phones, phones + flaps)]
+        return contacts, [flapping(unknown[first : first + _TOGETHER]) for first in range(0, flaps, _TOGETHER)]
     if capture is None:
         return contacts, list(busy(contacts[:_MOST_BUSY], wanted=wanted))
     unit, heard = captured(capture)
@@ -263,8 +271,8 @@ def _traffic(phones: int, wanted: float, capture: Path | None) -> tuple[list[Con
 
 def main() -> None:
     """The process."""
-    phones, wanted, capture = json.loads(sys.argv[1])
-    contacts, units = _traffic(phones, wanted, None if capture is None else Path(capture))
+    phones, wanted, capture, flaps = json.loads(sys.argv[1])
+    contacts, units = _traffic(phones, wanted, None if capture is None else Path(capture), flaps)
     asyncio.run(_Server(contacts, units).serve())
 
 

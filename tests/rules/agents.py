@@ -107,6 +107,7 @@ class MadeUpAgent:
             sessions=[session, replace(session, name="bulk", messages=4_000 * self.steps)],
             lane_depths=dict.fromkeys(Lane, 5000 * trouble),
             shed={"registration": 100 * trouble, "failure": 0},
+            coalesced={"registration": 0, "failure": 0},
             store_errors=trouble,
             failures=trouble,
             registered={"Yealink": 12, "snom": 3, "other": 1},

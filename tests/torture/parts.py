@@ -1,6 +1,6 @@
 """Every part of the torture, by its name: one line each."""
 
-from tests.torture import fuzz, kills, pbx, wire
+from tests.torture import fuzz, kills, overload, pbx, wire
 from tests.torture.rounds import Part
 
 PARTS: dict[str, Part] = {
@@ -10,6 +10,7 @@ PARTS: dict[str, Part] = {
     "wire": wire.wire,
     "wire_real": wire.wire_real,
     "fuzz": fuzz.fuzz,
+    "overload": overload.overload,
 }
 
 #: Those that a real Asterisk is needed for.

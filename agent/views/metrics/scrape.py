@@ -31,6 +31,9 @@ def agent(now: Snapshot) -> Iterator[Metric]:
     yield gauge("telephony_lane_depth", "Records waiting for the store.", ["lane"], depths)
     shed = [((kind,), now.shed.get(kind, 0)) for kind in _SHEDDABLE]
     yield total("telephony_records_shed", "Records lost to overload.", ["kind"], shed)
+    replaced = [((kind,), now.coalesced.get(kind, 0)) for kind in _SHEDDABLE]
+    text = "States of records that a later one took the place of before they were written."
+    yield total("telephony_records_coalesced", text, ["kind"], replaced)
     yield total("telephony_store_errors", "Commits that the store refused.", [], [((), now.store_errors)])
     yield total("telephony_part_failures", "Failures of a view, sink or duty.", [], [((), now.failures)])
     yield from _sessions(now.sessions)

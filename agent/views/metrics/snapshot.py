@@ -152,6 +152,7 @@ class Snapshot:
     sessions: Sequence[SessionState]
     lane_depths: Mapping[Lane, int]
     shed: Mapping[str, int]
+    coalesced: Mapping[str, int]
     store_errors: int
     failures: int
     registered: Mapping[str, int]
