@@ -17,13 +17,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from agent import __version__, alerts, calls, control, promises, subjects, voicemail
-from agent.accounts import Accounts
+from agent import __version__, alerts, calls, promises, voicemail
 from agent.assurance import Assurance, assurance
-from agent.auditing import Auditing
 from agent.config import Config, channels, site_keys, sites
 from agent.config.channel import AnyChannel
-from agent.consents import Consents
 from agent.core.accounts import ZONE
 from agent.core.audit import Trail
 from agent.core.engine import Engine
@@ -33,7 +30,6 @@ from agent.core.records import Alarm, Cause, Entry, Key, Notice, OptIn, Record, 
 from agent.core.signals import CaptureOrder, Lookup
 from agent.core.sites import Sites
 from agent.core.wire import Message
-from agent.disclosures import Disclosures, restored
 from agent.duties import callbacks, copies
 from agent.duties import check as checking
 from agent.duties.aggregating import Aggregating
@@ -44,15 +40,21 @@ from agent.duties.locking import Locking
 from agent.duties.passing import Passing
 from agent.duties.retention import Purger
 from agent.duties.storing import Storing
-from agent.holds import Holding, Purging, retention_state
-from agent.importing import Importing
 from agent.keys import Keys
-from agent.permitting import Permitting
+from agent.people import control, subjects
+from agent.people.accounts import Accounts
+from agent.people.auditing import Auditing
+from agent.people.consents import Consents
+from agent.people.disclosures import Disclosures, restored
+from agent.people.holds import Holding, Purging, retention_state
+from agent.people.importing import Importing
+from agent.people.permitting import Permitting
+from agent.people.recordings import Recordings
+from agent.people.requests import Requests
+from agent.people.subjects import Subjects
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.recorder import Recorder, recorder
-from agent.recordings import Recordings
-from agent.requests import Requests
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
@@ -62,7 +64,6 @@ from agent.stores.erasures import Erasures
 from agent.stores.sqlite import WAL_BYTES, SqliteReader, SqliteStore
 from agent.stores.vault import examine, is_memory, never_swapped
 from agent.stores.vault.signing import Signer
-from agent.subjects import Subjects
 from agent.urgency import Urgency
 from agent.views import accounts as account_views
 from agent.views import api, unix

@@ -30,7 +30,7 @@ FIRST_AFTER_S = 900.0
 _LONGEST_S = 7_200.0
 #: As `agent.duties.assurance.probe.Handle.late_after_s`.
 _MISSED, _LEAST_S = 3, 15.0
-#: As `agent.disclosures.BUNDLE_DAYS`.
+#: As `agent.people.disclosures.BUNDLE_DAYS`.
 _BUNDLE_DAYS = 7
 
 

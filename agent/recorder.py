@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import structlog
 
 from agent.config import Config
-from agent.control import Keeping
 from agent.core import recording
 from agent.core.engine import Output
 from agent.core.records import Cause, Content, ContentClass, OptIn, Record, Recording, Severity
@@ -22,6 +21,7 @@ from agent.duties.recording.sealing import Sealer
 from agent.duties.recording.stock import Stock
 from agent.duties.recording.sweeping import Sweeper
 from agent.keys import Keys
+from agent.people.control import Keeping
 from agent.pipeline import Observer, Pipeline
 from agent.ports import Reader, StoreError
 from agent.sources.ami import AmiSource, State
@@ -48,7 +48,7 @@ class Books:
     clock: Callable[[], int]
 
     async def keep(self, records: Sequence[Record]) -> None:
-        """See `agent.control.Keeping.keep`."""
+        """See `agent.people.control.Keeping.keep`."""
         await self.keeping.keep(records)
 
     def put(self, outputs: Iterable[Output]) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from agent import app, shown
+from agent import app
+from agent.cli import shown
 from agent.cli.asking import stream
 from agent.cli.common import (
     PROBLEMS,

@@ -11,7 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from agent import app, keys, shown
+from agent import app, keys
+from agent.cli import shown
 from agent.config import Config, ConfigError, load
 from agent.core.instants import from_rfc3339
 from agent.core.records import Record

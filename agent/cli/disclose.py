@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agent import shown
+from agent.cli import shown
 from agent.cli.asking import ask, stream
 from agent.cli.common import USAGE, ConfigPath, Json, console, fail, group, instant, line, settings
 from agent.core.disclosure import fields_of

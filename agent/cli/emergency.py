@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from agent import app, shown
-from agent.cli import views
+from agent import app
+from agent.cli import shown, views
 from agent.cli.asking import ask, stream
 from agent.cli.common import (
     NONE_SUCH,

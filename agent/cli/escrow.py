@@ -10,9 +10,9 @@ from agent import app
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, fail, group, line, settings
 from agent.cli.keys import given_key, open_keyring, write_key, write_secret
 from agent.cli.passphrase import Fd, File, passphrase
+from agent.cli.shown import printable
 from agent.core.instants import rfc3339
 from agent.ports import StoreError
-from agent.shown import printable
 from agent.stores.vault import examine
 from agent.stores.vault.escrow import LEAST_CHARACTERS, MOST_BYTES, NoEscrow, WrongPassphrase, opened, sealed
 from agent.stores.vault.regular import open_regular

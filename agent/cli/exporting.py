@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from agent import app, shown
-from agent.cli import copies, waves
+from agent import app
+from agent.cli import copies, shown, waves
 from agent.cli.asking import pour, stream
 from agent.cli.common import PROBLEMS, USAGE, fail
 from agent.cli.inventory import terms_of

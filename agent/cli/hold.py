@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from agent import app, shown
+from agent import app
+from agent.cli import shown
 from agent.cli.asking import ask, stream
 from agent.cli.common import NONE_SUCH, ConfigPath, Json, console, fail, group, instant, line, settings
 from agent.config import Config

@@ -11,11 +11,11 @@ import typer
 from agent import __version__, app, keys
 from agent import promises as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
+from agent.cli.shown import cell, grid, printable
 from agent.config import Config
 from agent.duties.promises import PROMISES, Result, State
 from agent.duties.promises.report import NoReport, opened, signed
 from agent.ports import StoreError
-from agent.shown import cell, grid, printable
 from agent.stores.vault.keyfile import write_new
 from agent.stores.vault.signing import Signer, proves
 

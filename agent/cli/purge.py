@@ -9,13 +9,13 @@ import typer
 from agent import app
 from agent.cli.asking import stream
 from agent.cli.common import ConfigPath, Json, console, line, settings, stored
+from agent.cli.shown import cell, grid
 from agent.config import Config
 from agent.core.holds import Holds
 from agent.core.instants import rfc3339
 from agent.core.purging import Count
 from agent.core.records import Hold
 from agent.duties.retention import Outlook, outlook
-from agent.shown import cell, grid
 
 _GOING = "kind class ground goes oldest newest held next".split()
 _GONE = "of retention ground count oldest_at newest_at".split()

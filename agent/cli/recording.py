@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agent import shown
-from agent.cli import waves
+from agent.cli import shown, waves
 from agent.cli.asking import ask, pour, stream
 from agent.cli.common import (
     NONE_SUCH,

@@ -28,7 +28,7 @@ from agent.core import merkle
 from agent.core.disclosure import checkpoint, tree, verify
 from agent.core.instants import rfc3339
 from agent.core.records import Disclosure, Leaf, RetentionClass
-from agent.disclosures import leaves_of
+from agent.people.disclosures import leaves_of
 from agent.ports import Reader, StoreError
 from agent.stores.sqlite import ERASED, LOCKED
 from agent.stores.vault.signing import Signer, proves

@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from agent.cli.shown import printable
 from agent.core.accounts import ZONE
 from agent.core.instants import from_rfc3339
 from agent.core.spreadsheet import row
-from agent.shown import printable
 
 Answer = dict[str, Any]
 

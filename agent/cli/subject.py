@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agent import shown
-from agent.cli import exporting
+from agent.cli import exporting, shown
 from agent.cli.asking import ask, stream
 from agent.cli.common import (
     NO_AGENT,

@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 from agent.cli.common import USAGE, fail
+from agent.cli.shown import printable
 from agent.core.accounts import COLUMNS
 from agent.core.spreadsheet import original
-from agent.shown import printable
 
 #: 100,000 rows are 8 MB.
 _MOST_BYTES = 1 << 26

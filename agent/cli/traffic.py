@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 
 from agent.cli.common import ConfigPath, Json, Since, console, instant, line, settings, stored
+from agent.cli.shown import cell, grid
 from agent.core.aggregates import by_day
 from agent.core.instants import rfc3339
 from agent.core.records import Devices, Traffic, document
-from agent.shown import cell, grid
 
 _DAYS = "day attempts asr erlangs busy_hour busy_erlangs unplaced".split()
 _DEVICES = "month_at vendor model firmware lines".split()

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent.cli.shown import cell, grid, printable, table
 from agent.core import timeline
 from agent.core.alarms import is_call
 from agent.core.records import Alarm, Emergency, Entry, Look, Notice, document
 from agent.ports import Reader
-from agent.shown import cell, grid, printable, table
 
 _LIST = "id started_at line number site certainty outcome alarm".split()
 

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from agent import app, log
 from agent import voicemail as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
+from agent.cli.shown import grid
 from agent.cli.waves import ended_by_signals
 from agent.core.instants import rfc3339
 from agent.duties.voicemail import Counts, Report, SpoolBusy, SpoolError
-from agent.shown import grid
 from agent.sources.ami_inquiry import inquiry
 
 voicemail = group("voicemail", help="Voicemail that goes when its term is over.")

@@ -15,8 +15,6 @@ import httpx
 from structlog.testing import capture_logs
 
 from agent import app
-from agent.accounts import Accounts
-from agent.control import Keeping
 from agent.core.accounts import ZONE
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
@@ -24,7 +22,9 @@ from agent.core.numbering import Plan
 from agent.core.policy import Policy
 from agent.core.records import Record, document
 from agent.duties.passing import Passing
-from agent.importing import Importing
+from agent.people.accounts import Accounts
+from agent.people.control import Keeping
+from agent.people.importing import Importing
 from agent.pipeline import Pipeline
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.views import accounts, control, unix

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent import app
-from agent.auditing import Auditing
-from agent.control import Keeping
 from agent.core.audit import Trail
+from agent.people.auditing import Auditing
+from agent.people.control import Keeping
 from agent.pipeline import Pipeline
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 

@@ -13,7 +13,6 @@ from typing import Any, cast
 import httpx
 from structlog.testing import capture_logs
 
-from agent.control import Keeping
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
@@ -27,9 +26,10 @@ from agent.core.records import (
     Trigger,
     document,
 )
+from agent.people.control import Keeping
+from agent.people.recordings import Recordings
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
-from agent.recordings import Recordings
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.vault import Keyring, Vault
 from agent.views import control, recordings, unix

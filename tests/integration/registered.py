@@ -16,15 +16,15 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from agent import app
-from agent.auditing import Auditing
-from agent.consents import Consents
-from agent.control import Keeping
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Record, document
-from agent.disclosures import Disclosures, restored
-from agent.permitting import Permitting
+from agent.people.auditing import Auditing
+from agent.people.consents import Consents
+from agent.people.control import Keeping
+from agent.people.disclosures import Disclosures, restored
+from agent.people.permitting import Permitting
 from agent.pipeline import Pipeline
 from agent.stores.bundles import Bundles
 from agent.stores.sqlite import SqliteReader, SqliteStore

@@ -15,12 +15,12 @@ from agent.core.numbering import Plan
 from agent.core.records import Account, Request, Service
 from agent.duties.erasing import Eraser
 from agent.duties.passing import Passing
-from agent.importing import Importing
-from agent.recordings import Recordings
-from agent.requests import Requests
+from agent.people.importing import Importing
+from agent.people.recordings import Recordings
+from agent.people.requests import Requests
+from agent.people.subjects import Subjects
 from agent.stores.erasures import Erasures
 from agent.stores.sqlite import SqliteReader
-from agent.subjects import Subjects
 from agent.views import recordings, requests, subjects
 from tests.integration.recorded import MemoryVault, NoCalls
 from tests.integration.registered import Registered, registered

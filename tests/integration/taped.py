@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import load
-from agent.control import Keeping
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Calls, Content, Record, Recording, Trigger
 from agent.core.signals import Capture, CaptureChanged, ChannelDown, Signal, Wish
 from agent.keys import Keys
+from agent.people.control import Keeping
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.recorder import Recorder, recorder

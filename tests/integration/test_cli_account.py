@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.importing import BATCH
+from agent.people.importing import BATCH
 from agent.stores.sqlite import Fields
 from agent.stores.vault import Keyring
 from agent.views import asking, unix

@@ -16,10 +16,10 @@ from typing import Any, cast
 import pytest
 
 from agent.cli import views
+from agent.cli.shown import cell
 from agent.core.records import Alarm, Cause, Outcome, SeenBy, Severity
 from agent.duties.assurance import Reach
 from agent.ports import StoreError
-from agent.shown import cell
 from agent.stores.sqlite import SqliteStore
 from agent.views import control, unix
 from agent.views.api import Http

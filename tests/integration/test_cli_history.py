@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from agent.accounts import PAGE
 from agent.cli.statements import PAGE_LINES
 from agent.core.instants import from_rfc3339
 from agent.core.records import Call, CallOutcome, Direction, NumberClass, Text, TextOutcome, TextSize
+from agent.people.accounts import PAGE
 from agent.stores.sqlite.reader import CHUNK
 from agent.stores.sqlite.statements import STATEMENTS
 from tests.integration.accounted import Accounted, accounted

@@ -14,7 +14,7 @@ from agent.core.instants import from_rfc3339, rfc3339
 from agent.core.records import Account, Alarm, Hold, Service
 from agent.duties import retention
 from agent.duties.retention import Purger
-from agent.holds import Holding, Purging, retention_state
+from agent.people.holds import Holding, Purging, retention_state
 from agent.stores.sqlite import SqliteReader
 from agent.views import holds as views
 from tests.integration.commands import one_sentence, told

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.control import Keeping
 from agent.core.records import Content, ContentClass, ContentState, Reason, Recording, RecordingState, Severity
 from agent.core.signals import Capture
 from agent.duties.recording import sealing
 from agent.duties.recording.stock import Stock
 from agent.duties.recording.sweeping import DAILY_ROUNDS, HOURLY_ROUNDS, Sweeper
+from agent.people.control import Keeping
 from agent.ports import StoreError
 from tests.integration.recorded import content, recording
 from tests.integration.taped import DAY_MS, SPOKEN, Taped, forgotten, memory, taped, until

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from agent.core.records import Calls, ContentState, How, OptIn, Reason, RecordingState, Trigger
+from agent.people.recordings import PAGE
 from agent.ports import StoreError
-from agent.recordings import PAGE
 from agent.views import unix
 from tests.integration.recorded import PIECE, Running, SealedVault, content, recording, running, wave
 from tests.scenarios.made import AT

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import subjects
 from agent.core.instants import from_rfc3339, rfc3339
+from agent.people import subjects
 from agent.ports import StoreError
 from tests.integration.commands import desk, one_sentence
 from tests.integration.requested import DAY_MS, WHY, Requested, requested
@@ -150,7 +150,7 @@ async def test_nothing_counts_that_the_audit_does_not_have(asked: Requested, mon
     async def refuse(*_: object, **__: object) -> None:
         raise StoreError("the disk is full", "make room")
 
-    monkeypatch.setattr("agent.auditing.Auditing.note", refuse)
+    monkeypatch.setattr("agent.people.auditing.Auditing.note", refuse)
     one_sentence(await asked.agent.run("subject", "open", "A1001", "--asks", "access"), 3, "the disk is full")
     assert asked.agent.stored("request") == []
     one_sentence(await asked.agent.run("subject", "list", *WHY), 3, "the disk is full")

@@ -11,8 +11,6 @@ from typing import Any, cast
 
 import pytest
 
-from agent.auditing import Auditing
-from agent.control import Keeping
 from agent.core.audit import Trail
 from agent.core.engine import Engine
 from agent.core.lanes import Lane
@@ -33,7 +31,9 @@ from agent.core.records import (
     Text,
 )
 from agent.duties.locking import Locking
-from agent.holds import Holding
+from agent.people.auditing import Auditing
+from agent.people.control import Keeping
+from agent.people.holds import Holding
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore

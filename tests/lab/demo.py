@@ -16,9 +16,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from agent.cli.shown import cell, grid
 from agent.core.records import Record, document
 from agent.ports import StoreError
-from agent.shown import cell, grid
 from tests.lab.agent import AgentError, AgentProcess
 from tests.lab.asterisk import Asterisk, LabError
 from tests.lab.calls import CallsLab

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from agent import app, shown
+from agent import app
+from agent.cli import shown
 from agent.config import load
 from agent.core.records import Record
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from agent.auditing import Auditing
 from agent.core.powers import KINDS
 from agent.core.records import AuditUse, Consent, Record, document
+from agent.people.auditing import Auditing
 from agent.ports import Reader
 from agent.views.asking import Answer, Refusal
 from agent.views.disclosures import Consenting

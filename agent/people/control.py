@@ -8,10 +8,10 @@ from pathlib import Path
 
 import structlog
 
-from agent.auditing import Auditing
 from agent.config import ConfigError
 from agent.core.lanes import Lane
 from agent.core.records import Alarm, AuditUse, Detail, Emergency, Key, Look, Record, key_of
+from agent.people.auditing import Auditing
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.views import unix

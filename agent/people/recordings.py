@@ -9,8 +9,6 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from agent.auditing import Auditing
-from agent.control import Keeping
 from agent.core.records import (
     Access,
     AuditUse,
@@ -27,6 +25,8 @@ from agent.core.records import (
     document,
 )
 from agent.core.signals import CaptureOrder, Lookup
+from agent.people.auditing import Auditing
+from agent.people.control import Keeping
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.views.asking import Answer, Refusal

@@ -35,7 +35,7 @@ _PAGE = 200
 
 
 class Audited(Protocol):
-    """Where it is written down who used whose data (`agent.auditing.Auditing`)."""
+    """Where it is written down who used whose data (`agent.people.auditing.Auditing`)."""
 
     async def note(self, *, by: str, use: AuditUse, subject: str | None = None, reason: str) -> object:
         """It is stored durably on return."""

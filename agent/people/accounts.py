@@ -9,7 +9,6 @@ from itertools import islice, takewhile
 
 import structlog
 
-from agent.auditing import Auditing
 from agent.core.accounts import (
     COLUMNS,
     Unfit,
@@ -21,6 +20,7 @@ from agent.core.history import History
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
 from agent.core.records import Account, AuditUse, Call, Service, Text, document
+from agent.people.auditing import Auditing
 from agent.ports import Reader, StoreError
 from agent.stores.sqlite import LOCKED
 from agent.views.asking import Answer, Refusal

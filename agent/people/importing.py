@@ -12,8 +12,6 @@ from typing import TypeVar
 
 import structlog
 
-from agent.auditing import Auditing
-from agent.control import Keeping
 from agent.core.accounts import (
     Change,
     Entry,
@@ -32,6 +30,8 @@ from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
 from agent.core.records import Account, AuditUse, Service, document
 from agent.pacing import rested
+from agent.people.auditing import Auditing
+from agent.people.control import Keeping
 from agent.ports import Reader, StoreError
 from agent.stores.sqlite import LOCKED
 from agent.views.asking import Answer, Refusal

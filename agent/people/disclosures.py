@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from agent.auditing import Auditing
 from agent.core import disclosure
 from agent.core.disclosure import Register, Scope
 from agent.core.powers import POWERS
 from agent.core.records import AuditUse, Disclosure, Leaf, Record, Service, Step, document
-from agent.permitting import Permitting
+from agent.people.auditing import Auditing
+from agent.people.permitting import Permitting
+from agent.people.released import released
 from agent.ports import Reader, StoreError
-from agent.released import released
 from agent.stores.bundles import Bundles
 from agent.views.asking import Answer, Refusal
 from agent.views.disclosures import Proposal, Who

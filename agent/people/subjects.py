@@ -27,7 +27,7 @@ _PAGE = 200
 
 
 class Audited(Protocol):
-    """Where it is written down who used whose data (`agent.auditing.Auditing`)."""
+    """Where it is written down who used whose data (`agent.people.auditing.Auditing`)."""
 
     async def note(self, *, by: str, use: AuditUse, subject: str | None = None, reason: str) -> object:
         """It is stored durably on return."""
@@ -44,7 +44,7 @@ class Erasing(Protocol):
 
 
 class Services(Protocol):
-    """Corrects a line or number of an account (`agent.importing.Importing`)."""
+    """Corrects a line or number of an account (`agent.people.importing.Importing`)."""
 
     async def corrected(self, id: str, cells: dict[str, str], reason: str, by: str) -> Answer:
         """See `agent.views.accounts.ImportControls`."""

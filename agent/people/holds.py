@@ -9,11 +9,11 @@ from typing import Protocol
 
 import structlog
 
-from agent.control import Keeping
 from agent.core.accounts.spans import Span, spans
 from agent.core.holds import Holds, Order, placed
 from agent.core.records import AuditUse, Cause, Content, Deletion, Hold, Record, Service, Severity, document
 from agent.duties.retention import Purger
+from agent.people.control import Keeping
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
 from agent.views.asking import BEAT, Answer, Refusal, patiently
@@ -28,7 +28,7 @@ _PAGE = 200
 
 
 class Audited(Protocol):
-    """Where it is written down who used whose data (`agent.auditing.Auditing`)."""
+    """Where it is written down who used whose data (`agent.people.auditing.Auditing`)."""
 
     async def note(self, *, by: str, use: AuditUse, subject: str | None = None, reason: str) -> object:
         """It is stored durably on return."""
