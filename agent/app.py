@@ -17,8 +17,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from agent import __version__, alerts, calls, promises, voicemail
-from agent.assurance import Assurance, assurance
+from agent import __version__
+from agent.assembly import alerts, calls, promises, voicemail
+from agent.assembly.assurance import Assurance, assurance
+from agent.assembly.recorder import Recorder, recorder
+from agent.assembly.status import Folders, path_state, purges, readiness, recorder_state, snapshot
 from agent.config import Config, channels, site_keys, sites
 from agent.config.channel import AnyChannel
 from agent.core.accounts import ZONE
@@ -54,11 +57,9 @@ from agent.people.requests import Requests
 from agent.people.subjects import Subjects
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
-from agent.recorder import Recorder, recorder
 from agent.sources.ami import Address, AmiSource, Credentials, LoginRefused, NotAmi, Timing, TlsRefused
 from agent.sources.ami_inquiry import inquiry
 from agent.sources.replay import Summary, replay
-from agent.status import Folders, path_state, purges, readiness, recorder_state, snapshot
 from agent.stores.bundles import Bundles
 from agent.stores.erasures import Erasures
 from agent.stores.sqlite import WAL_BYTES, SqliteReader, SqliteStore

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from agent import __version__, app, keys
-from agent import promises as work
+from agent.assembly import promises as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
 from agent.cli.shown import cell, grid, printable
 from agent.config import Config

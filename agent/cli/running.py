@@ -9,7 +9,8 @@ from typing import Annotated
 import structlog
 import typer
 
-from agent import app, log, promises
+from agent import app, log
+from agent.assembly import promises
 from agent.cli.asking import ask
 from agent.cli.common import (
     ASTERISK,

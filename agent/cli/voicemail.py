@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from agent import app, log
-from agent import voicemail as work
+from agent.assembly import voicemail as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
 from agent.cli.shown import grid
 from agent.cli.waves import ended_by_signals

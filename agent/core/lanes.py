@@ -111,7 +111,7 @@ class Lanes:
     A record that waits is replaced by its own later state, so the emergency and recording lanes are bounded
     by the calls that are up. The ordinary lane takes ``ordinary_limit`` records; past that a *new* one is shed
     and counted in ``shed``, oldest kept: a registration's next refresh brings it back. A call or text is never shed: it
-    is read only when there is room (`agent.calls`).
+    is read only when there is room (`agent.assembly.calls`).
     """
 
     ordinary_limit: int = 200_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.assembly.recorder import Recorder, recorder
 from agent.config import load
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
@@ -19,7 +20,6 @@ from agent.keys import Keys
 from agent.people.control import Keeping
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
-from agent.recorder import Recorder, recorder
 from agent.sources.ami import Address, AmiSource, Credentials
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from tests.integration.ami_ear import QUICK

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.alerts import Desk
+from agent.assembly.alerts import Desk
 from agent.core.alarms import AlarmPolicy, ChannelRule
 from agent.core.engine import Engine
 from agent.core.normalise import Linker

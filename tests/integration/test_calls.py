@@ -11,7 +11,7 @@ from secrets import token_hex
 
 import pytest
 
-from agent.calls import Intake
+from agent.assembly.calls import Intake
 from agent.core.call import Calls
 from agent.core.engine import Engine
 from agent.core.lanes import Lane

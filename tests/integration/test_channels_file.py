@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from pydantic import SecretStr
 
-from agent import alerts
+from agent.assembly import alerts
 from agent.config import ConfigError, Mistake
 from agent.config.channel import (
     AlertmanagerChannel,

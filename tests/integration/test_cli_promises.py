@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from agent import promises
+from agent.assembly import promises
 from agent.core.records import Blind
 from agent.duties.promises import PROMISES
 from agent.stores.sqlite import SqliteStore

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.assembly.status import Folders, purges
 from agent.config import load
 from agent.core.records import Access, Content, ContentClass, ContentState, Purge, Reason, Use
 from agent.ports import StoreError
-from agent.status import Folders, purges
 from agent.stores.monitor import Monitor
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.views.metrics import Metrics

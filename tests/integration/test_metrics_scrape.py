@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, ValuesView
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from agent.alerts import Desk
+from agent.assembly.alerts import Desk
+from agent.assembly.status import path_state, snapshot
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
 from agent.core.policy import Policy
@@ -16,7 +17,6 @@ from agent.duties.assurance import Condition, Demands, Handle, Rehearsals, Subje
 from agent.duties.assurance.watch import Line
 from agent.pipeline import Pipeline
 from agent.sources.ami import Address, AmiSource, Credentials
-from agent.status import path_state, snapshot
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.views.metrics import Metrics
 from tests.integration.exposition import samples

@@ -1,4 +1,4 @@
-"""The parts of the agent that recordings need, as Protocols; `agent.recorder` puts them together."""
+"""The parts of the agent that recordings need, as Protocols; `agent.assembly.recorder` puts them together."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path

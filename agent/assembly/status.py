@@ -43,7 +43,7 @@ _MONITOR, _STORE = "monitor", "store"
 
 
 class Recording(Protocol):
-    """The parts of `agent.recorder.Recorder` that a scrape shows."""
+    """The parts of `agent.assembly.recorder.Recorder` that a scrape shows."""
 
     @property
     def tapes(self) -> Tapes: ...

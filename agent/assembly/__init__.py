@@ -1,0 +1,1 @@
+"""Puts the parts of the agent together, one subject a module."""
