@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from agent import app
+from agent import world
 from agent.cli import shown
 from agent.cli.asking import stream
 from agent.cli.common import (
@@ -79,11 +79,11 @@ def verify_(
     configured = settings(context, config, secrets_required=False)
     noted = _head(head)
     try:
-        key = app.read_key(configured.store.path)
+        key = world.read_key(configured.store.path)
     except StoreError as error:
         fail(STORE, str(error), error.hint)
     days = configured.retention.days
-    now = app.now_ms()
+    now = world.now_ms()
     with stored(configured) as reader:
         last = next(iter(reader.open(Audit)), None)
         roots = [root for root in reader.read(SegmentRoot.KIND) if isinstance(root, SegmentRoot)]

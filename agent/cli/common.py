@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from agent import app, keys
+from agent import keys, world
 from agent.cli import shown
 from agent.config import Config, ConfigError, load
 from agent.core.instants import from_rfc3339
@@ -74,7 +74,7 @@ def config_file(context: typer.Context, path: Path | None) -> Path | None:
 def stored(config: Config) -> Iterator[SqliteReader]:
     """What is stored, to be read; ends the command where it cannot be."""
     try:
-        with SqliteReader(config.store.path, keys.reading(config, app.now_ms)) as reader:
+        with SqliteReader(config.store.path, keys.reading(config, world.now_ms)) as reader:
             yield reader
     except StoreError as error:
         fail(STORE, str(error), error.hint)
@@ -85,7 +85,7 @@ def instant(text: str | None, option: str = "--since") -> int | None:
     if text is None:
         return None
     if relative := re.fullmatch(r"(\d{1,6})([mhd])", text):
-        return max(0, app.now_ms() - int(relative[1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[relative[2]])
+        return max(0, world.now_ms() - int(relative[1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[relative[2]])
     try:
         return from_rfc3339(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text)
     except ValueError:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from agent import app
+from agent import world
 from agent.cli import shown, views
 from agent.cli.asking import ask, stream
 from agent.cli.common import (
@@ -215,7 +215,7 @@ def _whole(configured: Config, id: str) -> str:
     return _one(id, found, "emergency or alarm").id
 
 
-#: Letters of an id (`agent.app.new_id`).
+#: Letters of an id (`agent.world.new_id`).
 _ID_LENGTH = 16
 
 
@@ -234,7 +234,7 @@ def _one(id: str, found: list[T], what: str) -> T:
 
 def _key(configured: Config) -> bytes:
     try:
-        return app.read_key(configured.store.path)
+        return world.read_key(configured.store.path)
     except StoreError as error:
         fail(STORE, str(error), error.hint)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent import app
+from agent import world
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, fail, group, line, settings
 from agent.cli.keys import given_key, open_keyring, write_key, write_secret
 from agent.cli.passphrase import Fd, File, passphrase
@@ -36,7 +36,7 @@ def export(
         secret = passphrase(passphrase_file, passphrase_fd, twice=True)
         if len(secret) < LEAST_CHARACTERS:
             fail(USAGE, f"the passphrase has fewer than {LEAST_CHARACTERS} characters", "take six or more random words")
-        at = app.now_ms()
+        at = world.now_ms()
         write_secret(file, sealed(key, secret, rfc3339(at)[:10]), "name another file")
         try:
             if _key(file, secret) != key:

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from agent import app
+from agent import world
 from agent.cli import copies, shown, waves
 from agent.cli.asking import pour, stream
 from agent.cli.common import PROBLEMS, USAGE, fail
@@ -65,7 +65,7 @@ def export(
     head = next(answers, None)
     if head is None:
         fail(PROBLEMS, "the agent gave out nothing", "see its log")
-    until = rfc3339(app.now_ms() + config.subjects.bundle_days * _DAY_MS)
+    until = rfc3339(world.now_ms() + config.subjects.bundle_days * _DAY_MS)
     about = {**head, "delete_by": until}
     counts: dict[str, int] = {}
     with waves.ended_by_signals(), copies.fresh(to) as copy:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agent import app
+from agent import world
 from agent.cli import files, statements
 from agent.cli.account import By, Reason, moment
 from agent.cli.asking import stream
@@ -42,7 +42,7 @@ def history(
     """Write an account's calls, texts and sums: no freephone, helpline or emergency; sums alone if not itemised."""
     configured = settings(context, config, secrets_required=False)
     since = moment("--from", begin)
-    until = app.now_ms() if end is None else moment("--until", end)
+    until = world.now_ms() if end is None else moment("--until", end)
     if until <= since:
         fail(USAGE, "--until is not after --from")
     answers = stream(

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from agent import app
+from agent import world
 from agent.cli import shown
 from agent.cli.asking import ask, stream
 from agent.cli.common import NONE_SUCH, ConfigPath, Json, console, fail, group, instant, line, settings
@@ -164,7 +164,7 @@ def _listed(configured: Config, reason: str, by: str | None, *, lifted: bool) ->
 def _ahead(text: str, option: str = "--review") -> int | None:
     """The instant, in ms, that ``90d`` means from now on, or any other text as such."""
     if days := re.fullmatch(r"(\d{1,6})d", text):
-        return app.now_ms() + int(days[1]) * 86_400_000
+        return world.now_ms() + int(days[1]) * 86_400_000
     return instant(text, option)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agent import __version__, app, keys
+from agent import __version__, keys, world
 from agent.assembly import promises as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
 from agent.cli.shown import cell, grid, printable
@@ -36,9 +36,9 @@ def verify(
     configured = settings(context, config, secrets_required=False, keys_required=False)
     if report is not None and os.path.lexists(report):
         fail(USAGE, f"{report} is there already", "name a new file")
-    at = app.now_ms()
+    at = world.now_ms()
     try:
-        found = tuple(work.verify(configured, keys.reading(configured, app.now_ms), at))
+        found = tuple(work.verify(configured, keys.reading(configured, world.now_ms), at))
         if report is not None:
             _write(configured, report, found, at)
     except StoreError as error:

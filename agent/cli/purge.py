@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent import app
+from agent import world
 from agent.cli.asking import stream
 from agent.cli.common import ConfigPath, Json, console, line, settings, stored
 from agent.cli.shown import cell, grid
@@ -55,7 +55,7 @@ def purge(
 def _outlook(configured: Config) -> list[dict[str, Any]]:
     with stored(configured) as reader:
         holds = Holds().taken_up(reader.open(Hold))
-        return [_row(each) for each in outlook(reader, holds, configured.retention.days, app.now_ms())]
+        return [_row(each) for each in outlook(reader, holds, configured.retention.days, world.now_ms())]
 
 
 def _row(found: Outlook) -> dict[str, Any]:

@@ -269,7 +269,7 @@ def _told(record: dict[str, Any], words: str, *, json: bool) -> None:
         typer.echo(shown.printable(words))
 
 
-#: Letters of an id (`agent.app.new_id`).
+#: Letters of an id (`agent.world.new_id`).
 _ID_LENGTH = 16
 
 

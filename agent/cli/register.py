@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agent import app
+from agent import world
 from agent.cli.common import (
     NONE_SUCH,
     PROBLEMS,
@@ -60,7 +60,7 @@ def verify_(
     configured = settings(context, config, secrets_required=False)
     size_and_root = None if noted is None else _noted(noted)
     given = None if public is None else _public(public)
-    since = app.now_ms() - configured.retention.days(RetentionClass.CONSENT) * _DAY_MS
+    since = world.now_ms() - configured.retention.days(RetentionClass.CONSENT) * _DAY_MS
     with stored(configured) as reader:
         leaves, entries = leaves_of(reader), _entries(reader)
     key = given or _key(configured, leaves)

@@ -10,7 +10,7 @@ import structlog
 import typer
 
 from agent import app, log
-from agent.assembly import promises
+from agent.assembly import checking, promises
 from agent.cli.asking import ask
 from agent.cli.common import (
     ASTERISK,
@@ -68,7 +68,7 @@ def check(
         fail(USAGE, f"--asterisk-etc: {asterisk_etc} is no folder", "name the folder of Asterisk's manager.conf")
     log.configure("error", configured.log.format)
     try:
-        found = asyncio.run(app.check(configured, asterisk_etc))
+        found = asyncio.run(checking.check(configured, asterisk_etc))
     except ConfigError as error:
         fail(USAGE, str(error))
     except (LoginRefused, NotAmi, TlsRefused, Unreachable) as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from agent import app
+from agent.assembly import replaying
 from agent.cli import common
 from agent.cli.common import INPUT, ConfigPath, Json, Since, fail, instant, settings, show
 from agent.sources.replay import NotACapture
@@ -68,7 +68,9 @@ def replay(
     """Print the records that the agent would store of a captured AMI session."""
     configured = settings(context, config, secrets_required=False)
     try:
-        records, summary = app.replayed(configured, _chunks(file), source="standard input" if file == "-" else file)
+        records, summary = replaying.replayed(
+            configured, _chunks(file), source="standard input" if file == "-" else file
+        )
     except NotACapture as error:
         fail(INPUT, str(error))
     except OSError as error:

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from agent import app, log
+from agent import log, world
+from agent.assembly import logins
 from agent.assembly import voicemail as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
 from agent.cli.shown import grid
@@ -53,14 +54,16 @@ def purge(
     log.configure("error", configured.log.format)
     if configured.voicemail.spool_dir is None:
         fail(USAGE, "no voicemail is to be deleted", "in agent.toml, under [voicemail]: spool_dir = ...")
-    begun_at = app.now_ms()
+    begun_at = world.now_ms()
     try:
         with ended_by_signals(), _watched(quiet=json) as say:
             report = asyncio.run(
                 work.purge(
                     configured,
-                    login=lambda: inquiry(app.address(configured), app.credentials(configured, "bulk"), events="off"),
-                    clock=app.now_ms,
+                    login=lambda: inquiry(
+                        logins.address(configured), logins.credentials(configured, "bulk"), events="off"
+                    ),
+                    clock=world.now_ms,
                     dry_run=dry_run,
                     say=say,
                 )
@@ -77,7 +80,7 @@ def purge(
 
 
 def _document(counts: Counts, begun_at: int, *, dry_run: bool) -> dict[str, Any]:
-    done_at = app.now_ms()
+    done_at = world.now_ms()
     counted = {name: count for name, count in counts.document().items() if name != "unwarned"}
     return {"at": rfc3339(begun_at), "done_at": rfc3339(done_at), "dry_run": dry_run, **counted}
 

@@ -18,7 +18,7 @@ from agent.config.channel import (
 )
 from agent.config.credentials import Refused, alone
 from agent.config.mistakes import ConfigError, Mistake
-from agent.config.model import Key, Section
+from agent.config.model import Config, Key, Section
 from agent.config.values import Unfit, matching
 from agent.core.records import Cause
 
@@ -48,6 +48,15 @@ class ChannelsFile(Section):
         AfterValidator(_emergencies_told),
         Key(meaning="The channels of notice.", takes="one or more tables [channels.…]", example=""),
     ]
+
+
+def of(config: Config) -> dict[str, AnyChannel]:
+    """Who is told of alarms, by name.
+
+    Raises:
+        ConfigError: the table of channels cannot be used.
+    """
+    return {} if config.alerts.channels_file is None else load(config.alerts.channels_file)
 
 
 def load(path: Path) -> dict[str, AnyChannel]:

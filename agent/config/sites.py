@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from agent.config import tables
-from agent.config.model import Key, Section
+from agent.config.model import Config, Key, Section
 from agent.config.tables import Unlisted, whole
 from agent.config.values import Unfit, matching
 from agent.core.sites import Network, Site, Sites, Spot, unmapped
@@ -199,6 +199,15 @@ class SitesFile(Section):
         ],
         LineEntry,
     ] = Field(default_factory=dict)
+
+
+def of(config: Config) -> Sites | None:
+    """Where phones are, as far as that is configured.
+
+    Raises:
+        ConfigError: the table of sites cannot be used.
+    """
+    return None if config.emergency.sites_file is None else load(config.emergency.sites_file)
 
 
 def load(path: Path) -> Sites:

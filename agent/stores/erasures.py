@@ -1,8 +1,8 @@
 """The ledger of erasures: what was erased must stay so, whatever older copy of the store is put back.
 
 A text file beside the keyring, of which a line is JSON: ``{"of": a keyed hash of an account or a line, "from": …,
-"until": …, "at": …}``, instants in RFC 3339. No name is in it, and without the key (`agent.app.read_key`) no line of it
-can be told to be anybody's. It only grows, by lines that are on the disk before anything is erased.
+"until": …, "at": …}``, instants in RFC 3339. No name is in it, and without the key (`agent.world.read_key`) no line of
+it can be told to be anybody's. It only grows, by lines that are on the disk before anything is erased.
 """
 
 import json

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from structlog.testing import capture_logs
 
-from agent import app
+from agent import world
 from agent.core.accounts import ZONE
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
@@ -98,7 +98,7 @@ async def accounted(folder: Path, fields: Fields | None = None) -> AsyncIterator
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     path = folder / "agent.sqlite"
     store = await SqliteStore.open(path, fields=fields)
-    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(app.link_key(path)), new_id=app.new_id), store)
+    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(world.link_key(path)), new_id=world.new_id), store)
     keeping = Keeping(pipeline)
     auditing = await audited.auditing(store, path, pipeline, keeping, lambda: NOW, fields)
     looking = Accounts(auditing=auditing, reader=lambda: SqliteReader(path, fields), plan=Plan(), clock=lambda: NOW)
@@ -111,7 +111,7 @@ async def accounted(folder: Path, fields: Fields | None = None) -> AsyncIterator
         plan=Plan(),
         zone=ZoneInfo(ZONE),
         clock=lambda: NOW,
-        new_id=app.new_id,
+        new_id=world.new_id,
     )
     routes = control.application(
         cast(control.Controls, None), partial(accounts.add, controls=looking, importing=importing)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from agent import app
+from agent import world
 from agent.core.audit import Trail
 from agent.people.auditing import Auditing
 from agent.people.control import Keeping
@@ -21,7 +21,7 @@ async def auditing(
     fields: Fields | None = None,
 ) -> Auditing:
     """It goes on where the audit in the store at ``path`` stopped."""
-    trail = Trail(key=app.link_key(path), new_id=app.new_id, new_salt=lambda: secrets.token_hex(16))
+    trail = Trail(key=world.link_key(path), new_id=world.new_id, new_salt=lambda: secrets.token_hex(16))
     trail.restore(await store.open_records())
     return Auditing(
         trail=trail,

@@ -15,7 +15,7 @@ import httpx
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from agent import app
+from agent import world
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
@@ -101,7 +101,7 @@ async def registered(
     (folder / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     path = folder / "agent.sqlite"
     store = await SqliteStore.open(path)
-    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(app.link_key(path)), new_id=app.new_id), store)
+    pipeline = Pipeline(Engine(policy=Policy(), link=Linker(world.link_key(path)), new_id=world.new_id), store)
     keeping = Keeping(pipeline)
     auditing = await audited.auditing(store, path, pipeline, keeping, lambda: agent.tick())
     disclosing = Disclosures(
@@ -112,7 +112,7 @@ async def registered(
         keep=keeping.keep,
         reader=lambda: SqliteReader(path),
         clock=lambda: agent.tick(),
-        new_id=app.new_id,
+        new_id=world.new_id,
         new_salt=lambda: secrets.token_hex(32),
     )
     consenting = Consents(
@@ -120,7 +120,7 @@ async def registered(
         keep=keeping.keep,
         reader=lambda: SqliteReader(path),
         clock=lambda: agent.tick(),
-        new_id=app.new_id,
+        new_id=world.new_id,
     )
     agent = Registered(
         folder=folder, pipeline=pipeline, keeping=keeping, auditing=auditing, disclosures=disclosing, log=[]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent import app
+from agent import world
 from agent.config import Config
 from agent.core.holds import Holds
 from agent.core.numbering import Plan
@@ -51,9 +51,9 @@ def account(reference: str = "A1001", line: str = "201", number: str = "01134960
     """An account with a line and a number, since before anything that tests know of."""
     since = AT - 400 * DAY_MS
     return [
-        Account(id=app.new_id(), account=reference, opened_at=since),
-        Service(id=app.new_id(), account=reference, line=line, from_at=since),
-        Service(id=app.new_id(), account=reference, number=number, from_at=since),
+        Account(id=world.new_id(), account=reference, opened_at=since),
+        Service(id=world.new_id(), account=reference, line=line, from_at=since),
+        Service(id=world.new_id(), account=reference, number=number, from_at=since),
     ]
 
 
@@ -71,7 +71,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
                 auditing=agent.auditing,
                 reader=lambda: SqliteReader(agent.store),
                 clock=agent.tick,
-                new_id=app.new_id,
+                new_id=world.new_id,
             )
         )
         requests.add(routes, made[0])
@@ -87,7 +87,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             gate=asyncio.Lock(),
             days=Config().retention.days,
             clock=agent.tick,
-            new_id=app.new_id,
+            new_id=world.new_id,
         )
         services = Importing(
             keeping=agent.keeping,
@@ -101,7 +101,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             plan=Plan(),
             zone=ZoneInfo("Europe/London"),
             clock=agent.tick,
-            new_id=app.new_id,
+            new_id=world.new_id,
         )
         heard = Recordings(
             pipeline=agent.pipeline,
@@ -112,7 +112,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             reader=lambda: SqliteReader(agent.store),
             held=lambda content: False,
             clock=agent.tick,
-            new_id=app.new_id,
+            new_id=world.new_id,
         )
         recordings.add(routes, heard)
         asked = Subjects(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent import app
+from agent.assembly import parts
 from agent.config import Config, load
 from agent.core.records import Outcome
 from agent.duties import retention
@@ -20,7 +21,7 @@ from tests.integration.fake_asterisk import SECRET, FakeAsterisk, event
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "RESTART_S", 0.01)
+    monkeypatch.setattr(parts, "RESTART_S", 0.01)
 
 
 async def test_a_part_that_breaks_is_counted_and_starts_again() -> None:
@@ -33,7 +34,7 @@ async def test_a_part_that_breaks_is_counted_and_starts_again() -> None:
         went_on.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(app.kept_up("http", breaks_twice, failures))
+    task = asyncio.create_task(parts.kept_up("http", breaks_twice, failures))
     async with asyncio.timeout(60):
         await went_on.wait()
     assert failures == {"http": 2}
@@ -47,7 +48,7 @@ async def test_what_only_the_operator_can_mend_ends_the_start() -> None:
         raise LoginRefused("one sentence")
 
     with pytest.raises(LoginRefused, match="one sentence"):
-        await app.kept_up("source", refused, Counter())
+        await parts.kept_up("source", refused, Counter())
 
 
 async def test_an_emergency_is_kept_while_every_edge_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from agent import app
+from agent import world
 from agent.config import Config
 from agent.core.instants import from_rfc3339, rfc3339
 from agent.core.records import Account, Alarm, Hold, Service
@@ -47,7 +47,7 @@ class Held:
             auditing=agent.auditing,
             reader=reader,
             clock=agent.tick,
-            new_id=app.new_id,
+            new_id=world.new_id,
         )
         with reader() as left:
             self.holding.holds = self.holding.holds.taken_up(left.open(Hold))
@@ -58,7 +58,7 @@ class Held:
             holds=lambda: self.holding.holds,
             gate=self.holding.gate,
             clock=agent.tick,
-            new_id=app.new_id,
+            new_id=world.new_id,
             before=nothing,
             tell=agent.pipeline.put,
         )
@@ -79,7 +79,7 @@ async def held(tmp_path: Path) -> AsyncIterator[Held]:
     held = Held()
     async with registered(tmp_path / "agent", held.routes) as agent:
         # the commands have the clock of the machine
-        agent.now = app.now_ms()
+        agent.now = world.now_ms()
         yield held
 
 
@@ -131,7 +131,7 @@ async def test_a_hold_is_in_no_other_output_and_in_no_log(held: Held) -> None:
 async def test_a_hold_is_in_force_after_a_restart(tmp_path: Path) -> None:
     first, second = Held(), Held()
     async with registered(tmp_path / "agent", first.routes) as agent:
-        agent.now = app.now_ms()
+        agent.now = world.now_ms()
         await agent.json(*PLACE)
     async with registered(tmp_path / "agent", second.routes):
         assert second.holding.holds.keeps("call", "201", 0, 0)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from agent import app
+from agent.assembly import replaying
 from agent.config import load
 from agent.core.lanes import Lane
 from agent.core.records import Blind, Failure, Record, Recording, RecordingState, Trigger
@@ -101,4 +101,4 @@ def test_no_label_says_who() -> None:
 
 
 def _records(capture: Path) -> list[Record]:
-    return app.replayed(load(None, {}, secrets_required=False), [capture.read_bytes()], source=capture.name)[0]
+    return replaying.replayed(load(None, {}, secrets_required=False), [capture.read_bytes()], source=capture.name)[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import app
+from agent import app, world
 from agent.config import Config, load
 from agent.core.records import Emergency, Outcome, Purge
 from agent.stores.sqlite import SqliteReader, SqliteStore
@@ -67,7 +67,7 @@ async def test_what_recordings_and_voicemail_need_is_seen_from_outside(
     for name in ("monitor", "spool"):
         (tmp_path / name).mkdir()
     store = await SqliteStore.open(tmp_path / "agent.sqlite")
-    last_at = app.now_ms() - 3_600_000
+    last_at = world.now_ms() - 3_600_000
     await store.commit([Purge(id="p", at=last_at, done_at=last_at + 1)], durable=True)
     await store.close()
     more = (

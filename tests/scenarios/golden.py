@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from agent import app
+from agent.assembly import replaying
 from agent.cli import shown
 from agent.config import load
 from agent.core.records import Record
@@ -24,7 +24,7 @@ def golden(capture: Path) -> Path:
 
 def replayed(chunks: Iterable[bytes]) -> list[str]:
     """One JSON line a record, as `telephony-agent replay` prints them, with running numbers for ids."""
-    records, _ = app.replayed(load(None, {}, secrets_required=False), chunks, source="a capture")
+    records, _ = replaying.replayed(load(None, {}, secrets_required=False), chunks, source="a capture")
     return list(_numbered(records))
 
 

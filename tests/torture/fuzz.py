@@ -12,7 +12,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from agent import app
+from agent.assembly import replaying
 from agent.config import ConfigError, channels, load, sites
 from agent.core.normalise.journal import entry_of
 from agent.core.wire import Message
@@ -180,7 +180,7 @@ def _replays(turn: Round) -> dict[str, float]:
         if turn.draw.random() < 0.5:
             stream = b"Asterisk Call Manager/9\r\n" + stream
         try:
-            app.replayed(load(None, {}, secrets_required=False), [bent(turn.draw, stream)], source="noise")
+            replaying.replayed(load(None, {}, secrets_required=False), [bent(turn.draw, stream)], source="noise")
         except NotACapture as refused:
             _plain(f"{refused}")
     return {"replays": turn.of(30)}

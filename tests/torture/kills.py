@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from agent.app import now_ms
+from agent.world import now_ms
 from tests.bench.desk import Desk
 from tests.lab.agent import AgentProcess
 from tests.torture.office import Office, beset, hold, played, real, running, until_told

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from agent.app import now_ms
+from agent.world import now_ms
 from tests.lab.agent import AgentProcess
 from tests.lab.sip import Phone, SipError, Talk
 from tests.lab.traffic import MAKES

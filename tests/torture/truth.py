@@ -8,13 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agent.app import read_key
 from agent.core.instants import from_rfc3339, rfc3339
 from agent.core.personal import ERASED, LOCKED
 from agent.core.records import Alarm, Emergency, Entry, Notice, document
 from agent.core.timeline import verify
 from agent.stores.sqlite import SqliteReader
 from agent.stores.sqlite.rows import RECORD_OF_KIND
+from agent.world import read_key
 from tests.lab.agent import AgentProcess
 
 #: What two signals of one instant may be apart: a channel's own event and what the dialplan says of it.

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from agent.app import now_ms
+from agent.world import now_ms
 from tests.lab.agent import AgentProcess
 from tests.torture.office import Office, beset, hold, played, real, running, until_told
 from tests.torture.rounds import Counts, Round, Torment
