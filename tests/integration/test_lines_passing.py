@@ -12,7 +12,7 @@ from agent.ports import StoreError
 from agent.stores.sqlite import Fields
 from agent.stores.sqlite.opening import connect
 from agent.stores.vault import Keyring
-from tests.contract.test_store_contract import registration
+from tests.contract.stored import registration
 from tests.integration.accounted import NOW, Accounted, accounted
 from tests.scenarios.made import AT
 

@@ -40,7 +40,7 @@ from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.stores.sqlite.lines import Held
 from agent.stores.sqlite.statements import STATEMENTS
 from agent.stores.vault import Keyring
-from tests.contract.test_store_contract import AT, call, content, emergency, failure, optin, registration, text
+from tests.contract.stored import AT, call, content, emergency, failure, optin, registration, text
 from tests.core.test_disclosure import consent
 from tests.integration.purging import hold, holds, purger
 

@@ -19,7 +19,7 @@ from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.stores.sqlite.last_resort import LastResort
 from agent.stores.sqlite.reserve import Reserve
 from agent.stores.vault import Keyring
-from tests.contract.test_store_contract import AT, emergency, registration
+from tests.contract.stored import AT, emergency, registration
 from tests.integration.test_pipeline import Bench
 from tests.lab.memory import Disk
 

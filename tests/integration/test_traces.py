@@ -14,7 +14,7 @@ from agent.duties import retention
 from agent.duties import traces as scanning
 from agent.duties.traces import Trace, store_files, traces
 from agent.stores.sqlite import SqliteReader, SqliteStore
-from tests.contract.test_store_contract import ENDED, month_of_audit
+from tests.contract.stored import ENDED, month_of_audit
 from tests.integration.purging import DAY_MS, purger
 from tests.scenarios.made import AT
 
