@@ -80,7 +80,7 @@ class Pipeline:
     def regained(self, session: str, at: int) -> None:
         """A session listens again; see `agent.ports.Listener`."""
         if session == "bulk":
-            self.engine.synchronise()
+            self.engine.synchronise(at)
         self._take(self.engine.regained(session, at))
 
     def tick(self, at: int) -> None:

@@ -55,6 +55,7 @@ class Desk:
     missed: int = 0
     book: Book[Call] = field(init=False)
     _live: list[LiveChannel] = field(default_factory=list)
+    _back_at: int | None = None
     #: Calls of which the journal held nothing when it was last read, and those told of since that reading began.
     _cleared: set[str] = field(default_factory=set)
     _told: set[str] = field(default_factory=set)
@@ -74,7 +75,7 @@ class Desk:
             case ChannelUp():
                 yield from self._came_up(signal)
             case LiveChannel():
-                self._live.append(signal)
+                self._live.append(replace(signal, listed_from=self._back_at))
             case DialBegun():
                 call = self.book.find(signal.channel, signal.linked)
                 to_emergency = signal.number in self.policy.emergency_numbers
@@ -273,8 +274,9 @@ class Desk:
         """Whether one of ``keys`` (keyed hashes of channels and Linkedids) is of an emergency, or of a call back."""
         return self.book.find(*keys) is not None or any(key in back for back in self._back.values() for key in keys)
 
-    def regained(self) -> None:
-        """The session that lists channels is back: what was up has to be proved again."""
+    def regained(self, at: int | None = None) -> None:
+        """The session that lists channels is back, since ``at``: what was up has to be proved again."""
+        self._back_at = at
         self.book.unprove()
         self._live.clear()
 

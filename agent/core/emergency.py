@@ -148,7 +148,9 @@ def _found(call: Call, signal: LiveChannel) -> Call:
     """A leg that came up while nobody listened: where it leads is known, since when it is answered is not."""
     if call.answered_at is not None or signal.channel == call.caller or signal.line is None:
         return call
-    call = _on_trunk(_changed(call, legs=call.legs | {signal.channel}), signal.line, signal.at)
+    # What has happened since the list was made may have been heard before it: the next trunk tried, for one.
+    listed_at = signal.at if signal.listed_from is None else signal.listed_from
+    call = _on_trunk(_changed(call, legs=call.legs | {signal.channel}), signal.line, listed_at)
     if not signal.bridged:
         return call
     return replace(call, found=(signal.at, signal.line), answered_legs=call.answered_legs | {signal.channel})

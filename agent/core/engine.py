@@ -94,7 +94,7 @@ class Engine:
         """Route one signal, heard at ``at``; at its own instant, where that is None."""
         now = signal.at if at is None else at
         if isinstance(signal, Booted):
-            self.synchronise()
+            self.synchronise(signal.at)
         elif isinstance(signal, AttemptFailed):
             yield self._failed(signal)
         elif isinstance(signal, Probed):
@@ -199,10 +199,10 @@ class Engine:
 
     # -- what nobody can hear -------------------------------------------------------------------------------------
 
-    def synchronise(self) -> None:
-        """The bulk session is back, full lists follow: what they do not show is gone."""
+    def synchronise(self, at: int | None = None) -> None:
+        """The bulk session is back, since ``at``; full lists follow: what they do not show is gone."""
         self.registrar.regained()
-        self.desk.regained()
+        self.desk.regained(at)
         self.tapes.regained()
 
     def lost(self, session: str, cause: str, at: int) -> list[Record]:

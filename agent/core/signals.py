@@ -153,11 +153,15 @@ class DialEnded(OnChannel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveChannel(OnChannel):
-    """A channel that is up, as Asterisk lists it; ``began_at`` to the second."""
+    """A channel that is up, as Asterisk lists it; ``began_at`` to the second.
+
+    The list is heard after it was made: ``listed_from`` is an instant before that, where one is known.
+    """
 
     number: str
     began_at: int
     bridged: bool
+    listed_from: int | None = None
     bridge: str = ""
     name: str = ""
 

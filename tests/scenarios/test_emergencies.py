@@ -354,6 +354,21 @@ SCENARIOS = {
         1.000 Hangup on=201#1
         => emergency line=201 number=999 started_at=0 ended_at=1 outcome=failed trunk=trunk-c attempts=3 seen_by=calls
         """,
+    "restart between two trunks, and the channels that were up are heard of late: the second was tried last": """
+        0.000 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=112
+        0.001 UserEvent on=201#1 UserEvent=Emergency Stage=Trying Call=#1 Number=112 Trunk=trunk-a Attempt=1
+        0.100 restart
+        0.290 UserEvent on=201#1 UserEvent=Emergency Stage=Refused Call=#1 Trunk=trunk-a Status=BUSY Attempt=1
+        0.291 UserEvent on=201#1 UserEvent=Emergency Stage=Trying Call=#1 Number=112 Trunk=trunk-b Attempt=2
+        0.300 CoreShowChannel on=trunk-a#2~1 Exten=112 Duration=00:00:00
+        0.300 CoreShowChannel on=201#1 Exten=112 Duration=00:00:00
+        0.301 CoreShowChannelsComplete
+        0.600 UserEvent on=201#1 UserEvent=Emergency Stage=Refused Call=#1 Trunk=trunk-b Status=BUSY Attempt=2
+        0.601 UserEvent on=201#1 UserEvent=Emergency Stage=Failed Call=#1 Number=112
+        0.602 UserEvent on=201#1 UserEvent=Emergency Stage=Ended Call=#1
+        => emergency line=201 number=112 started_at=0 ended_at=0.602 outcome=failed trunk=trunk-b attempts=2 \
+                seen_by=dialplan
+        """,
     "restart behind the dialplan's last refusal": """
         0.000 UserEvent on=201#1 UserEvent=Emergency Stage=Dialled Call=#1 Number=112
         0.001 UserEvent on=201#1 UserEvent=Emergency Stage=Trying Call=#1 Number=112 Trunk=trunk-a Attempt=1

@@ -129,11 +129,11 @@ class Agent:
             case ["tick"]:
                 return self.engine.tick(at)
             case ["back"]:
-                self.engine.synchronise()
+                self.engine.synchronise(at)
             case ["restart"]:
                 self._start()
                 self.engine.restore(self.open_records())
-                self.engine.synchronise()
+                self.engine.synchronise(at)
             case ["lost", session]:
                 return self.engine.lost(session, "closed", at)
             case ["regained", session]:

@@ -1,4 +1,4 @@
-"""Asterisk itself killed at random moments, while the agent stays up."""
+"""Asterisk itself killed at random moments, alone or in the same moment as the agent."""
 
 import asyncio
 import random
@@ -29,6 +29,7 @@ async def pbx(folder: Path) -> AsyncIterator[Torment]:
 
 async def _round(office: RealOffice, turn: Round) -> Counts:
     deaths: list[int] = []
+    both = 0
     ready: list[float] = []
     agent = AgentProcess(office.lab, folder=turn.folder / "agent")
     async with office.opened(turn), running(agent):
@@ -42,16 +43,23 @@ async def _round(office: RealOffice, turn: Round) -> Counts:
             at_work = [asyncio.create_task(each) for each in calls]
             await asyncio.sleep(turn.draw.uniform(0.5, 6))
             dying.set()
-            await office.lab.kill()
+            together = turn.draw.random() < 0.4
+            await asyncio.gather(office.lab.kill(), *([agent.kill()] if together else []))
             deaths.append(now_ms())
+            both += together
             for task in at_work:
                 task.cancel()
             for done in await asyncio.gather(*at_work, return_exceptions=True):
                 if isinstance(done, Exception):
                     raise done
             await asyncio.sleep(turn.draw.choice((0.0, turn.draw.uniform(0, 4))))
+            agent_first = turn.draw.random() < 0.5
+            if together and agent_first:
+                await agent.start(ready=False)
             await office.lab.start()
             began = time.monotonic()
+            if together and not agent_first:
+                await agent.start(ready=False)
             await office.listens()
             async with asyncio.timeout(_BACK_S):
                 while (await asyncio.to_thread(agent.get, "/readyz"))[0] != 200:  # noqa: ASYNC110
@@ -62,7 +70,7 @@ async def _round(office: RealOffice, turn: Round) -> Counts:
         await settled(office, agent, deaths)
         await agent.stop()
     hold(office, agent, deaths=deaths)
-    return {"emergencies": len(office.ledger.calls), "kills_of_asterisk": len(deaths), "back_s": ready}
+    return {"emergencies": len(office.ledger.calls), "kills_of_asterisk": len(deaths), "of_both": both, "back_s": ready}
 
 
 async def _calls(phone: Phone, draw: random.Random, refused: bool, dying: asyncio.Event) -> None:

@@ -162,7 +162,8 @@ def _cut_short(record: dict[str, Any], told: Told, death: int) -> Iterator[tuple
     answered = told.at("Answered")
     if answered is not None and answered <= death - LAST_MS and not _near(record, "answered_at", told.expected()):
         yield "answered_at", record["answered_at"]
-    if record["ended_at"] is None or from_rfc3339(record["ended_at"]) < death - LAST_MS:
+    found = record["ended_at"] is not None and from_rfc3339(record["ended_at"]) >= death - LAST_MS
+    if not found and (record["ended_at"] is None or not _near(record, "ended_at", told.expected())):
         yield "ended_at", record["ended_at"]
     if record["talk_ms"] is not None and from_rfc3339(record["ended_at"]) > death:
         yield "talk_ms", record["talk_ms"]
