@@ -23,6 +23,9 @@ TOLERANCE_MS: Final = 250
 #: What a PBX tells so shortly before it is killed reaches some of those who listen and others not.
 LAST_MS: Final = 500
 
+#: By when an agent on a busy machine has noticed that a connection was ended.
+NOTICED_MS: Final = 1500
+
 
 @dataclass(slots=True)
 class Told:
@@ -117,7 +120,7 @@ def judged(
 def _concealed(spans: list[dict[str, Any]], outages: Iterable[Outage]) -> Iterator[str]:
     """Outages of which some part is in no span without a session."""
     for session, since, until in outages:
-        at = since
+        at = min(until, since + NOTICED_MS)
         for span in sorted(spans, key=lambda span: str(span["from_at"])):
             if span["session"] == session and from_rfc3339(span["from_at"]) <= at + TOLERANCE_MS:
                 at = until if span["until_at"] is None else max(at, from_rfc3339(span["until_at"]))
