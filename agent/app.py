@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from agent import __version__
+from agent import __version__, garbage
 from agent.assembly import alerts, calls, promises, voicemail
 from agent.assembly.assurance import Assurance, assurance
 from agent.assembly.lifetimes import Lifetimes
@@ -30,7 +30,7 @@ from agent.people import control, subjects
 from agent.people.holds import retention_state
 from agent.pipeline import Pipeline
 from agent.ports import StoreError
-from agent.sources.ami import AmiSource, Timing
+from agent.sources.ami import AmiSource, Session, State, Timing
 from agent.sources.ami_inquiry import inquiry
 from agent.stores.sqlite import WAL_BYTES, SqliteReader, SqliteStore
 from agent.urgency import Urgency
@@ -159,7 +159,7 @@ class Agent:
                 "source": source.run,
                 "pipeline": pipeline.run,
                 "storing": storing.run,
-                "ticks": lambda: self._ticks(pipeline),
+                "ticks": lambda: self._ticks(pipeline, source.express),
                 "alerting": alerting.run,
                 **assured.parts,
                 **recording.parts,
@@ -290,11 +290,15 @@ class Agent:
         if left:
             raise StoreError(f"{len(left)} records could not be stored before the stop", "see the log for the reason")
 
-    async def _ticks(self, pipeline: Pipeline) -> None:
+    async def _ticks(self, pipeline: Pipeline, express: Session) -> None:
+        deaf = False
         while True:
             pipeline.tick(now_ms())
             with contextlib.suppress(OSError):  # a full disk is the store's to tell
                 self._alive.touch(mode=0o600)
+            was, deaf = deaf, express.state is State.DOWN
+            if deaf and not was:
+                garbage.sweep()  # Now no emergency waits for it.
             await asyncio.sleep(TICK_S)
 
     async def _http(self, pipeline: Pipeline, source: AmiSource, metrics: Metrics) -> None:
@@ -317,6 +321,7 @@ class Agent:
 
 async def run(config: Config, verifying: Sequence[str] = ()) -> None:
     """Run an agent until SIGTERM or SIGINT; ``verifying`` is as `Agent`'s. Raises what `Agent.run` raises."""
+    garbage.tame()
     agent = Agent(config, verifying)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -149,6 +149,7 @@ class Connection(AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
             if not question.future.done():
                 question.future.set_exception(SessionDown(self.cause))
         self.responses.clear()
+        self._room = memoryview(b"")
         if not self.greeted.done():
             self.greeted.set_exception(SessionDown(self.cause))
         self.gone.set()

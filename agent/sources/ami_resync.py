@@ -1,10 +1,8 @@
 """What the bulk session asks Asterisk: the full snapshot after each login, and single look-ups in between."""
 
 import asyncio
-import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from agent.core.signals import Lookup
@@ -41,28 +39,13 @@ async def resync(session: Session, journal: Callable[[], Awaitable[None]] | None
     Raises:
         SessionDown, TimeoutError: as Session.ask_list.
     """
-    with _left_alone():
-        session.hear(Message("FullyBooted", {}))
-        whole = True
-        for action, complete in SNAPSHOT:
-            whole = await _list(session, action, complete) and whole
-        if journal is not None:
-            await journal()
-        return await _list(session, *_CHANNELS) and whole
-
-
-@contextmanager
-def _left_alone() -> Iterator[None]:
-    """What is there afterwards the garbage collector does not look through any more.
-
-    Of 100,000 contacts that took it 0.1 s each time, in which nothing else runs: an emergency would wait.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+    session.hear(Message("FullyBooted", {}))
+    whole = True
+    for action, complete in SNAPSHOT:
+        whole = await _list(session, action, complete) and whole
+    if journal is not None:
+        await journal()
+    return await _list(session, *_CHANNELS) and whole
 
 
 async def _list(session: Session, action: str, complete: str) -> bool:
