@@ -201,8 +201,10 @@ class Registrar:
 
     def _join(self, signal: ContactDescribed, request: Authenticated | None) -> None:
         proofs = self._proofs[signal.contact]
-        proofs.contact_id = signal.contact_id
-        proofs.expires_at = signal.expires_at
+        if proofs.contact_id != signal.contact_id:
+            proofs.contact_id = signal.contact_id
+        if proofs.expires_at != signal.expires_at:
+            proofs.expires_at = signal.expires_at
         call_ids = {hash(call_id) for call_id in (signal.call_id,) if call_id}
         if request is not None:
             proofs.lasts_ms = max(0, signal.expires_at - request.at)
@@ -214,7 +216,8 @@ class Registrar:
         else:
             call_ids.update(proofs.call_ids)
         proofs.call_ids = tuple(call_ids)
-        self._of_call_id.update(dict.fromkeys(call_ids, signal.contact))
+        # The span's own text: that of each description would be one more for each of 100,000 phones.
+        self._of_call_id.update(dict.fromkeys(call_ids, self.spans[signal.contact].contact))
 
     def _peer(self, signal: PeerHeard) -> Iterator[Output]:
         if signal.listed:

@@ -27,8 +27,8 @@ async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
     encrypted.
 
     `resync_first_<n>` (s): from the question for the list of contacts to all of it stored, at an agent that knew none
-    of them; `resync_<n>`: to the agent's being in step again, after each of some reconnects; `start_<n>`: from an
-    agent's start to that. `memory_start`, `memory_<n>`, `memory_<n>_live`, `memory_<n>_restarted` (MB): resident, with
+    of them; `resync_<n>`: to the agent's being in step again, after each of some reconnects, with nothing left to store,
+    and `resync_cpu_<n>` (s) its processor time; `start_<n>`: from an agent's start to that. `memory_start`, `memory_<n>`, `memory_<n>_live`, `memory_<n>_restarted` (MB): resident, with
     nothing, with the contacts, with 2,000 calls up as well, and after a restart. `idle_cpu_<n>` (%): of one core, over
     a minute in which nothing happens.
     """
@@ -40,9 +40,11 @@ async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
         async with _agent(flood, folder / "agent") as agent:
             await _stored(agent, "registration", contacts)
             first_s = (time.monotonic_ns() - await flood.listed()) / 1e9
+            again = [await _again(flood, agent) for _ in range(TIMES)]
             figures += [
                 Figure(name=f"resync_first_{n}", value=round(first_s, 3), unit="s", n=1),
-                of_samples(f"resync_{n}", [await _again(flood, agent) for _ in range(TIMES)], "s"),
+                of_samples(f"resync_{n}", [took for took, _ in again], "s"),
+                of_samples(f"resync_cpu_{n}", [cpu for _, cpu in again], "s"),
                 _megabytes(f"memory_{n}", agent),
                 await _idle(f"idle_cpu_{n}", agent),
             ]
@@ -64,13 +66,13 @@ def _agent(flood: Flood, folder: Path) -> AgentProcess:
     return AgentProcess(flood, folder=folder, site_key=True, log_level="info")
 
 
-async def _again(flood: Flood, agent: AgentProcess) -> float:
-    """How long (s) the snapshot after a cut connection took."""
-    before = await flood.listed()
+async def _again(flood: Flood, agent: AgentProcess) -> tuple[float, float]:
+    """How long (s) the snapshot after a cut connection took, and how much of that the agent's processor time."""
+    before, cpu_s = await flood.listed(), _cpu_s(agent)
     await flood.cut("bulk")
     asked_ns = await flood.listed(before)
     await agent.until(lambda: agent.get("/readyz")[0] == 200, "in step")
-    return (time.monotonic_ns() - asked_ns) / 1e9
+    return (time.monotonic_ns() - asked_ns) / 1e9, _cpu_s(agent) - cpu_s
 
 
 async def _stored(agent: AgentProcess, kind: str, count: int) -> None:

@@ -49,9 +49,12 @@ async def _asked(agent: Accounted, year: Year, number: int) -> float:
 
 
 async def _exported(year: Year, number: int, folder: Path) -> float:
+    file = folder / "history.csv"
     began = time.perf_counter()
-    await asyncio.to_thread(exported, year, number, folder / "history.csv")
-    return (time.perf_counter() - began) * 1000
+    await asyncio.to_thread(exported, year, number, file)
+    took = time.perf_counter() - began
+    file.unlink()
+    return took * 1000
 
 
 async def _purged(year: Year, rows: int) -> list[Figure]:
