@@ -27,10 +27,10 @@ async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
     encrypted.
 
     `resync_first_<n>` (s): from the question for the list of contacts to all of it stored, at an agent that knew none
-    of them; `resync_<n>`: to the agent's being in step again, after each of some reconnects, with nothing left to store,
-    and `resync_cpu_<n>` (s) its processor time; `start_<n>`: from an agent's start to that. `memory_start`, `memory_<n>`, `memory_<n>_live`, `memory_<n>_restarted` (MB): resident, with
-    nothing, with the contacts, with 2,000 calls up as well, and after a restart. `idle_cpu_<n>` (%): of one core, over
-    a minute in which nothing happens.
+    of them; `resync_<n>`: to the agent's being in step again, after each of some reconnects, with nothing left to
+    store, and `resync_cpu_<n>` its processor time; `start_<n>`: from an agent's start to that. `memory_start`,
+    `memory_<n>`, `memory_<n>_live`, `memory_<n>_restarted` (MB): resident, with nothing, with the contacts, with 2,000
+    calls up as well, and after a restart. `idle_cpu_<n>` (%): of one core, over a minute in which nothing happens.
     """
     contacts = calls if calls >= FEWEST else CONTACTS
     n = f"{contacts // 1000}k"
@@ -38,7 +38,8 @@ async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
         figures = [_megabytes("memory_start", agent)]
     async with Flood(phones=contacts) as flood:
         async with _agent(flood, folder / "agent") as agent:
-            await _stored(agent, "registration", contacts)
+            for tenth in range(1, 11):  # Each may take a minute.
+                await _stored(agent, "registration", contacts * tenth // 10)
             first_s = (time.monotonic_ns() - await flood.listed()) / 1e9
             again = [await _again(flood, agent) for _ in range(TIMES)]
             figures += [
