@@ -1,7 +1,6 @@
 """What 100,000 registered phones cost: the snapshot of them, memory, and a process that has nothing to do."""
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,6 @@ TIMES = 5
 IDLE_S = 60.0
 #: Of a call's events those of its beginning: what else there is the agent's filters keep away, or ends it.
 _BEGIN = tuple(f"Event: {name}\r\n".encode() for name in ("Newchannel", "DialBegin", "DialEnd", "BridgeEnter"))
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 async def measure(version: str, calls: int, folder: Path) -> Iterable[Figure]:
@@ -85,9 +83,9 @@ async def _stored(agent: AgentProcess, kind: str, count: int) -> None:
 
 
 async def _idle(name: str, agent: AgentProcess) -> Figure:
-    began, before = time.monotonic(), _cpu_s(agent)
+    began, before = time.monotonic(), agent.processor_s
     await asyncio.sleep(IDLE_S)
-    share = (_cpu_s(agent) - before) / (time.monotonic() - began)
+    share = (agent.processor_s - before) / (time.monotonic() - began)
     return Figure(name=name, value=round(share * 100, 2), unit="% of a core", n=1)
 
 
@@ -102,12 +100,6 @@ def _refused() -> bytes:
     """A registration that is refused: once that is stored, all before it was heard."""
     stamp = {"Privilege": "security,all", "Timestamp": f"{time.time():.6f}"}
     return event("ChallengeResponseFailed", **stamp, Service="PJSIP")
-
-
-def _cpu_s(agent: AgentProcess) -> float:
-    """Processor time that it has had (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
 
 
 def _megabytes(name: str, agent: AgentProcess) -> Figure:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import sqlite3
 import sys
@@ -58,12 +57,12 @@ async def _durable(name: str, server: Flood, events: int, folder: Path) -> list[
         await agent.some("registration", len(flood.contacts))
         before = {record["line"]: record for record in agent.stored("registration")}
         spare = flood.contacts[-1]  # Nothing in the flood is of it.
-        used = _processor_s(agent)
+        used = agent.processor_s
         flooded = await (await flood.begin(events))
         mark = spare.refreshed().replace(SECOND, b"%010d" % flooded.second)
         await flood.inject("bulk", mark)
         ended_ns = await asyncio.to_thread(_stored, agent, before[spare.line]["id"])
-        used = _processor_s(agent) - used
+        used = agent.processor_s - used
         _whole(agent, flood, flooded, before)
     return [
         _rate(name, flooded.events, ended_ns - flooded.began_ns),
@@ -114,9 +113,3 @@ def _rate(name: str, events: int, took_ns: int) -> Figure:
 
 def _cpu(name: str, events: int, seconds: float) -> Figure:
     return Figure(name=f"{name}_cpu", value=round(seconds / events * 1e6, 3), unit="us/event", n=events)
-
-
-def _processor_s(agent: AgentProcess) -> float:
-    """What it has used so far."""
-    fields = Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -118,6 +118,13 @@ class AgentProcess:
         return self._process.pid if self._process else None
 
     @property
+    def processor_s(self) -> float:
+        """Seconds of processor time that it has had since it was started."""
+        # proc(5): behind the name in brackets, from field 3 on; utime is field 14, stime 15
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def log(self) -> str:
         """All that it has written to its standard error."""
         path = self.folder / "log"

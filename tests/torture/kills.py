@@ -35,6 +35,7 @@ async def _round(office: Office, turn: Round) -> Counts:
     Half of the rounds have an encrypted store.
     """
     restarts: list[float] = []
+    worked: list[float] = []
     dead: list[Outage] = []
     async with office.opened(turn), Desk() as desk:
         agent = _agent(office, turn, desk.port)
@@ -59,11 +60,12 @@ async def _round(office: Office, turn: Round) -> Counts:
                     await asyncio.sleep(turn.draw.uniform(0, 2))
                 await agent.start()
                 restarts.append(time.monotonic() - began)
+                worked.append(agent.processor_s)
 
         async with running(agent):
             placed = await beset(office, turn, agent, fault, told)
         hold(office, agent, dead)
-    return {"emergencies": placed, "kills": len(dead) // 2, "ready_s": restarts}
+    return {"emergencies": placed, "kills": len(dead) // 2, "ready_s": restarts, "ready_cpu_s": worked}
 
 
 async def _moment(office: Office, turn: Round) -> None:
