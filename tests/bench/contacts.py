@@ -67,11 +67,11 @@ def _agent(flood: Flood, folder: Path) -> AgentProcess:
 
 async def _again(flood: Flood, agent: AgentProcess) -> tuple[float, float]:
     """How long (s) the snapshot after a cut connection took, and how much of that the agent's processor time."""
-    before, cpu_s = await flood.listed(), _cpu_s(agent)
+    before, cpu_s = await flood.listed(), agent.processor_s
     await flood.cut("bulk")
     asked_ns = await flood.listed(before)
     await agent.until(lambda: agent.get("/readyz")[0] == 200, "in step")
-    return (time.monotonic_ns() - asked_ns) / 1e9, _cpu_s(agent) - cpu_s
+    return (time.monotonic_ns() - asked_ns) / 1e9, agent.processor_s - cpu_s
 
 
 async def _stored(agent: AgentProcess, kind: str, count: int) -> None:
