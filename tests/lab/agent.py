@@ -43,9 +43,12 @@ class AgentError(Exception):
 class Pbx(Protocol):
     """What an agent has to know of the PBX that it logs in to."""
 
-    agent_user: str
-    agent_secret: str
-    ami_port: int
+    @property
+    def agent_user(self) -> str: ...
+    @property
+    def agent_secret(self) -> str: ...
+    @property
+    def ami_port(self) -> int: ...
 
 
 class AgentProcess:

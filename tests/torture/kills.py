@@ -15,11 +15,10 @@ from tests.torture.office import Office, beset, hold, played, real, running, unt
 from tests.torture.rounds import Counts, Round, Torment
 from tests.torture.truth import Outage
 
-_SECRET: Final = "5f" * 32
 _CHANNELS: Final = """[channels.desk]
 kind = "webhook"
 url = "http://127.0.0.1:{port}/"
-secret = "{secret}"
+secret = "of-the-torture-alone"
 """
 
 
@@ -79,19 +78,16 @@ async def _moment(office: Office, turn: Round) -> None:
 
 
 def _agent(office: Office, turn: Round, desk: int) -> AgentProcess:
-    folder = turn.folder / "agent"
-    folder.mkdir()
-    _secret(folder / "channels.toml", _CHANNELS.format(port=desk, secret=_SECRET))
-    settings = '[alerts]\nchannels_file = "channels.toml"\n'
-    if turn.draw.random() < 0.5:
-        _secret(folder / "site-key", _SECRET)
-        settings += f'[keys]\nsite_key_file = "{folder / "site-key"}"\n'
-    return AgentProcess(office.lab, folder=folder, settings=settings)
-
-
-def _secret(path: Path, text: str) -> None:
-    path.touch(0o600)
-    path.write_text(text)
+    agent = AgentProcess(
+        office.pbx,
+        folder=turn.folder / "agent",
+        settings='[alerts]\nchannels_file = "channels.toml"\n',
+        site_key=turn.draw.random() < 0.5,
+    )
+    channels = agent.folder / "channels.toml"
+    channels.touch(0o600)
+    channels.write_text(_CHANNELS.format(port=desk))
+    return agent
 
 
 def kills(folder: Path) -> AbstractAsyncContextManager[Torment]:

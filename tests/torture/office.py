@@ -7,12 +7,10 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import SimpleNamespace
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from agent.core.canary import line_of
-from tests.integration.fake_asterisk import SECRET
-from tests.lab.agent import AgentProcess
+from tests.lab.agent import AgentProcess, Pbx
 from tests.lab.ami import AmiError, AmiSession
 from tests.lab.asterisk import Asterisk
 from tests.lab.provision import installation
@@ -37,7 +35,7 @@ class Office(Protocol):
     told: asyncio.Condition
 
     @property
-    def lab(self) -> Asterisk:
+    def pbx(self) -> Pbx:
         """What an agent has to know of the PBX."""
 
     def opened(self, turn: Round) -> contextlib.AbstractAsyncContextManager[None]:
@@ -60,11 +58,6 @@ class PlayedOffice:
         self.ledger = Ledger()
         self.told = asyncio.Condition()
         self.pbx = Switchboard(self.ledger, self.told)
-
-    @property
-    def lab(self) -> Asterisk:
-        """What an agent has to know of the PBX."""
-        return cast(Asterisk, SimpleNamespace(agent_secret=SECRET, agent_user="agent", ami_port=self.pbx.port))
 
     @asynccontextmanager
     async def opened(self, turn: Round) -> AsyncIterator[None]:
@@ -126,17 +119,12 @@ class RealOffice:
     """One whose PBX is a real Asterisk; an AMI session of the lab's own hears what its dialplan tells."""
 
     def __init__(self, lab: Asterisk) -> None:
-        self._lab = lab
+        self.pbx = lab
         self.ledger = Ledger()
         self.told = asyncio.Condition()
         self._listens = asyncio.Event()
         #: Whether every trunk refuses in this round; whether the first one rings until the caller gives up.
         self.refused = self._abandoned = False
-
-    @property
-    def lab(self) -> Asterisk:
-        """The PBX."""
-        return self._lab
 
     @asynccontextmanager
     async def opened(self, turn: Round) -> AsyncIterator[None]:
@@ -148,8 +136,8 @@ class RealOffice:
         ring_s = 60.0 if self._abandoned else turn.draw.uniform(0.05, 3)
         async with AsyncExitStack() as stack:
             second = 486 if self.refused else 200
-            await stack.enter_async_context(Trunk(self._lab, "trunk-a", answers=first, ring_s=ring_s))
-            await stack.enter_async_context(Trunk(self._lab, "trunk-b", answers=second, ring_s=ring_s))
+            await stack.enter_async_context(Trunk(self.pbx, "trunk-a", answers=first, ring_s=ring_s))
+            await stack.enter_async_context(Trunk(self.pbx, "trunk-b", answers=second, ring_s=ring_s))
             listening = asyncio.create_task(self._listen())
             stack.callback(listening.cancel)
             await self.listens()
@@ -168,7 +156,7 @@ class RealOffice:
 
     def phone(self, line: str) -> Phone:
         """One of the phones, at an address of its own."""
-        return Phone(self._lab, line, user_agent=MAKES[line], local_ip=f"127.0.2.{int(line) - 200}")
+        return Phone(self.pbx, line, user_agent=MAKES[line], local_ip=f"127.0.2.{int(line) - 200}")
 
     async def listens(self) -> None:
         """Return when what is told is heard."""
@@ -194,7 +182,7 @@ class RealOffice:
         """Hears what is told of emergencies, and after a restart of Asterisk's goes on."""
         while True:
             with contextlib.suppress(OSError, AmiError):
-                async with AmiSession("127.0.0.1", self._lab.ami_port, "check", self._lab.check_secret) as ami:
+                async with AmiSession("127.0.0.1", self.pbx.ami_port, "check", self.pbx.check_secret) as ami:
                     self._listens.set()
                     async for message in ami.messages():
                         await self._hear(dict(message))
@@ -209,7 +197,7 @@ class RealOffice:
 
     async def journal_is_empty(self) -> bool:
         """Whether the PBX's database holds nothing of emergencies."""
-        return _JOURNALED.search(await self._lab.cli("database show emergency-journal")) is None
+        return _JOURNALED.search(await self.pbx.cli("database show emergency-journal")) is None
 
     def judged(self, agent: AgentProcess) -> Iterator[str]:
         """Each phone was registered, and none is any more."""

@@ -31,7 +31,7 @@ async def _round(office: RealOffice, turn: Round) -> Counts:
     deaths: list[int] = []
     both = 0
     ready: list[float] = []
-    agent = AgentProcess(office.lab, folder=turn.folder / "agent")
+    agent = AgentProcess(office.pbx, folder=turn.folder / "agent")
     async with office.opened(turn), running(agent):
         phones = [office.phone(line) for line in MAKES]
         for phone in phones:
@@ -44,7 +44,7 @@ async def _round(office: RealOffice, turn: Round) -> Counts:
             await asyncio.sleep(turn.draw.uniform(0.5, 6))
             dying.set()
             together = turn.draw.random() < 0.4
-            await asyncio.gather(office.lab.kill(), *([agent.kill()] if together else []))
+            await asyncio.gather(office.pbx.kill(), *([agent.kill()] if together else []))
             deaths.append(now_ms())
             both += together
             for task in at_work:
@@ -56,7 +56,7 @@ async def _round(office: RealOffice, turn: Round) -> Counts:
             agent_first = turn.draw.random() < 0.5
             if together and agent_first:
                 await agent.start(ready=False)
-            await office.lab.start()
+            await office.pbx.start()
             began = time.monotonic()
             if together and not agent_first:
                 await agent.start(ready=False)

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.integration.fake_asterisk import Action, FakeAsterisk, Peer, event, list_of, response
+from tests.integration.fake_asterisk import SECRET, Action, FakeAsterisk, Peer, event, list_of, response
 from tests.torture.truth import Ledger
 
 TRUNKS: Final = ("trunk-a", "trunk-b")
@@ -82,6 +82,7 @@ class Switchboard(FakeAsterisk):
 
     def __init__(self, ledger: Ledger, told: asyncio.Condition) -> None:
         super().__init__()
+        self.agent_user, self.agent_secret = "agent", SECRET
         self._ledger = ledger
         self._told = told
         self.database: dict[str, str] = {}
@@ -103,6 +104,11 @@ class Switchboard(FakeAsterisk):
         for task in self._saving:
             task.cancel()
         await super().stop()
+
+    @property
+    def ami_port(self) -> int:
+        """Where its AMI is."""
+        return self.port
 
     async def send(self, peer: Peer, data: bytes) -> None:
         """Waits for nobody, as each session of Asterisk's has a thread of its own."""

@@ -239,8 +239,8 @@ async def _part(office: Callable[[], AbstractAsyncContextManager[Office]], folde
 async def _round(office: Office, turn: Round) -> Counts:
     """One fault after another, on the express session, on the bulk session, or on both."""
     counts = dict.fromkeys(_FAULTS, 0)
-    async with office.opened(turn), Wire(office.lab.ami_port) as wire:
-        agent = AgentProcess(office.lab, folder=turn.folder / "agent", ami=_AMI, ami_port=wire.port)
+    async with office.opened(turn), Wire(office.pbx.ami_port) as wire:
+        agent = AgentProcess(office.pbx, folder=turn.folder / "agent", ami=_AMI, ami_port=wire.port)
 
         async def fault(traffic: "asyncio.Task[int]") -> None:
             while not traffic.done():
