@@ -71,12 +71,14 @@ def kept(path: Path, kind: str) -> int:
 # -- the store -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_transaction_gives_way_at_its_next_row_and_writes_nothing(store: SqliteStore, tmp_path: Path) -> None:
+async def test_a_transaction_gives_way_at_its_next_statement_and_writes_nothing(
+    store: SqliteStore, tmp_path: Path
+) -> None:
     looks = count()
-    store.urgent = lambda: next(looks) >= 5
+    store.urgent = lambda: next(looks) >= 2
     with pytest.raises(GaveWay):
         await store.commit(registrations(BATCH), durable=False, prepared=True)
-    assert next(looks) == 6, "it looked before each row, and stopped at the first look that told it to"
+    assert next(looks) == 3, "it looked before every 16 rows, and stopped at the first look that told it to"
     assert kept(tmp_path / "store.db", "registration") == 0
 
 

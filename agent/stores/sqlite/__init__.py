@@ -26,7 +26,7 @@ from agent.stores.sqlite.opening import BUSY_S, Lock, beside, connect, lengthen,
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.reserve import Reserve
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, Value, as_stored, from_row, to_row
-from agent.stores.sqlite.statements import STATEMENTS
+from agent.stores.sqlite.statements import STATEMENTS, at_once
 from agent.stores.sqlite.texts import storable
 
 __all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore"]
@@ -527,7 +527,8 @@ class SqliteStore:
             changed = 0
             try:
                 for statement, rows in batch:
-                    changed = connection.executemany(statement, _unless(waits, rows)).rowcount
+                    some = _unless(waits, at_once(statement, rows))
+                    changed = sum(connection.execute(*each).rowcount for each in some)
             except GaveWay:
                 connection.rollback()
                 raise
@@ -638,11 +639,11 @@ def _moved(path: Path) -> None:
                 break
 
 
-def _unless(waits: Callable[[], bool], rows: Iterable[T]) -> Iterator[T]:
-    for row in rows:
+def _unless(waits: Callable[[], bool], statements: Iterable[T]) -> Iterator[T]:
+    for statement in statements:
         if waits():
             raise GaveWay
-        yield row
+        yield statement
 
 
 def _never() -> bool:
