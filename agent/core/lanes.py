@@ -99,9 +99,10 @@ BATCH = 64
 
 def lane_of(record: Record) -> Lane:
     """The lane of one record: an alarm that is about no emergency does not go in an emergency's way."""
-    if isinstance(record, _OF_A_CAUSE) and record.cause is not Cause.EMERGENCY:
+    lane = LANE_OF[type(record)]
+    if lane is Lane.EMERGENCY and isinstance(record, _OF_A_CAUSE) and record.cause is not Cause.EMERGENCY:
         return Lane.RECORDING
-    return LANE_OF[type(record)]
+    return lane
 
 
 @dataclass(slots=True)

@@ -130,9 +130,14 @@ class Registrar:
         proofs = self._proofs[span.contact]
         proofs.refreshed_at = signal.at
         proofs.expires_at = None if proofs.lasts_ms is None else signal.at + proofs.lasts_ms
+        if registration.comes_again(span, signal, self.policy) and (self.sites is None or span.certainty is not None):
+            # Nearly all that is heard: nothing has changed but the time.
+            proofs.proved = self._listening
+            again = self.spans[span.contact] = registration.refreshed(span, signal.at)
+            yield registration.minimise(again)
+            return
         origin = registration.origin_of_request(signal, None, self.policy)
-        same = registration.is_from(span, origin)
-        moved = span if same else registration.merged(span, origin=origin, device=span.device, at=signal.at)
+        moved = registration.merged(span, origin=origin, device=span.device, at=signal.at)
         if moved is None:
             yield from self._succeeded(span, origin, span.device, signal.at)
         else:

@@ -135,9 +135,14 @@ def merged(span: Span, *, origin: Origin, device: Device, at: int) -> Span | Non
     return replace(_from(span, told), device=device, last_seen=max(span.last_seen, at))
 
 
-def is_from(span: Span, origin: Origin) -> bool:
-    """Whether all of ``origin`` is in ``span`` already."""
-    return span.ip == origin.ip and span.source is origin.source and span.transport == origin.transport
+def comes_again(span: Span, signal: Authenticated, policy: Policy) -> bool:
+    """Whether this request came from where the span is, with nothing between; `merged` would change only its time."""
+    return (
+        span.ip == signal.ip
+        and span.source is IpSource.SECURITY
+        and span.transport == signal.transport
+        and not is_proxy(signal.ip, policy)
+    )
 
 
 def refreshed(span: Span, at: int) -> Span:

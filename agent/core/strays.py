@@ -71,6 +71,8 @@ class Strays:
 
     def placed(self, registration: Registration, at: int) -> None:
         """Where one phone is now; nothing is told before `tick`."""
+        if registration.certainty is None and registration.id not in self._of:
+            return
         wanted = _subject(registration)
         known = self._of.get(registration.id)
         if wanted == (None if known is None else known[1]):
