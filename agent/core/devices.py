@@ -118,6 +118,12 @@ def _compiled(make: Make) -> re.Pattern[str]:
 _PATTERNS = tuple((make.vendor, _compiled(make)) for make in MAKES)
 
 
+@lru_cache(maxsize=1_000)
+def known(vendor: str, model: str, firmware: str) -> Device:
+    """The device of these, one object for all phones of its kind."""
+    return Device(vendor=vendor, model=model, firmware=firmware)
+
+
 def identify(user_agent: str) -> Device:
     """The device that a User-Agent names: UNKNOWN for an empty one, OTHER for a make not in MAKES.
 

@@ -13,8 +13,9 @@ ends the span and begins a new one.
 
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from sys import intern
 
-from agent.core.devices import UNKNOWN, Device, identify
+from agent.core.devices import UNKNOWN, Device, identify, known
 from agent.core.policy import Policy
 from agent.core.records import Certainty, IpSource, Registration
 from agent.core.signals import Authenticated, ContactDescribed, ContactHeard, PeerDescribed, PeerHeard
@@ -205,17 +206,17 @@ def minimise(span: Span) -> Registration:
 
 
 def restore(record: Registration) -> Span:
-    """The span of an open ``record``."""
+    """The span of an open ``record``; what 100,000 of them have in common is one object."""
     technology, _, contact = (record.links[0] if record.links else "PJSIP:").partition(":")
     return Span(
         id=record.id,
         contact=contact,
-        technology=technology,
+        technology=intern(technology),
         line=record.line,
         ip=record.ip,
         source=record.ip_source,
-        transport=record.transport,
-        device=Device(vendor=record.vendor, model=record.model, firmware=record.firmware),
+        transport=None if record.transport is None else intern(record.transport),
+        device=known(record.vendor, record.model, record.firmware),
         first_seen=record.first_seen,
         last_seen=record.last_seen,
         refreshes=record.refreshes,

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from dataclasses import replace
 from itertools import count
 
 from agent.core.engine import Engine
@@ -76,3 +77,18 @@ def test_a_phone_is_few_objects() -> None:
     spans = list(engine.registrar.spans.values())
     assert len({id(span.device) for span in spans}) == 1, "phones of a make share it"
     assert sum(map(sys.getsizeof, spans)) <= 150 * 1_000
+
+
+def test_phones_taken_up_from_the_store_share_what_is_common() -> None:
+    first = with_phones(0)
+    kept = listed(first, range(20))
+    # As the store gives them back, each text its own object.
+    read = [
+        replace(record, vendor=str(record.vendor.encode(), "ascii"), model=f"{record.model} "[:-1]) for record in kept
+    ]
+    again = with_phones(0)
+    again.restore(read)
+    spans = list(again.registrar.spans.values())
+    assert [span.device for span in spans] == [span.device for span in first.registrar.spans.values()]
+    for shared in ("device", "technology", "transport"):
+        assert len({id(getattr(span, shared)) for span in spans}) == 1, shared
