@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from agent.assembly.office import Office
 from agent.assembly.parts import Part, together
 from agent.assembly.recorder import recorder
 from agent.assembly.status import Folders, path_state, purges, readiness, recorder_state, snapshot
+from agent.clock import Clock
 from agent.config import Config, channels, sites
 from agent.core.engine import Engine
 from agent.core.normalise import WANTED, Linker
@@ -41,6 +43,7 @@ from agent.world import link_key, new_id, now_ms
 log = structlog.get_logger()
 
 TICK_S = 1.0
+THREADS = 64
 _HOUR_MS = 3_600_000
 HTTP_RETRY_S = 5.0
 
@@ -50,6 +53,7 @@ class Agent:
 
     def __init__(self, config: Config, verifying: Sequence[str] = ()) -> None:
         self._config = config
+        self._clock = Clock()
         self._keys = Keys(config)
         self._fields = self._keys.fields(now_ms)
         self._verifying = verifying
@@ -88,6 +92,8 @@ class Agent:
             records = await store.open_records()
             engine.restore(records)
             pipeline = Pipeline(engine, store)
+            pipeline.put(store.waiting)
+            self._clock.jumped = pipeline.clock_set
             storing = self._storing(store, pipeline)
             source = self._source(pipeline)
             pipeline.ask = source.look_up
@@ -114,6 +120,7 @@ class Agent:
                 reader=self._reader,
                 held=office.holding.keeps,
                 clock=now_ms,
+                for_deletion=self._clock.for_deletion,
                 new_id=new_id,
             )
             folders = Folders(recording, config)
@@ -127,6 +134,7 @@ class Agent:
                 reader=self._reader,
                 holding=office.holding,
                 recordings=recordings,
+                clock=self._clock.for_deletion,
             )
             verified = promises.Verified()
             metrics = Metrics(
@@ -143,6 +151,7 @@ class Agent:
                     retention_state(office.holding, lifetimes.purger, now_ms()),
                     lifetimes.locking.left,
                     storing,
+                    self._clock.jumps,
                 )
             )
             past = await asyncio.to_thread(purges, self._reader)
@@ -159,6 +168,7 @@ class Agent:
                 "source": source.run,
                 "pipeline": pipeline.run,
                 "storing": storing.run,
+                "signs_of_life": self._signs_of_life,
                 "ticks": lambda: self._ticks(pipeline, source.express),
                 "alerting": alerting.run,
                 **assured.parts,
@@ -167,7 +177,9 @@ class Agent:
                 **({} if reading is None else {"calls": reading.run}),
                 **self._verified(verified),
                 "recording_folders": folders.run,
-                "callbacks": lambda: callbacks.run(source.bulk, config.emergency.callback_hours * _HOUR_MS, now_ms),
+                "callbacks": lambda: callbacks.run(
+                    source.bulk, config.emergency.callback_hours * _HOUR_MS, self._clock.for_deletion
+                ),
                 **lifetimes.parts,
                 **office.parts,
                 "http": lambda: self._http(pipeline, source, metrics),
@@ -208,7 +220,7 @@ class Agent:
             wanted=WANTED,
             listener=pipeline,
             ledger=pipeline,
-            clock=now_ms,
+            clock=self._clock,
             timing=Timing(ping_after_s=ami.silent_after_s / 3, ping_timeout_s=ami.silent_after_s * 2 / 3),
         )
 
@@ -273,7 +285,7 @@ class Agent:
             pipeline,
             login=lambda: inquiry(address(self._config), credentials(self._config, "bulk"), events="off"),
             reader=self._reader,
-            clock=now_ms,
+            clock=self._clock.for_deletion,
             new_id=new_id,
         )
 
@@ -293,12 +305,17 @@ class Agent:
     async def _ticks(self, pipeline: Pipeline, express: Session) -> None:
         deaf = False
         while True:
-            pipeline.tick(now_ms())
-            with contextlib.suppress(OSError):  # a full disk is the store's to tell
-                self._alive.touch(mode=0o600)
+            pipeline.tick(self._clock())
             was, deaf = deaf, express.state is State.DOWN
             if deaf and not was:
                 garbage.sweep()  # Now no emergency waits for it.
+            await asyncio.sleep(TICK_S)
+
+    async def _signs_of_life(self) -> None:
+        while True:
+            with contextlib.suppress(OSError):  # a full disk is the store's to tell
+                # Of a disk that does not answer nothing else may wait.
+                await asyncio.to_thread(self._alive.touch, mode=0o600)
             await asyncio.sleep(TICK_S)
 
     async def _http(self, pipeline: Pipeline, source: AmiSource, metrics: Metrics) -> None:
@@ -327,6 +344,8 @@ async def run(config: Config, verifying: Sequence[str] = ()) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)
     loop.add_signal_handler(signal.SIGHUP, agent.reload)
+    # While a disk does not answer every part may hold a thread, and names are looked up in one.
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, "agent"))
     log.info("starting", version=__version__)
     await agent.run()
     log.info("stopped")

@@ -87,6 +87,11 @@ class Pipeline:
         """Time passed."""
         self._take(self.engine.tick(at))
 
+    def clock_set(self, by_ms: int, at: int) -> None:
+        """See `agent.core.engine.Engine.clock_set`."""
+        log.error("clock_set", by_ms=by_ms)
+        self._take(self.engine.clock_set(by_ms, at))
+
     def put(self, records: Iterable[Output]) -> None:
         """What people and duties add; it goes the way of everything else."""
         self._take(records)

@@ -28,7 +28,7 @@ from agent.world import new_id, now_ms
 class Lifetimes:
     """The duties of one running agent that end records; ``key`` is the one beside the store.
 
-    ``holding`` says what stays, ``recordings`` destroys sound and withdraws opt-ins.
+    ``holding`` says what stays, ``recordings`` destroys sound and withdraws opt-ins. ``clock`` says what is old enough.
     """
 
     config: Config
@@ -39,6 +39,7 @@ class Lifetimes:
     reader: Callable[[], SqliteReader]
     holding: Holding
     recordings: Recordings
+    clock: Callable[[], int]
     purger: Purger = field(init=False)
     eraser: Eraser = field(init=False)
     canary: Canary | None = field(init=False)
@@ -61,7 +62,7 @@ class Lifetimes:
             **({"locking": self.locking.run, "passing": self.passing.run} if self.keys.wanted else {}),
             "erasures": self.eraser.run,
             **({} if self.canary is None else {"canary": self.canary.run}),
-            **({} if folder is None else {"copies": lambda: copies.run(folder, now_ms)}),
+            **({} if folder is None else {"copies": lambda: copies.run(folder, self.clock)}),
         }
 
     def _purger(self) -> Purger:
@@ -73,7 +74,7 @@ class Lifetimes:
             days=days,
             holds=lambda: self.holding.holds,
             gate=self.holding.gate,
-            clock=now_ms,
+            clock=self.clock,
             new_id=new_id,
             before=Aggregating(store=self.store, reader=self.reader, days=days, clock=now_ms).build,
             tell=self.pipeline.put,

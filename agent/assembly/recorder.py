@@ -150,6 +150,7 @@ def recorder(
     reader: Callable[[], AbstractContextManager[Reader]],
     held: Callable[[Content], bool],
     clock: Callable[[], int],
+    for_deletion: Callable[[], int],
     new_id: Callable[[], str],
 ) -> Recorder:
     """What cannot be used is told by an alarm, and nothing is recorded; the rest of the agent goes on.
@@ -183,7 +184,9 @@ def recorder(
     if folder is not None:
         sweeper = Sweeper(
             folder=folder,
-            stock=None if vault is None or keyring is None else _stock(config, vault, keyring, books, sealer, held),
+            stock=None
+            if vault is None or keyring is None
+            else _stock(config, vault, keyring, books, sealer, held, for_deletion),
             books=books,
             sealer=sealer,
             running=lambda: _running(tapes),
@@ -264,7 +267,13 @@ def _vault(config: Config, keys: Keys, books: Books) -> tuple[Keyring | None, Va
 
 
 def _stock(
-    config: Config, vault: Vault, keyring: Keyring, books: Books, sealer: Sealer | None, held: Callable[[Content], bool]
+    config: Config,
+    vault: Vault,
+    keyring: Keyring,
+    books: Books,
+    sealer: Sealer | None,
+    held: Callable[[Content], bool],
+    for_deletion: Callable[[], int],
 ) -> Stock:
     return Stock(
         vault=vault,
@@ -274,7 +283,7 @@ def _stock(
         sightings=Sightings(config.store.path.with_name(config.store.path.name + ".unnamed")),
         days=config.retention.content_days,
         held=held,
-        clock=books.clock,
+        clock=for_deletion,
     )
 
 

@@ -119,6 +119,7 @@ def snapshot(
     retention: RetentionState | None = None,
     unlocked: int | None = None,
     storing: Storing | None = None,
+    clock_jumps: int = 0,
 ) -> Snapshot:
     """What a scrape shows of the running agent."""
     engine = pipeline.engine
@@ -160,6 +161,7 @@ def snapshot(
         purged_every_s=purged_every_s,
         unlocked=unlocked,
         reserve_held=None if storing is None else storing.reserve_held,
+        clock_jumps=clock_jumps,
         last_resort_bytes=None if storing is None else storing.last_resort_bytes,
         calls=calls_read,
         promises=promises,

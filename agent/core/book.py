@@ -63,6 +63,10 @@ class Book(Generic[State]):
         """Since when its call is over by the clock of the ticks; None while it is up, and until the next tick."""
         return self._over_at.get(id)
 
+    def shift(self, by_ms: int) -> None:
+        """The clock of the ticks was set by so much."""
+        self._over_at = {id: None if at is None else at + by_ms for id, at in self._over_at.items()}
+
     def tick(self, at: int, *, held: Callable[[str], bool] = lambda _: False) -> list[State]:
         """Forget calls that have been over for long, by the clock of the ticks alone: a PBX's may be hours off.
 

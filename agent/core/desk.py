@@ -63,6 +63,8 @@ class Desk:
     #: Of each call its calls back, by Linkedid: whether one was taken, when that is known.
     _back: dict[str, dict[str, bool]] = field(default_factory=dict)
     _now: int = 0
+    #: By how much the clock was set since the end of a call whose fuller view is still there.
+    _shifted_ms: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.book = Book(linger_ms=self.policy.callback_ms)
@@ -177,9 +179,10 @@ class Desk:
         """When the fuller view goes: by the agent's own clock where the PBX's is ahead; None while the call is up."""
         if call.ended_at is None:
             return None
-        heard_at = self.book.over_at(call.id) or self._now
+        shifted_ms = self._shifted_ms.get(call.id, 0)
+        heard_at = (self.book.over_at(call.id) or self._now) - shifted_ms
         ahead = heard_at and call.ended_at - heard_at > _AHEAD_MS
-        return (heard_at if ahead else call.ended_at) + self.policy.detail_ms
+        return (heard_at if ahead else call.ended_at) + self.policy.detail_ms + shifted_ms
 
     # -- where it comes from -------------------------------------------------------------------------------------
 
@@ -229,6 +232,26 @@ class Desk:
         site, contact = (None, None) if place.site is None else (place.site.id, place.site.contact)
         return replace(call, site=site, certainty=place.certainty, address=place.address, contact=contact)
 
+    # -- the clock -------------------------------------------------------------------------------------------------
+
+    def clock_set(self, by_ms: int) -> Iterator[Emergency | Detail]:
+        """The agent's clock, which is the PBX's as a rule, was set by so much.
+
+        How long what goes on takes is not known any more; a fuller view stays for as long as it would have.
+        """
+        told = {id: self._detail(call) for id, call in self.book.states.items()}
+        self.book.shift(by_ms)
+        self._now += by_ms
+        for id, call in list(self.book.states.items()):
+            after = emergency.clock_set(call)
+            if after is not call:
+                self.book.states[id] = after
+                yield from self._news(call, after)
+            elif call.ended_at is not None and (detail := told[id]) is not None:
+                self._shifted_ms[id] = self._shifted_ms.get(id, 0) + by_ms
+                if detail != (moved := self._detail(call)) and moved is not None:
+                    yield moved
+
     # -- what is over ----------------------------------------------------------------------------------------------
 
     def tick(self, at: int) -> Iterator[Emergency]:
@@ -242,6 +265,7 @@ class Desk:
             self._told.discard(call.id)
             self._filed.discard(call.id)
             self._back.pop(call.id, None)
+            self._shifted_ms.pop(call.id, None)
             yield replace(emergency.minimise(call), links=())
         for call in list(self.book.states.values()):
             if emergency.detail(call) is not None and self._detail(call) is None:

@@ -72,6 +72,13 @@ def step(call: Call, signal: Signal) -> Call:
             return call
 
 
+def clock_set(call: Call) -> Call:
+    """``call`` when the clock was set just now: how long what goes on takes cannot be told."""
+    if call.ended_at is not None:
+        return call
+    return _changed(call, ring_unsure=True) if call.answered_at is None else _changed(call, talk_unsure=True)
+
+
 def _voice(signal: Signal) -> SeenBy:
     if not isinstance(signal, EmergencyStage):
         return SeenBy.CALLS

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from agent.core.alarms import AlarmPolicy, Alarms
 from agent.core.consents import Consents
 from agent.core.desk import Desk
+from agent.core.instants import rfc3339
 from agent.core.normalise import Linker, normalise
 from agent.core.policy import Policy
 from agent.core.recorded import Recorded
@@ -47,6 +48,11 @@ Output = Record | Lookup | CaptureOrder
 
 _HOUR_MS = 3_600_000
 _PROOFS = 8
+#: From here on a clock that was set is nothing that can wait; so far apart two clocks are told of.
+_GREAT_MS, _APART_MS = 60_000, 5_000
+#: That the clock was set is news for so long.
+_NEWS_MS = 600_000
+_HERE = "this machine"
 
 
 @dataclass(slots=True)
@@ -72,6 +78,8 @@ class Engine:
     proofs: dict[str, Proved] = field(default_factory=dict)
     #: Which calls were recorded, for the records of calls, which come when these have ended.
     recorded: Recorded = field(default_factory=Recorded)
+    #: When the clock was last set, by itself; None while nobody has to be told any more.
+    _set_at: int | None = None
     _failures: dict[str, Failure] = field(default_factory=dict)
     _blind: dict[str, Blind] = field(default_factory=dict)
 
@@ -100,6 +108,7 @@ class Engine:
         elif isinstance(signal, Probed):
             # By the clock that its age is told by, which need not be the PBX's.
             yield Probe(id="probe", at=now)
+            yield from self._compared(signal.at, now)
         elif isinstance(signal, Proved):
             self._proved(signal)
         else:
@@ -120,6 +129,9 @@ class Engine:
     def tick(self, at: int) -> Iterator[Output]:
         """Time passed; call it about once a second, and take all of it. Emergencies first, as in `hear`."""
         yield from self._followed(self.desk.tick(at), None, at)
+        if self._set_at is not None and at - self._set_at >= _NEWS_MS:
+            self._set_at = None
+            yield from self.condition(Cause.CLOCK, _HERE, None, Severity.WARNING, at)
         yield from self._told(self.alarms.tick(at))
         yield from self._placed(self.registrar.tick(at), at)
         yield from self.tapes.tick(at)
@@ -196,6 +208,32 @@ class Engine:
             if isinstance(output, Registration):
                 self.alarms.placed(output, now)
             yield output
+
+    # -- the clock ------------------------------------------------------------------------------------------------
+
+    def clock_set(self, by_ms: int, at: int) -> Iterator[Output]:
+        """Somebody, or something, set the agent's clock by so much; ``at`` is what it says now."""
+        yield from self._followed(self.desk.clock_set(by_ms), None, at)
+        self.tapes.book.shift(by_ms)
+        for session, blind in self._blind.items():
+            # Its length is what counts.
+            self._blind[session] = replace(blind, from_at=blind.from_at + by_ms)
+            yield self._blind[session]
+        how = f"was put {'forward' if by_ms > 0 else 'back'} by {abs(by_ms) / 1000:.0f} s at {rfc3339(at)[:19]}Z"
+        what = f"it {how}: times before and after do not fit together, also in Asterisk's own records of calls"
+        severity = Severity.CRITICAL if abs(by_ms) >= _GREAT_MS else Severity.WARNING
+        self._set_at = at
+        yield from self.condition(Cause.CLOCK, _HERE, what, severity, at)
+
+    def _compared(self, told_at: int, at: int) -> Iterator[Record]:
+        """An event that Asterisk sent at ``told_at``, by its own clock, was heard at ``at``, by the agent's."""
+        apart_ms = told_at - at
+        if abs(apart_ms) >= _APART_MS:
+            where = f"{'ahead of' if apart_ms > 0 else 'behind'} this machine's"
+            what = f"it is {abs(apart_ms) / 1000:.0f} s {where}: what is kept has its times, alarms have this machine's"
+            yield from self.condition(Cause.CLOCK, "Asterisk", what, Severity.WARNING, at)
+        elif abs(apart_ms) < _APART_MS // 2:
+            yield from self.condition(Cause.CLOCK, "Asterisk", None, Severity.WARNING, at)
 
     # -- what nobody can hear -------------------------------------------------------------------------------------
 

@@ -14,6 +14,9 @@ from enum import Enum
 
 from agent.core.records import Certainty, Emergency, Outcome, SeenBy
 
+#: What two voices that tell of one instant may differ by, in ms.
+APART_MS = 1_000
+
 
 class Phase(Enum):
     """Where the call stands."""
@@ -66,6 +69,9 @@ class Call:
     down: tuple[tuple[str, int], ...] = ()
     #: when the call was found gone without its end having been told
     gone_at: int | None = None
+    #: the clock was set meanwhile: how long it rang, or was talked, nobody can say
+    ring_unsure: bool = False
+    talk_unsure: bool = False
     #: the legs on which the emergency services reached the caller again
     called_back: frozenset[str] = frozenset()
 
@@ -123,17 +129,17 @@ class Call:
 
     @property
     def ring_ms(self) -> int | None:
-        """From dialling to answer; None where either was not told."""
-        if self.answer is None or self.dialled_at is None:
+        """From dialling to answer; None where either was not told, or the clock was set in between."""
+        if self.answer is None or self.dialled_at is None or self.ring_unsure:
             return None
-        return max(0, self.answer[0] - self.dialled_at)
+        return _span(self.dialled_at, self.answer[0])
 
     @property
     def talk_ms(self) -> int | None:
-        """From answer to end; None where either was not told."""
-        if self.answer is None or (told := self.told_end) is None:
+        """From answer to end; None where either was not told, or the clock was set in between."""
+        if self.answer is None or (told := self.told_end) is None or self.talk_unsure:
             return None
-        return max(0, told - self.answer[0])
+        return _span(self.answer[0], told)
 
     @property
     def phase(self) -> Phase:
@@ -159,6 +165,11 @@ class Call:
         if self.all_failed or nothing_tried or (self.attempts and refused >= self.attempts):
             return Outcome.FAILED
         return Outcome.ABANDONED
+
+
+def _span(begin: int, end: int) -> int | None:
+    """How long it was; None where the clock was set back in between. Two voices may tell of one instant apart."""
+    return None if end - begin < -APART_MS else max(0, end - begin)
 
 
 def links(call: Call) -> tuple[str, ...]:
@@ -187,6 +198,7 @@ def _linked(call: Call) -> Iterator[tuple[str, object]]:
             yield role, f"{answer[0]}:{answer[1]}"
     if call.gone_at is not None:
         yield "gone", call.gone_at
+    yield from (("unsure", phase) for phase in _unsure(call))
     for role, channels in (
         ("voice", call.voices),
         ("dialled", call.legs),
@@ -196,6 +208,13 @@ def _linked(call: Call) -> Iterator[tuple[str, object]]:
     ):
         yield from ((role, channel) for channel in sorted(channels))
     yield from (("down", f"{at}:{channel}") for channel, at in call.down)
+
+
+def _unsure(call: Call) -> Iterator[str]:
+    if call.ring_unsure:
+        yield "ring"
+    if call.talk_unsure:
+        yield "talk"
 
 
 def restore(record: Emergency) -> Call:
@@ -248,5 +267,7 @@ def restore(record: Emergency) -> Call:
         answered_legs=many("answered"),
         down=tuple(sorted((channel, int(at)) for at, _, channel in (item.partition(":") for item in many("down")))),
         gone_at=number("gone"),
+        ring_unsure="ring" in many("unsure"),
+        talk_unsure="talk" in many("unsure"),
         called_back=many("back"),
     )

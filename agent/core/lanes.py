@@ -97,10 +97,16 @@ _NEVER_SHED = (Call, Text)
 BATCH = 64
 
 
+_NOW = frozenset((Cause.EMERGENCY, Cause.STORE))
+
+
 def lane_of(record: Record) -> Lane:
-    """The lane of one record: an alarm that is about no emergency does not go in an emergency's way."""
+    """The lane of one record: an alarm that is about no emergency does not go in an emergency's way.
+
+    Unless it is of the store, which emergencies wait for: that is told of even where it cannot be stored.
+    """
     lane = LANE_OF[type(record)]
-    if lane is Lane.EMERGENCY and isinstance(record, _OF_A_CAUSE) and record.cause is not Cause.EMERGENCY:
+    if lane is Lane.EMERGENCY and isinstance(record, _OF_A_CAUSE) and record.cause not in _NOW:
         return Lane.RECORDING
     return lane
 

@@ -8,6 +8,7 @@ from agent.core.records import Record, Severity
 from agent.ports import StoreError
 
 EVERY_S = 1.0
+#: The room is looked after so often; while it is being used, as often as the rest.
 TEND_EVERY_S = 15.0
 #: An emergency that waits as long as this for an answer is told of; well above what a busy disk takes.
 SLOW_S = 5.0
@@ -104,7 +105,7 @@ class Storing:
     async def _tend(self) -> None:
         while True:
             await self._store.tend()
-            await asyncio.sleep(TEND_EVERY_S)
+            await asyncio.sleep(EVERY_S if self._store.reserve.spent else TEND_EVERY_S)
 
     async def _tell(self) -> None:
         while True:

@@ -192,7 +192,8 @@ def test_an_alarm_about_something_else_does_not_go_in_an_emergencys_way() -> Non
     for sample in (SAMPLES[Alarm], SAMPLES[Notice]):
         assert isinstance(sample, Alarm | Notice)
         assert lane_of(sample) is Lane.EMERGENCY
-        for cause in set(Cause) - {Cause.EMERGENCY}:
+        assert lane_of(replace(sample, cause=Cause.STORE)) is Lane.EMERGENCY, "emergencies wait for it"
+        for cause in set(Cause) - {Cause.EMERGENCY, Cause.STORE}:
             assert lane_of(replace(sample, cause=cause)) is Lane.RECORDING
 
 

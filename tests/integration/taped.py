@@ -300,6 +300,7 @@ async def taped(
             reader=lambda: SqliteReader(folder / "agent.sqlite", fields),
             held=lambda content: content.line in held,
             clock=lambda: clock["now"],
+            for_deletion=lambda: clock["now"],
             new_id=new_id,
         )
         pipeline.observers += made.observers

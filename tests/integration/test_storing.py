@@ -229,6 +229,23 @@ async def test_what_others_may_write_is_not_read(tmp_path: Path, aside: Path) ->
     assert resort.fault
 
 
+async def test_a_start_that_cannot_bring_it_in_knows_of_it_all_the_same(disk: Disk, aside: Path) -> None:
+    store = await opened(disk, aside, megabytes=0)
+    await store.commit([emergency("e", ended_at=None), emergency("f", ended_at=None)], durable=True)
+    disk.fill()
+    ended = emergency("e", ended_at=AT, links=(), model="x" * 20_000)
+    store.put_aside([ended, emergency("g", ended_at=None)])
+    await killed(store)
+    store = await opened(disk, aside, megabytes=0)
+    assert aside.read_bytes()
+    assert sorted(record.id for record in await store.open_records() if isinstance(record, Emergency)) == ["f", "g"]
+    assert sorted(record.id for record in store.waiting if isinstance(record, Emergency)) == ["e", "g"]
+    disk.free()
+    await store.commit(store.waiting, durable=True)
+    assert sorted(record.id for record in kept(disk.folder / "store.db")) == ["e", "f", "g"]
+    await store.close()
+
+
 # -- who is told ------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 """Every part of the torture, by its name: one line each."""
 
-from tests.torture import fuzz, kills, overload, pbx, wire
+from tests.torture import disk, fuzz, kills, overload, pbx, wire
 from tests.torture.rounds import Part
 
 PARTS: dict[str, Part] = {
@@ -11,6 +11,7 @@ PARTS: dict[str, Part] = {
     "wire_real": wire.wire_real,
     "fuzz": fuzz.fuzz,
     "overload": overload.overload,
+    "disk": disk.disk,
 }
 
 #: Those that a real Asterisk is needed for.

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,20 @@ import aiosqlite  # noqa: TID251
 from agent.core.instants import from_rfc3339
 from agent.core.lanes import Lane, lane_of
 from agent.core.personal import ERASED, LOCKED, PERSONAL
-from agent.core.records import RECORDS, Key, Line, Record, RetentionClass, key_of, retentions
+from agent.core.records import (
+    RECORDS,
+    Alarm,
+    Detail,
+    Emergency,
+    Entry,
+    Key,
+    Line,
+    Notice,
+    Record,
+    RetentionClass,
+    key_of,
+    retentions,
+)
 from agent.ports import GaveWay, NotReady, StoreError
 from agent.stores.sqlite.errors import FAILURES, StoreFullError, damaged, explained
 from agent.stores.sqlite.fields import Fields
@@ -49,6 +63,7 @@ _AFTER_S = 0.001
 _ATTEMPTS = 10
 
 T = TypeVar("T")
+V = TypeVar("V")
 Batch = list[tuple[str, list[dict[str, Value]]]]
 
 
@@ -72,8 +87,12 @@ class SqliteStore:
         #: Room that only emergencies get, and where they go when not even that helps.
         self.reserve = reserve
         self.last_resort = last_resort
+        #: One of its own: of those that the loop has, each may be waiting for a disk that does not answer.
+        self._thread = ThreadPoolExecutor(1, "last_resort")
         self._putting: asyncio.Task[None] | None = None
         self._put: dict[Key, Record] = {}
+        #: What `open_records` found in the last resort, and the store does not take yet.
+        self.waiting: list[Record] = []
         self._turn = asyncio.Lock()
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
@@ -173,7 +192,7 @@ class SqliteStore:
 
         Waits for nothing: a later commit does, so that what it writes is never older than what is stored after it.
         """
-        if not self.last_resort.configured:
+        if self._closed or not self.last_resort.configured:
             return
         fresh = [record for record in records if belongs(record) and self._put.get(key_of(record)) is not record]
         if not fresh:
@@ -305,7 +324,22 @@ class SqliteStore:
                 raise explained(error, self._path) from None
             except ValueError:
                 raise damaged(self._path) from None
-        return found
+        return self._with_last_resort(found)
+
+    def _with_last_resort(self, found: list[Record]) -> list[Record]:
+        """``found``, as the last resort has it, where that could not be brought in."""
+        if not self.last_resort.bytes:
+            return found
+        with closing(_Kept(self._fields, self._path)) as opening:
+            self.waiting = self.last_resort.records(opening)
+        newest = {key_of(record): record for record in (*found, *self.waiting)}
+        open_calls = {record.id for record in newest.values() if isinstance(record, Emergency) and _is_open(record)}
+        open_calls |= {record.subject for record in newest.values() if isinstance(record, Alarm) and _is_open(record)}
+        return [
+            record
+            for record in newest.values()
+            if (record.emergency in open_calls if isinstance(record, Entry) else _is_open(record))
+        ]
 
     async def remove(self, kind: str, ids: Sequence[str], *, cut: bool = False, told: Sequence[Record] = ()) -> int:
         """Delete these records of ``kind``, and store ``told``, in one transaction; how many went.
@@ -439,7 +473,7 @@ class SqliteStore:
             batch = self._batch(records)
         except OverflowError:
             batch = None  # As the store will not have it.
-        if batch is None or not await asyncio.to_thread(self.last_resort.append, batch):
+        if batch is None or not await self._elsewhere(self.last_resort.append, batch):
             for record in records:
                 self._put.pop(key_of(record), None)
 
@@ -452,13 +486,13 @@ class SqliteStore:
         if self._aside:
             await self._settled()
             try:
-                found = await asyncio.to_thread(self.last_resort.batches)
+                found = await self._elsewhere(self.last_resort.batches)
             except StoreError:
                 found = []  # `fault` tells of it; the file is left, and what is to be stored now is stored.
             for each in found:
                 await self._brought_in(each)
             if found:
-                await asyncio.to_thread(self.last_resort.clear)
+                await self._elsewhere(self.last_resort.clear)
                 self._put.clear()
         return await self._transaction(begin, batch, urgent=urgent)
 
@@ -470,8 +504,14 @@ class SqliteStore:
                 raise
             # One record that the store will not have must not keep the others out.
             for statement, row in [(statement, row) for statement, rows in batch for row in rows]:
-                with suppress(StoreError):
+                try:
                     await self._transaction("begin_durable", [(statement, [row])], urgent=True)
+                except StoreError as alone:
+                    if alone.everything:
+                        raise
+
+    async def _elsewhere(self, work: Callable[..., V], *arguments: Any) -> V:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def _settled(self) -> None:
         """Return when all that was put aside is in the file, or could not be written there."""
@@ -577,6 +617,7 @@ class SqliteStore:
             except FAILURES as error:
                 raise explained(error, self._path) from None
             finally:
+                self._thread.shutdown(wait=False)
                 self._lock.release()
 
     def _usable(self) -> aiosqlite.Connection:
@@ -652,6 +693,20 @@ def _never() -> bool:
 
 async def _done(task: asyncio.Task[None]) -> None:
     await asyncio.shield(task)
+
+
+def _is_open(record: Record) -> bool:
+    """Whether the agent has something to do with it still; as the statements ``open_…`` say it of rows."""
+    match record:
+        case Emergency():
+            return record.ended_at is None or bool(record.links)
+        case Detail():
+            return record.until_at is None
+        case Alarm():
+            return record.closed_at is None
+        case Notice():
+            return record.done_at is None
+    return True
 
 
 def _kind(record: Record) -> str:

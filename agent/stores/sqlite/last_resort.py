@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.lanes import Lane, lane_of
-from agent.core.records import RECORDS, Probe, Record
+from agent.core.records import RECORDS, Key, Probe, Record, key_of
 from agent.ports import StoreError
+from agent.stores.sqlite.rows import Opening, from_names
 from agent.stores.sqlite.statements import STATEMENTS
 
 Rows = list[dict[str, Any]]
@@ -107,6 +108,17 @@ class LastResort:
             raise self._unusable(error.strerror or type(error).__name__) from None
         except (ValueError, KeyError):
             raise self._unusable("it is damaged") from None
+
+    def records(self, opening: Opening) -> list[Record]:
+        """The last state of each record in it; none where it cannot be read."""
+        found: dict[Key, Record] = {}
+        try:
+            for statement, rows in (part for batch in self.batches() for part in batch):
+                kind = _NAMES[statement].removeprefix("upsert_")
+                found.update((key_of(record), record) for row in rows for record in [from_names(kind, row, opening)])
+        except (StoreError, ValueError):
+            return []
+        return [record for record in found.values() if belongs(record)]
 
     def clear(self) -> None:
         """Everything in it is in the store: overwrite it, and begin anew."""

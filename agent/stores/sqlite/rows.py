@@ -1,7 +1,7 @@
 """Records as rows and back: columns are fields, instants are RFC 3339 text, lists are JSON."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from types import NoneType, UnionType
@@ -91,6 +91,19 @@ def from_row(kind: str, row: Iterable[Any], opening: Opening) -> Record:
     except (TypeError, KeyError) as error:  # JSON of another shape.
         raise ValueError(f"not a {kind}") from error
     return record(**values)
+
+
+def from_names(kind: str, row: Mapping[str, Any], opening: Opening) -> Record:
+    """As `from_row`, of a row by the names of its columns.
+
+    Raises:
+        ValueError: a column is missing, and as `from_row`; StoreError, sqlite3.Error: as ``opening``.
+    """
+    try:
+        values = [row[name] for name in _NAMES[RECORD_OF_KIND[kind]]]
+    except KeyError:
+        raise ValueError(f"not a {kind}") from None
+    return from_row(kind, values, opening)
 
 
 def as_stored(kind: str, row: Iterable[Any]) -> dict[str, Any]:

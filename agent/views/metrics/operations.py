@@ -65,7 +65,7 @@ class Operations:
             case Failure():
                 self._failure(record)
             case Blind() if record.until_at is not None and self._first(record.id):
-                self._blind_s.labels(record.session).inc((record.until_at - record.from_at) / 1000)
+                self._blind_s.labels(record.session).inc(max(0, record.until_at - record.from_at) / 1000)
 
     def _failure(self, record: Failure) -> None:
         self._failed.labels(record.cause).inc(record.count - self._failures[record.id])

@@ -27,6 +27,7 @@ def agent(now: Snapshot) -> Iterator[Metric]:
     text = "Records of emergencies that the store has not taken yet, in the last resort; no series without one."
     aside = [] if now.last_resort_bytes is None else [((), now.last_resort_bytes)]
     yield gauge("telephony_store_last_resort_bytes", text, [], aside)
+    yield total("telephony_clock_jumps", "Times that somebody or something set the clock.", [], [((), now.clock_jumps)])
     depths = [((lane.name.lower(),), depth) for lane, depth in now.lane_depths.items()]
     yield gauge("telephony_lane_depth", "Records waiting for the store.", ["lane"], depths)
     shed = [((kind,), now.shed.get(kind, 0)) for kind in _SHEDDABLE]

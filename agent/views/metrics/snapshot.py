@@ -173,3 +173,4 @@ class Snapshot:
     unlocked: int | None = None
     reserve_held: bool | None = None
     last_resort_bytes: int | None = None
+    clock_jumps: int = 0
