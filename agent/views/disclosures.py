@@ -25,6 +25,9 @@ class Who:
     shown: str
 
 
+_HEX = "1 to 64 hexadecimal digits"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What is to leave, to whom, and by which right: a ``consent``, or a ``power`` and its ``authority``.
@@ -120,10 +123,10 @@ class _Propose(_Named):
     party: Words
     authority: _Word = Field("", description="an authority of the list")
     power: _Word = Field("", description="a power of the list")
-    consent: Id | None = None
+    consent: Id | None = Field(None, description=_HEX)
     reference: Words
-    emergency: Id | None = None
-    account: _Account | None = None
+    emergency: Id | None = Field(None, description=_HEX)
+    account: _Account | None = Field(None, description="the reference of an account")
     lines: _Lines = Field(default_factory=list)
     since: _Instant = Field(0, description="milliseconds since 1970")
     until: _Instant = Field(0, description="milliseconds since 1970")
@@ -140,7 +143,7 @@ class _Decide(_Named):
 class _List(Asked):
     reason: Words
     secret: bool = Field(False, description="true or false")
-    id: Id | None = None
+    id: Id | None = Field(None, description=_HEX)
 
 
 def add(app: FastAPI, controls: DisclosureControls, consents: ConsentControls) -> None:

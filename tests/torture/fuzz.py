@@ -253,33 +253,113 @@ _REQUESTS = [
     b"GET /metrics HTTP/1.1\r\nHost: agent\r\n\r\n",
     b"GET /readyz HTTP/1.1\r\nHost: agent\r\n\r\n",
 ]
-_FAILED = re.compile(rb"^HTTP/1\.1 5(?!03)", re.MULTILINE)
+#: What the control socket answers to, found and not listed; but for what goes on when nobody waits for it.
+_PATHS = sorted(
+    {
+        path
+        for view in (ROOT / "agent" / "views").glob("*.py")
+        for path in re.findall(r'post\("(/[^"]+)"', view.read_text())
+    }
+    - {"/subjects/canary", "/purge"}
+)
+_FIELDS = re.compile(r"a request is a JSON object of ([a-z_, ]+)")
+_MISSING = re.compile(r'"(\w+) is missing')
+#: A failure of its own, or a sentence that says nothing.
+_FAILED = re.compile(rb"^HTTP/1\.1 5(?!03|02)|takes None", re.MULTILINE)
+_FITTING: Mapping[str, object] = {
+    **{name.removeprefix("--"): value for name, value in hostile.FITTING.items()},
+    "lines": ["201"],
+    "fields": ["calls"],
+    "answer": "yes",
+    "waits_for": "identity",
+    "outcome": "granted",
+    "trigger": "service",
+    "calls": "all",
+    "why": "mistake",
+    **dict.fromkeys(("begin", "since", "until", "at"), 1_795_380_280_000),
+    **dict.fromkeys(("end", "expires_at", "review_at", "received_at"), 1_895_380_280_000),
+    **dict.fromkeys(("dry_run", "secret", "lifted", "closed", "sole_user"), False),
+    "kinds": ["calls"],
+    "asks": "access",
+}
+#: What fits some field or other, and what fits none.
+_SAID: list[object] = [
+    *hostile.FITTING.values(),
+    *([value] for value in ("201", "calls", "number", "")),
+    *(0, 1, -1, 1_795_380_280_000, 253_402_300_799_999, 10**19, 1.5, True, False, None, [], {}, [[]], "\ud800", "\0"),
+    *hostile.CURIOUS.values(),
+    *(
+        "access",
+        "identity",
+        "granted",
+        "service",
+        "customer",
+        "all",
+        "00000000000000aa" * 9,
+        "x" * 60_000,
+        ["x"] * 9_000,
+    ),
+]
 
 
 async def _sockets(turn: Round, beside: hostile.Beside) -> dict[str, float]:
     """The control socket and the HTTP port: each request is answered or hung up on, and a 999 is kept beside it."""
-    agent = beside.desk.agent
+    agent, draw = beside.desk.agent, turn.draw
     logged = len(agent.log)
     for _ in range(turn.of(60)):
-        request = bent(turn.draw, turn.draw.choice(_REQUESTS))
-        if turn.draw.random() < 0.6:
-            reader, writer = await asyncio.open_unix_connection(str(unix.beside(agent.store)))
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", agent.http_port)
-        async with asyncio.timeout(_PATIENCE_S):
-            try:
-                writer.write(request)
-                writer.write_eof()
-                answer = await reader.read()
-            except ConnectionError:
-                answer = b""
-            finally:
-                writer.close()
-        if _FAILED.search(answer):
-            raise BrokenError(f"{request[:300]!a} is answered {answer[:300]!a}")
+        port = None if draw.random() < 0.6 else agent.http_port
+        await _answered(beside, bent(draw, draw.choice(_REQUESTS)), port)
+    for _ in range(turn.of(200)):
+        path = draw.choice(_PATHS)
+        fields = await _taken(beside, path)
+        fit = {field: _FITTING.get(field, "sam") for field in fields if draw.random() < 0.95}
+        odd = {field: draw.choice(_SAID) for field in fields if draw.random() < 0.2}
+        await _answered(beside, _posted(path, fit | odd))
     await beside.desk.call("Dialled", "Ended")
     if agent.get("/readyz")[0] != 200:
         raise BrokenError("the agent is not ready any more")
     if "Traceback" in agent.log[logged:]:
         raise BrokenError(f"the agent's log: {agent.log[logged:][-2_000:]}")
-    return {"requests": turn.of(60)}
+    return {"requests": turn.of(60) + 2 * turn.of(200)}
+
+
+async def _taken(beside: hostile.Beside, path: str) -> list[str]:
+    """The fields that a request may have, as the agent itself tells of one that has another."""
+    asked: dict[str, object] = {"": ""}
+    while True:
+        told = (await _answered(beside, _posted(path, asked))).decode()
+        if (missing := _MISSING.search(told)) is None or missing[1] in asked:
+            break
+        asked[missing[1]] = _FITTING.get(missing[1], "sam")
+    found = _FIELDS.search(told)
+    return found[1].split(", ") if found else list(asked)
+
+
+def _posted(path: str, asked: dict[str, object]) -> bytes:
+    content = json.dumps(asked).encode()
+    return b"POST %s HTTP/1.1\r\nHost: agent\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
+        path.encode(),
+        len(content),
+        content,
+    )
+
+
+async def _answered(beside: hostile.Beside, request: bytes, port: int | None = None) -> bytes:
+    """What came back, on the control socket or on ``port``."""
+    if port is None:
+        reader, writer = await asyncio.open_unix_connection(str(unix.beside(beside.desk.agent.store)))
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(_PATIENCE_S):
+        try:
+            writer.write(request)
+            if b"\r\nConnection: close\r\n" not in request:
+                writer.write_eof()  # It may be half a request.
+            answer = await reader.read()
+        except ConnectionError:
+            answer = b""
+        finally:
+            writer.close()
+    if _FAILED.search(answer):
+        raise BrokenError(f"{request[:400]!a} is answered {answer[:300]!a}")
+    return answer
