@@ -189,9 +189,9 @@ class Pipeline:
                     self.lanes.put_back(taken)
                     taken = []
                     continue  # It goes before what waits for keys.
-                if error is not None:
-                    self._refused(error, taken)
-                    held.update((key_of(record), record) for record in self._unready(taken))
+                if error is not None and (unready := self._unready(taken)):
+                    self._refused(error, unready)
+                    held.update((key_of(record), record) for record in unready)
                     taken = [record for record in taken if key_of(record) not in held]
                 try:
                     took_any = bool(taken) and await self._written(lane, taken, refused, held)

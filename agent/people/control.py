@@ -62,10 +62,12 @@ class Keeping:
             if not keys and not stored.done():
                 stored.set_result(None)
 
-    def _refused(self, error: StoreError, records: Sequence[Record]) -> None:  # noqa: ARG002
+    def _refused(self, error: StoreError, records: Sequence[Record]) -> None:
         refusal = StoreError(str(error), _LATER)
-        for stored in self._waiting:
-            stored.get_loop().call_later(ALONE_S, _fail, stored, refusal)
+        refused = {key_of(record) for record in records}
+        for stored, keys in self._waiting.items():
+            if not refused.isdisjoint(keys):
+                stored.get_loop().call_later(ALONE_S, _fail, stored, refusal)
 
 
 def _fail(stored: asyncio.Future[None], refusal: StoreError) -> None:

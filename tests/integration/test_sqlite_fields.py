@@ -25,6 +25,7 @@ from agent.core.records import (
     Detail,
     Emergency,
     Hold,
+    Look,
     Record,
     RetentionClass,
     Service,
@@ -272,6 +273,26 @@ async def test_without_its_keyring_calls_wait_and_nothing_is_stored_in_clear(led
         await flow.until(2)
     assert ledger.read(fields=ledger.fields) == [CALL]
     assert NUMBER.encode() not in ledger.bytes()
+
+
+async def test_a_look_at_an_emergency_is_not_refused_because_its_entry_in_the_audit_waits_for_keys(
+    ledger: Ledger,
+) -> None:
+    def broken() -> Keyring:
+        raise StoreError("the keyring is damaged", "restore it")
+
+    ledger.opening = broken
+    trail = Trail(key=bytes(32), new_id=lambda: "a1", new_salt=lambda: "0f" * 16)
+    entry = trail.note(at=AT, by="sam", use=AuditUse.VIEWED, subject="e1", reason="they rang")
+    refused: list[str] = []
+    async with Flow(ledger) as flow:
+        flow.pipeline.refusals.append(lambda error, records: refused.extend(record.id for record in records))
+        keeping = Keeping(flow.pipeline)
+        flow.pipeline.put(entry)
+        await keeping.keep([Look(id="l1", at=AT, by="sam", emergency="e1", reason="they rang")])
+        assert "l1" not in refused
+        assert set(refused) == {"a1"}
+    assert [each.id for each in ledger.read("look")] == ["l1"]
 
 
 async def test_a_commit_without_keys_writes_nothing_but_an_emergency(ledger: Ledger) -> None:
