@@ -46,7 +46,7 @@ async def _figures(store: SqliteStore, year: Year) -> list[Figure]:
     # A first start: the figures of all days but the last one, as they are there on any day.
     counting = asyncio.create_task(_aggregating(store, year, year.now - DAY_MS).build())
     began = time.perf_counter()
-    counted = await _commits(store, year.now, counting)
+    first = await _commits(store, year.now, counting)
     days = counting.result() / (time.perf_counter() - began)
     began = time.perf_counter()
     purging = asyncio.create_task(purged(store, year))
@@ -55,7 +55,7 @@ async def _figures(store: SqliteStore, year: Year) -> list[Figure]:
     # On a machine that others share the one may have had better minutes than the other.
     idle += await _commits(store, year.now, asyncio.create_task(asyncio.sleep(IDLE * EVERY_S)))
     before, beside = of_samples("emergency_idle_commit", idle), of_samples("emergency_purge_commit", busy)
-    counted_beside = of_samples("emergency_aggregate_commit", counted)
+    counted_beside = of_samples("emergency_aggregate_commit", first)
     return [
         of_samples("disk_sync", disk),
         before,

@@ -1,0 +1,169 @@
+"""Alarms of what stands in the way of the next 999, and of channels that take nothing."""
+
+from agent.core.alarms import DAY_MS, QUIET_MS, AlarmPolicy, Alarms
+from agent.core.notices import LONGEST_MS, REFUSALS
+from agent.core.records import (
+    Alarm,
+    Cause,
+    Delivery,
+    News,
+    Notice,
+    Outcome,
+    Record,
+    Severity,
+)
+from tests.core.alarmed import DESK, MANAGER, NOON, alarm_of, alarms, call, notices_of, over, rule_of, send_all
+
+
+def stands(book: Alarms, what: str | None, at: int, severity: Severity = Severity.WARNING) -> list[Record]:
+    return list(book.condition(Cause.PATH, "phones", what, severity, at))
+
+
+def test_a_condition_is_told_once_while_it_stands_and_once_when_it_is_over() -> None:
+    book = alarms(DESK)
+    assert notices_of(stands(book, "999 leads nowhere", NOON)) == [("desk", News.RAISED)]
+    send_all(book, NOON)
+    assert stands(book, "999 leads nowhere", NOON + 1_000) == []
+    changed = stands(book, "999 and 112 lead nowhere", NOON + 2_000)
+    assert (alarm_of(changed).what, notices_of(changed)) == ("999 and 112 lead nowhere", [])
+    assert alarm_of(stands(book, None, NOON + 3_000)).cleared_at == NOON + 3_000
+    assert list(book.tick(NOON + 3_000 + QUIET_MS - 1)) == []
+    told = list(book.tick(NOON + 3_000 + QUIET_MS))
+    assert (alarm_of(told).closed_at, notices_of(told)) == (NOON + 3_000 + QUIET_MS, [("desk", News.CLEARED)])
+
+
+def test_what_flaps_for_a_day_is_told_twice() -> None:
+    book = alarms(DESK, MANAGER)
+    told: list[tuple[str, News]] = []
+    for at in range(NOON, NOON + DAY_MS, 30_000):
+        told += notices_of(stands(book, None if at // 30_000 % 2 else "999 leads nowhere", at))
+        send_all(book, at)
+        told += notices_of(book.tick(at))
+    at = NOON + DAY_MS
+    stands(book, None, at)
+    told += notices_of(book.tick(at + QUIET_MS))
+    assert told == [("desk", News.RAISED), ("desk", News.CLEARED)]
+
+
+def test_what_a_person_closed_while_it_stood_is_silent_until_it_is_worse_or_was_away() -> None:
+    for back in ("worse", "away"):
+        book = alarms(DESK)
+        raised = alarm_of(stands(book, "999 is weak", NOON))
+        list(book.close(raised.id, "Ann", "known", NOON + 1))
+        assert stands(book, "999 is weak", NOON + 30_000) == []
+        if back == "worse":
+            again = stands(book, "999 leads nowhere", NOON + 60_000, Severity.CRITICAL)
+        else:
+            assert stands(book, None, NOON + 60_000) == []
+            again = stands(book, "999 is weak", NOON + 90_000)
+        assert notices_of(again) == [("desk", News.RAISED)]
+
+
+def test_a_sentence_is_one_line() -> None:
+    raised = alarm_of(stands(alarms(), "a\nb\x1b[2J" + "c" * 10_000, NOON))
+    assert raised.what.isprintable()
+    assert len(raised.what) <= 200
+
+
+def test_an_emergency_goes_before_whatever_waits_longer() -> None:
+    book = alarms(DESK)
+    stands(book, "999 leads nowhere", NOON, Severity.CRITICAL)
+    list(book.noted(call("one"), NOON + 1))
+    list(book.noted(call("two"), NOON + 2))
+    assert [(notice.cause, notice.raised_at - NOON) for notice in book.due(NOON + 3)] == [
+        (Cause.EMERGENCY, 1),
+        (Cause.EMERGENCY, 2),
+        (Cause.PATH, 0),
+    ]
+
+
+def test_an_emergency_is_never_given_up_while_it_is_open() -> None:
+    book = alarms(DESK)
+    list(book.noted(call(), NOON))
+    at, tried = NOON, 0
+    while at < NOON + 7 * DAY_MS:
+        list(book.tick(at))
+        for notice in book.due(at):
+            list(book.failed(notice.id, "timeout", at))
+            tried += 1
+        at = min(notice.try_at for notice in book.notices.all.values() if notice.state is Delivery.PENDING)
+    assert tried > 7 * DAY_MS / LONGEST_MS
+
+
+def test_a_dead_channel_is_an_alarm_on_the_others_alone() -> None:
+    book = alarms(DESK, rule_of("pager"))
+    list(book.noted(call(), NOON))
+    notice = next(notice for notice in book.due(NOON) if notice.channel == "desk")
+    for attempt in range(1, REFUSALS):
+        assert notices_of(book.failed(notice.id, "timeout", NOON + attempt)) == []
+    told = list(book.failed(notice.id, "timeout", NOON + REFUSALS))
+    assert (alarm_of(told).cause, alarm_of(told).subject) == (Cause.CHANNEL, "desk")
+    assert notices_of(told) == [("pager", News.RAISED)]
+    at = NOON + 60_000
+    assert alarm_of(book.handed(notice.id, at)).cleared_at == at
+    list(book.noted(over(call(), Outcome.ABANDONED, at), at))
+    assert alarm_of(book.tick(at + QUIET_MS)).closed_at == at + QUIET_MS
+
+
+def test_where_it_is_the_only_channel_the_alarm_is_there_all_the_same() -> None:
+    book = alarms(DESK)
+    list(book.noted(call(), NOON))
+    (notice,) = book.due(NOON)
+    told = [record for attempt in range(50) for record in book.failed(notice.id, "timeout", NOON + attempt)]
+    assert [record.subject for record in told if isinstance(record, Alarm)] == ["desk"]
+    assert notices_of(told) == []
+
+
+def test_a_channel_that_is_back_is_given_at_once_what_it_refused() -> None:
+    book = alarms(DESK)
+    for name in ("one", "two"):
+        list(book.noted(call(name), NOON))
+    one, two = book.due(NOON)
+    for notice in (one, two):
+        for _ in range(9):
+            list(book.failed(notice.id, "timeout", NOON))
+    list(book.handed(one.id, NOON + 1_000))
+    assert [notice.id for notice in book.due(NOON + 1_000)] == [two.id]
+
+
+def test_a_receipt_is_waited_for_where_the_channel_gives_one() -> None:
+    book = alarms(DESK)
+    list(book.noted(call(), NOON))
+    (notice,) = book.due(NOON)
+    (sent,) = book.handed(notice.id, NOON + 1, receipt=True)
+    assert isinstance(sent, Notice)
+    assert (sent.state, sent.done_at) == (Delivery.SENT, None)
+    restarted = alarms(DESK)
+    restarted.restore([alarm_of(book.alarms.values()), call(), sent])
+    (received,) = restarted.received(notice.id, NOON + 900)
+    assert isinstance(received, Notice)
+    assert (received.state, received.delivered_at) == (Delivery.DELIVERED, NOON + 900)
+    assert list(restarted.received(notice.id, NOON + 901)) == []
+
+
+def test_what_was_under_way_when_it_became_useless_is_kept_as_told() -> None:
+    book = alarms(DESK)
+    gone = over(call(), Outcome.ABANDONED, NOON + 1)
+    list(book.noted(call(), NOON))
+    list(book.noted(gone, NOON + 1))
+    (notice,) = book.due(NOON + 1)
+    list(book.close("call", "Ann", "well", NOON + 2))
+    assert book.notices.all[notice.id].state is Delivery.DROPPED
+    (sent,) = book.handed(notice.id, NOON + 3)
+    assert isinstance(sent, Notice)
+    assert (sent.state, sent.sent_at) == (Delivery.SENT, NOON + 3)
+
+
+def test_what_a_channel_says_of_strange_notices_changes_nothing() -> None:
+    book = alarms(DESK)
+    assert list(book.handed("nothing", NOON)) == []
+    assert list(book.received("nothing", NOON)) == []
+    assert list(book.failed("nothing", "timeout", NOON)) == []
+
+
+def test_a_notice_for_a_channel_that_was_taken_away_is_dropped() -> None:
+    book = alarms(DESK, rule_of("pager"))
+    list(book.noted(call(), NOON))
+    book.adopt(AlarmPolicy(channels=(rule_of("pager"),)))
+    list(book.tick(NOON + 1))
+    assert [notice.channel for notice in book.due(NOON + 2)] == ["pager"]
