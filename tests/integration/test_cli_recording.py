@@ -273,7 +273,7 @@ class Held:
         for start in range(0, len(plain), PIECE):
             if start >= 4 * PIECE:
                 self.waits.set()
-                assert self.go_on.wait(30)
+                assert self.go_on.wait(180)
             yield plain[start : start + PIECE]
 
     def destroy(self, id: str) -> bool:
@@ -290,7 +290,7 @@ async def test_an_export_that_is_ended_leaves_no_file(tmp_path: Path, number: si
             *command, cwd=agent.folder, env=environment(), stderr=asyncio.subprocess.PIPE
         )
         file = agent.folder / "call.wav"
-        assert await asyncio.to_thread(vault.waits.wait, 20)
+        assert await asyncio.to_thread(vault.waits.wait, 120)
         assert file.exists()
         child.send_signal(number)
         await child.communicate()
