@@ -39,9 +39,9 @@ async def _round(office: Office, turn: Round) -> Counts:
     async with office.opened(turn), Desk() as desk:
         agent = _agent(office, turn, desk.port)
 
-        def told() -> bool:
+        def untold() -> str:
             alarms = {alarm["id"] for alarm in agent.stored("alarm") if alarm["cause"] == "emergency"}
-            return alarms <= desk.reached.keys()
+            return "" if alarms <= desk.reached.keys() else "the desk has not been told of every emergency"
 
         async def fault(traffic: "asyncio.Task[int]") -> None:
             while not traffic.done():
@@ -62,7 +62,7 @@ async def _round(office: Office, turn: Round) -> Counts:
                 worked.append(agent.processor_s)
 
         async with running(agent):
-            placed = await beset(office, turn, agent, fault, told)
+            placed = await beset(office, turn, agent, fault, untold)
         hold(office, agent, dead)
     return {"emergencies": placed, "kills": len(dead) // 2, "ready_s": restarts, "ready_cpu_s": worked}
 

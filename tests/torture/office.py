@@ -220,27 +220,31 @@ async def until_told(office: Office, seconds: float) -> None:
             await office.told.wait()
 
 
-async def _done(office: Office, agent: AgentProcess, deaths: Sequence[int], more: Callable[[], bool]) -> bool:
-    stored = await asyncio.to_thread(complete, office.ledger, agent, deaths)
-    return stored and await office.journal_is_empty() and await asyncio.to_thread(more)
+async def _left(office: Office, agent: AgentProcess, deaths: Sequence[int], more: Callable[[], str]) -> str:
+    """What is still to be done, in words."""
+    if not await asyncio.to_thread(complete, office.ledger, agent, deaths):
+        return "not everything is stored"
+    return await asyncio.to_thread(more) if await office.journal_is_empty() else "the journal is not cleared"
 
 
 async def settled(
-    office: Office, agent: AgentProcess, deaths: Sequence[int] = (), more: Callable[[], bool] = lambda: True
+    office: Office, agent: AgentProcess, deaths: Sequence[int] = (), more: Callable[[], str] = lambda: ""
 ) -> None:
-    """Wait, with an agent that nothing hinders any more, until it has done all that it has to, and `more`.
+    """Wait, with an agent that nothing hinders any more, until it has done all that it has to.
 
-    Raises BrokenError when it does not get there; `judge` says what is missing.
+    `more` says what else is left of that, or nothing.
+
+    Raises BrokenError when it does not get there; `hold` says what is missing.
     """
+    left = ""
     try:
         async with asyncio.timeout(_SETTLED_S):
-            while not await _done(office, agent, deaths, more):  # noqa: ASYNC110 - neither of them announces it
+            while left := await _left(office, agent, deaths, more):  # noqa: ASYNC110 - none of it is announced
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         await agent.stop()
         hold(office, agent, deaths=deaths)
-        left = "the desk has not been told" if await office.journal_is_empty() else "the journal is not cleared"
-        raise BrokenError(f"all is stored, and yet after {_SETTLED_S:.0f} s {left}") from None
+        raise BrokenError(f"after {_SETTLED_S:.0f} s {left}") from None
 
 
 async def beset(
@@ -248,9 +252,9 @@ async def beset(
     turn: Round,
     agent: AgentProcess,
     fault: Callable[["asyncio.Task[int]"], Awaitable[None]],
-    more: Callable[[], bool] = lambda: True,
+    more: Callable[[], str] = lambda: "",
 ) -> int:
-    """Traffic, with `fault` at work until it is over; then the agent does what it has to and `more`, and is stopped.
+    """Traffic, with `fault` at work until it is over; then the agent does what it has to, and is stopped.
 
     How many emergencies were placed. Raises BrokenError.
     """

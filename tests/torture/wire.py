@@ -99,6 +99,10 @@ class Wire:
         """The link of a session that hears events now."""
         return next((link for link in self.links if link.session == session and link.listens and not link.dead), None)
 
+    def deaf(self) -> str:
+        """Which sessions have not come back, in words; nothing where all have."""
+        return " and ".join(self._down) + " has not come back" if self._down else ""
+
     def down(self, session: str) -> None:
         """From now on this session can hear nothing, until it has logged in anew."""
         self._down.setdefault(session, now_ms())
@@ -255,7 +259,7 @@ async def _round(office: Office, turn: Round) -> Counts:
                 )
 
         async with running(agent):
-            placed = await beset(office, turn, agent, fault)
+            placed = await beset(office, turn, agent, fault, wire.deaf)
         hold(office, agent, wire.outages)
     return {"emergencies": placed, **counts, "outages": len(wire.outages)}
 
