@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -61,7 +61,7 @@ async def _durable(name: str, server: Flood, events: int, folder: Path) -> list[
         flooded = await (await flood.begin(events))
         mark = spare.refreshed().replace(SECOND, b"%010d" % flooded.second)
         await flood.inject("bulk", mark)
-        ended_ns = await asyncio.to_thread(_stored, agent, before[spare.line]["id"])
+        ended_ns = await asyncio.to_thread(_stored, agent, before[spare.line])
         used = agent.processor_s - used
         _whole(agent, flood, flooded, before)
     return [
@@ -83,10 +83,11 @@ def _whole(agent: AgentProcess, flood: Flood, flooded: Flooded, before: dict[str
         assert all(float(value) == 0 for value in values), f"{metric}: {values}"
 
 
-def _stored(agent: AgentProcess, id: str) -> int:
-    """When the last registration of the flood is in the store."""
+def _stored(agent: AgentProcess, before: Mapping[str, object]) -> int:
+    """When the next refresh of this registration is in the store, and with it all that was heard before."""
+    find, id = "SELECT refreshes FROM registrations WHERE id = ?", before["id"]
     with closing(sqlite3.connect(f"file:{agent.store}?mode=ro", uri=True)) as database:
-        while database.execute("SELECT refreshes FROM registrations WHERE id = ?", (id,)).fetchone() == (0,):
+        while database.execute(find, (id,)).fetchone() == (before["refreshes"],):
             time.sleep(_POLL_S)
     return time.monotonic_ns()
 
