@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(CACHE)/tools:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 
-.PHONY: help setup run test lint types contracts unit asterisk bench torture provision tools lock clean
+.PHONY: help setup run test lint types contracts unit asterisk bench torture provision tools audit lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -75,6 +75,11 @@ provision: $(VENV)/.ready ## Asterisk 22 and 16 in the user's cache folder
 
 tools: $(VENV)/.ready ## promtool, prometheus and alertmanager in the user's cache folder
 	@python -m tests.lab.tools $(CACHE)/tools
+
+audit: $(VENV)/.ready ## what is known to be wrong with the libraries of requirements.lock; asks PyPI, and fails where that cannot tell
+	$(PYTHON) -m venv --clear $(CACHE)/audit
+	$(CACHE)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(CACHE)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 lock: $(VENV)/.ready ## requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -27,6 +27,7 @@ from agent.cli.common import (
 )
 from agent.config import ConfigError
 from agent.duties.check import Severity, json_lines, print_findings
+from agent.hardening import harden
 from agent.ports import StoreError
 from agent.sources.ami import LoginRefused, NotAmi, TlsRefused
 from agent.sources.ami_inquiry import Unreachable
@@ -35,6 +36,7 @@ from agent.stores.sqlite import SqliteStore
 
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the agent until SIGTERM or Ctrl-C."""
+    harden()
     # A 999 needs no recordings: without their key the agent runs, and says so in an alarm.
     configured = settings(context, config, keys_required=False)
     log.configure(configured.log.level, configured.log.format)

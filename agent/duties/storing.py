@@ -45,6 +45,10 @@ class Store(Protocol):
         """The room."""
 
     @property
+    def suspect(self) -> bool:
+        """Whether the disk has failed in this run."""
+
+    @property
     def last_resort(self) -> LastResort:
         """Where they go when it takes nothing."""
 
@@ -117,7 +121,9 @@ class Storing:
         reserve, last = self._store.reserve, self._store.last_resort
         waits_s = self._writing.emergency_waits_s
         what = None
-        if reserve.spent:
+        if self._store.suspect:
+            what = f"the disk has failed, and may lose what is stored; {self._meanwhile(last)}; mend it and restart"
+        elif reserve.spent:
             what = "the disk is full: emergencies go into their reserve, and nothing else is stored; free some space"
         elif not self._writing.storing:
             what = f"{self._reason}; {self._meanwhile(last)}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
@@ -246,6 +247,29 @@ async def test_a_start_that_cannot_bring_it_in_knows_of_it_all_the_same(disk: Di
     await store.close()
 
 
+async def test_behind_a_failure_of_the_disk_emergencies_go_to_both_places(tmp_path: Path, aside: Path) -> None:
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path, last_resort=aside)
+    await store.commit([emergency(f"before{n}", model="x" * 500) for n in range(20)], durable=True)
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, was[1]))
+    try:
+        assert "the disk failed" in await refusal(store, emergency("refused"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was)
+    first = emergency("e", ended_at=None)
+    await store.commit([first], durable=True)
+    await store.commit([replace(first, ended_at=AT + 1000)], durable=True)
+    await store.tend()
+    await killed(store)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("DELETE FROM emergencies WHERE id = 'e'")  # As the disk would have it.
+    store = await SqliteStore.open(path, last_resort=aside)
+    assert [record.ended_at for record in kept(path) if record.id == "e"] == [AT + 1000]
+    assert aside.read_bytes() == b""
+    await store.close()
+
+
 # -- who is told ------------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +321,7 @@ class Stood:
 
     reserve: Room = field(default_factory=Room)
     last_resort: Room = field(default_factory=Room)
+    suspect: bool = False
     storing: bool = True
     emergency_waits_s: float = 0.0
     put: list[Record] = field(default_factory=list)
@@ -313,6 +338,7 @@ class Stood:
         (Stood(reserve=Room(held=False, spent=True)), "store", "the disk is full", Severity.CRITICAL),
         (Stood(storing=False), "store", "the file is locked; emergencies wait in memory", Severity.CRITICAL),
         (Stood(storing=False, last_resort=Room(bytes=9)), "store", "are in the last resort", Severity.CRITICAL),
+        (Stood(suspect=True), "store", "the disk has failed", Severity.CRITICAL),
         (Stood(emergency_waits_s=storing.SLOW_S), "store", "does not answer", Severity.CRITICAL),
         (Stood(reserve=Room(held=False)), "reserve", "no room beside the store", Severity.WARNING),
         (Stood(last_resort=Room(fault="Permission denied")), "last resort", "Permission denied", Severity.WARNING),

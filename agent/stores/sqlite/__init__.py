@@ -32,7 +32,7 @@ from agent.core.records import (
     retentions,
 )
 from agent.ports import GaveWay, NotReady, StoreError
-from agent.stores.sqlite.errors import FAILURES, StoreFullError, damaged, explained
+from agent.stores.sqlite.errors import FAILURES, DiskFailedError, StoreFullError, damaged, explained
 from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.last_resort import LastResort, belongs
 from agent.stores.sqlite.migrate import MIGRATIONS
@@ -91,6 +91,10 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, "last_resort")
         self._putting: asyncio.Task[None] | None = None
         self._put: dict[Key, Record] = {}
+        #: The disk has failed in this run. Linux tells of a page that it could not write once, and drops it: what is
+        #: committed behind it may be gone with it, however well it was synced. So emergencies go to both places from
+        #: then on, and the next start, which reads the disk anew, brings them in.
+        self.suspect = False
         #: What `open_records` found in the last resort, and the store does not take yet.
         self.waiting: list[Record] = []
         self._turn = asyncio.Lock()
@@ -210,7 +214,7 @@ class SqliteStore:
         with suppress(StoreError):
             if self.reserve.spent:
                 await self._move()
-            if self._aside:
+            if self._aside and not self.suspect:
                 await self._whole(self._write("begin_durable", [], urgent=True))
 
     async def retire_lines(self, passed: Mapping[str, int], at: int) -> int:
@@ -405,6 +409,8 @@ class SqliteStore:
         if batch is None:
             raise NotReady("keys are destroyed faster than they are fetched", "report this", everything=True)
         await self._write(begin, batch, urgent=any(map(belongs, records)))
+        if self.suspect:
+            self.put_aside(records)
 
     def _batch(self, records: Sequence[Record]) -> Batch | None:
         """What is to be written of ``records``; None where a key is not at hand."""
@@ -446,6 +452,9 @@ class SqliteStore:
         async with self._turn:
             try:
                 changed = await self._after_last_resort(begin, batch, urgent=urgent)
+            except DiskFailedError:
+                self.suspect = True
+                raise
             except StoreFullError:
                 if not urgent or not await asyncio.to_thread(self.reserve.give_up):
                     raise
@@ -483,7 +492,7 @@ class SqliteStore:
         That may be an earlier state of the same records. A kill before the file is cleared has it stored again at the
         next start, before anything else could have been.
         """
-        if self._aside:
+        if self._aside and not self.suspect:
             await self._settled()
             try:
                 found = await self._elsewhere(self.last_resort.batches)

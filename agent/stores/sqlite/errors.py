@@ -8,12 +8,13 @@ from agent.ports import StoreError
 
 _MAKE_ROOM = "free some space; what waits in memory is written then"
 _RESTORE = "keep a copy of it, then restore a backup, or move it away and the agent begins a new one"
+_LOOK = "look at the kernel log and the disk, and restart the agent when it is mended"
 _RIGHTS = "give the agent's user read and write rights to the file and to its folder"
 
 _DAMAGED = ("the store {path} is damaged", _RESTORE)
 _BY_CODE = {
     sqlite3.SQLITE_FULL: ("there is no room left for the store {path}", _MAKE_ROOM),
-    sqlite3.SQLITE_IOERR: ("the disk failed to read or write the store {path}", "look at the kernel log and the disk"),
+    sqlite3.SQLITE_IOERR: ("the disk failed to read or write the store {path}", _LOOK),
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: (
         "{path} is not an SQLite database",
@@ -37,6 +38,10 @@ _BY_ERRNO = {
 
 class StoreFullError(StoreError):
     """There is no room left."""
+
+
+class DiskFailedError(StoreError):
+    """The disk failed to read, write or sync."""
 
 
 #: What a call of SQLite may raise: in a damaged schema even the words of the error may be no UTF-8.
@@ -71,5 +76,5 @@ def _unknown(name: str, path: Path) -> StoreError:
 
 def _told(words: tuple[str, str], path: Path, *, everything: bool = True) -> StoreError:
     message, hint = words
-    kind = StoreFullError if hint == _MAKE_ROOM else StoreError
+    kind = {_MAKE_ROOM: StoreFullError, _LOOK: DiskFailedError}.get(hint, StoreError)
     return kind(message.replace("{path}", str(path)), hint, everything=everything)
