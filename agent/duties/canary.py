@@ -19,7 +19,7 @@ from agent.core.accounts import Span
 from agent.core.erasing import GOES
 from agent.core.records import Account, Record, Service, Severity
 from agent.duties.erasing import Eraser
-from agent.duties.traces import traces
+from agent.duties.traces import traces_elsewhere
 from agent.ports import Reader, Store, StoreError
 
 log = structlog.get_logger()
@@ -117,4 +117,4 @@ def _found(places: Sequence[Path], token: str) -> tuple[Path, ...]:
     for place in places:
         if place.is_dir():
             os.scandir(place).close()  # A folder that cannot be read must not count as one that has nothing in it.
-    return tuple(dict.fromkeys(trace.file for trace in traces(places, [token])))
+    return tuple(dict.fromkeys(trace.file for trace in traces_elsewhere(places, [token])))

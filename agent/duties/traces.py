@@ -1,6 +1,10 @@
 """Looks for what should be gone, byte by byte, in whatever files it could have been left in."""
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +27,8 @@ def traces(paths: Iterable[Path], needles: Collection[str]) -> list[Trace]:
     """The first place of each of ``needles`` in each file of ``paths``, and in all that is in folders among them.
 
     A text is looked for as UTF-8, as UTF-16, and as JSON escapes it. What is encrypted, compressed or encoded otherwise
-    is not seen; a file that is deleted meanwhile is passed over. It blocks.
+    is not seen; a file that is deleted meanwhile is passed over. It blocks. A process that has a store open uses
+    `traces_elsewhere`.
 
     Raises:
         ValueError: a needle is so short that it may stand anywhere by chance.
@@ -33,6 +38,21 @@ def traces(paths: Iterable[Path], needles: Collection[str]) -> list[Trace]:
         raise ValueError(f"a needle has at least {_SHORTEST} bytes")
     forms = [(number, form) for number, needle in enumerate(needles) for form in sorted(_forms(needle))]
     return [trace for file in _files(paths) for trace in _in(file, forms)]
+
+
+def traces_elsewhere(paths: Iterable[Path], needles: Collection[str]) -> list[Trace]:
+    """As `traces`, in a process of its own.
+
+    A process that closes a file gives up every lock that it has on it (POSIX), SQLite's as well: whoever closed the
+    store next would take itself for the last, and delete what this one writes to (seen: a bus error).
+    """
+    asked = json.dumps([[str(path) for path in paths], list(needles)])
+    command = [sys.executable, "-m", __name__]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        code = int(done.stdout or errno.EIO)
+        raise OSError(code, os.strerror(code))
+    return [Trace(file=Path(file), offset=offset, needle=needle) for file, offset, needle in json.loads(done.stdout)]
 
 
 def store_files(path: Path) -> list[Path]:
@@ -75,3 +95,17 @@ def _in(file: Path, forms: list[tuple[int, bytes]]) -> Iterator[Trace]:
     except FileNotFoundError:
         return
     yield from (Trace(file=file, offset=offset, needle=number) for number, offset in sorted(found.items()))
+
+
+def _main() -> None:
+    paths, needles = json.load(sys.stdin)
+    try:
+        found = traces(map(Path, paths), needles)
+    except OSError as error:
+        sys.stdout.write(str(error.errno))
+        sys.exit(1)
+    json.dump([(str(trace.file), trace.offset, trace.needle) for trace in found], sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()

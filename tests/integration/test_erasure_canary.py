@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -67,6 +68,21 @@ async def test_of_a_customer_that_never_was_nothing_is_left_and_nothing_told(flo
     assert flown.told == [(None, Severity.CRITICAL)]
     assert flown.erased.left(*KINDS, Deletion, Total) == []
     assert flown.canary.last == result
+
+
+#: Tries to take for itself what SQLite's every connection to a WAL holds a share of (its "dead man's switch").
+_TAKE = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)"
+
+
+async def test_the_search_gives_up_no_lock_of_the_store(flown: Flown) -> None:
+    """Else the next command that closes the store would delete the log that the agent writes to."""
+    await flown.canary.fly()
+    index = flown.erased.folder / "agent.sqlite-shm"
+    taken = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _TAKE, str(index), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await taken.communicate()
+    assert b"BlockingIOError" in said
 
 
 async def test_a_copy_of_the_store_that_lies_beside_is_found(flown: Flown) -> None:
@@ -145,7 +161,7 @@ async def test_a_place_that_cannot_be_searched_is_no_proof(flown: Flown, monkeyp
     def broken(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(canary, "traces", broken)
+    monkeypatch.setattr(canary, "traces_elsewhere", broken)
     with pytest.raises(Unproved, match="Permission denied"):
         await flown.canary.fly()
     assert flown.canary.last is None

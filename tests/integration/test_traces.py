@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.core.records import RECORDS, Audit, Record, SegmentRoot
 from agent.duties import retention
 from agent.duties import traces as scanning
-from agent.duties.traces import Trace, store_files, traces
+from agent.duties.traces import Trace, store_files, traces, traces_elsewhere
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from tests.contract.stored import ENDED, month_of_audit
 from tests.integration.purging import DAY_MS, purger
@@ -100,3 +100,11 @@ async def test_of_what_was_purged_no_byte_is_left_in_any_file(tmp_path: Path, mo
     assert left <= {"deletion", "segment_root"}
     await store.close()
     assert traces([tmp_path], needles) == []
+
+
+def test_a_process_of_its_own_finds_the_same_and_says_what_it_could_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a\udcff").write_bytes(f"... {NEEDLE}".encode())
+    assert traces_elsewhere([tmp_path], ["another", NEEDLE]) == traces([tmp_path], ["another", NEEDLE])
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        traces_elsewhere([tmp_path / "loop"], [NEEDLE])
