@@ -48,5 +48,5 @@ class Desk:
                 self.emergencies.setdefault(body["alarm"]["subject"], at)
                 writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
                 await writer.drain()
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()

@@ -2,30 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final
 
 from agent.world import now_ms
 from tests.bench.desk import Desk
 from tests.lab.agent import AgentProcess
-from tests.torture.office import Office, beset, hold, played, real, running, until_told
+from tests.torture.office import Office, beset, hold, played, real, running, tormented, until_told
 from tests.torture.rounds import Counts, Round, Torment
 from tests.torture.truth import Outage
-
-_CHANNELS: Final = """[channels.desk]
-kind = "webhook"
-url = "http://127.0.0.1:{port}/"
-secret = "of-the-torture-alone"
-"""
-
-
-@asynccontextmanager
-async def _part(office: Callable[[], AbstractAsyncContextManager[Office]], folder: Path) -> AsyncIterator[Torment]:
-    async with office() as opened:
-        yield partial(_round, opened)
 
 
 async def _round(office: Office, turn: Round) -> Counts:
@@ -37,7 +22,8 @@ async def _round(office: Office, turn: Round) -> Counts:
     worked: list[float] = []
     dead: list[Outage] = []
     async with office.opened(turn), Desk() as desk:
-        agent = _agent(office, turn, desk.port)
+        agent = _agent(office, turn)
+        desk.write(agent.folder / "channels.toml")
 
         def untold() -> str:
             alarms = {alarm["id"] for alarm in agent.stored("alarm") if alarm["cause"] == "emergency"}
@@ -77,24 +63,20 @@ async def _moment(office: Office, turn: Round) -> None:
         await asyncio.sleep(turn.draw.choice((0.0, turn.draw.uniform(0, 0.02))))
 
 
-def _agent(office: Office, turn: Round, desk: int) -> AgentProcess:
-    agent = AgentProcess(
+def _agent(office: Office, turn: Round) -> AgentProcess:
+    return AgentProcess(
         office.pbx,
         folder=turn.folder / "agent",
         settings='[alerts]\nchannels_file = "channels.toml"\n',
         site_key=turn.draw.random() < 0.5,
     )
-    channels = agent.folder / "channels.toml"
-    channels.touch(0o600)
-    channels.write_text(_CHANNELS.format(port=desk))
-    return agent
 
 
 def kills(folder: Path) -> AbstractAsyncContextManager[Torment]:
     """On a PBX that is played."""
-    return _part(played, folder)
+    return tormented(played, _round)
 
 
 def kills_real(folder: Path) -> AbstractAsyncContextManager[Torment]:
     """On a real Asterisk."""
-    return _part(real, folder)
+    return tormented(real, _round)

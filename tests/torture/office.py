@@ -5,9 +5,10 @@ import contextlib
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, Final, Protocol
 
 from agent.core.canary import line_of
 from tests.lab.agent import AgentProcess, Pbx
@@ -16,7 +17,7 @@ from tests.lab.asterisk import Asterisk
 from tests.lab.provision import installation
 from tests.lab.sip import Phone, Talk, Trunk
 from tests.lab.traffic import MAKES
-from tests.torture.rounds import BrokenError, Round
+from tests.torture.rounds import BrokenError, Counts, Round, Torment
 from tests.torture.switchboard import Plan, Switchboard
 from tests.torture.truth import Ledger, Outage, complete, judged
 
@@ -38,7 +39,7 @@ class Office(Protocol):
     def pbx(self) -> Pbx:
         """What an agent has to know of the PBX."""
 
-    def opened(self, turn: Round) -> contextlib.AbstractAsyncContextManager[None]:
+    def opened(self, turn: Round) -> AbstractAsyncContextManager[None]:
         """Everything ready for `traffic`, and nothing told of yet."""
 
     async def traffic(self, turn: Round) -> int:
@@ -211,6 +212,16 @@ async def real() -> AsyncIterator[RealOffice]:
     """An office with an Asterisk 22 of its own."""
     async with Asterisk(installation("22", print)) as lab:
         yield RealOffice(lab)
+
+
+@asynccontextmanager
+async def tormented(
+    office: Callable[[], AbstractAsyncContextManager[Office]],
+    carry_out: Callable[[Office, Round], Coroutine[Any, Any, Counts]],
+) -> AsyncIterator[Torment]:
+    """What carries out rounds in one office."""
+    async with office() as opened:
+        yield partial(carry_out, opened)
 
 
 async def until_told(office: Office, seconds: float) -> None:

@@ -2,17 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from agent.world import now_ms
 from tests.lab.agent import AgentProcess
-from tests.torture.office import Office, beset, hold, played, real, running, until_told
+from tests.torture.office import Office, beset, hold, played, real, running, tormented, until_told
 from tests.torture.rounds import Counts, Round, Torment
 from tests.torture.truth import Outage
 
@@ -234,12 +232,6 @@ _FAULTS: Final = {
 }
 
 
-@asynccontextmanager
-async def _part(office: Callable[[], AbstractAsyncContextManager[Office]], folder: Path) -> AsyncIterator[Torment]:
-    async with office() as opened:
-        yield partial(_round, opened)
-
-
 async def _round(office: Office, turn: Round) -> Counts:
     """One fault after another, on the express session, on the bulk session, or on both."""
     counts = dict.fromkeys(_FAULTS, 0)
@@ -266,9 +258,9 @@ async def _round(office: Office, turn: Round) -> Counts:
 
 def wire(folder: Path) -> AbstractAsyncContextManager[Torment]:
     """To a PBX that is played."""
-    return _part(played, folder)
+    return tormented(played, _round)
 
 
 def wire_real(folder: Path) -> AbstractAsyncContextManager[Torment]:
     """To a real Asterisk."""
-    return _part(real, folder)
+    return tormented(real, _round)
