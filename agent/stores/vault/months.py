@@ -3,11 +3,13 @@
 import secrets
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from agent.stores.vault.ring import Ring
 from agent.stores.vault.sealed import KEY_BYTES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
 
 
 class Kind(StrEnum):
@@ -23,8 +25,13 @@ def month_of(at: int) -> str:
     Raises:
         ValueError: no calendar has that instant.
     """
+    return _month_of_day(at // _DAY_MS)
+
+
+@lru_cache(maxsize=1024)
+def _month_of_day(day: int) -> str:
     try:
-        moment = _EPOCH + timedelta(milliseconds=at)
+        moment = _EPOCH + timedelta(days=day)
     except OverflowError:
         raise ValueError("no calendar has that instant") from None
     return f"{moment.year:04}-{moment.month:02}"
