@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.instants import rfc3339
 from agent.core.records import Registration
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields
 from agent.stores.sqlite.opening import connect
 from agent.stores.vault import Keyring
+from agent.world import now_ms
 from tests.contract.stored import registration
 from tests.integration.accounted import NOW, Accounted, accounted
+from tests.integration.commands import desk
+from tests.integration.test_keys_running import settings
 from tests.scenarios.made import AT
 
 HEAD = "account,line,number,from,until,itemised,history_consent\n"
@@ -106,3 +110,28 @@ async def test_while_the_keys_cannot_be_used_it_is_put_off(passed: Passed, monke
     assert [each["event"] for each in passed.agent.log].count("handles_not_retired") == 2
     await passing.look()
     assert await passed.registered("b", NOW) != passed.handle("a")
+
+
+async def test_a_running_agent_sees_to_it_from_the_command_to_the_store(tmp_path: Path) -> None:
+    folder = tmp_path / "agent"
+    async with desk(folder, settings(folder)) as here:
+
+        async def opted_in(trigger: str) -> str:
+            """Have an opt-in of the line stored; the handle that it stands under."""
+            command = ("recording", "optin", "add", "201", "--trigger", trigger, "--purpose", "minutes")
+            done = await here.run(*command)
+            assert done.returncode == 0, done.stderr
+            with closing(connect(here.agent.store, "mode=ro")) as database:
+                rows = database.execute("SELECT line FROM optins WHERE trigger = ?", (trigger,)).fetchall()
+            return str(rows[0][0])
+
+        first = await opted_in("pa")
+        passed_at = rfc3339(now_ms())
+        (folder / "accounts.csv").write_text(HEAD + f"A1001,201,,2024-03-01,{passed_at},,\nA1002,201,,{passed_at},,,\n")
+        done = await here.run("account", "import", "accounts.csv")
+        assert done.returncode == 0, done.stderr
+        hers = await opted_in("service")
+        assert first.startswith("~"), "it is a handle"
+        assert hers.startswith("~")
+        assert hers != first
+        assert {each["line"] for each in await here.json("list", "optins", "--line", "201")} == {"201"}
