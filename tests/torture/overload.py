@@ -41,7 +41,9 @@ class _Books:
 
     @classmethod
     def of(cls, agent: AgentProcess) -> "_Books":
-        text = agent.get("/metrics")[1]
+        status, text = agent.get("/metrics")
+        if status != 200:
+            raise BrokenError(f"/metrics: {status}")
 
         def value(metric: str) -> int:
             found = re.search(rf"^{re.escape(metric)} (\S+)$", text, re.MULTILINE)
