@@ -110,7 +110,7 @@ CAPTURE = Path(__file__).parents[1] / "scenarios" / "captures" / "asterisk-22-de
 ACCOUNTS = "account,line,number,from\nA1001,201,,2026-01-01\nA1001,,0113 496 0100,2026-01-01\n"
 
 #: That somebody looked is audited, whether there was anything to see or not; and what the agent tells of itself.
-OF_ITS_OWN = {"audits", "probes", "alarms", "notices"}
+OF_ITS_OWN = {"audits", "probes", "alarms", "notices", "blind_times", "paths", "deletions"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
