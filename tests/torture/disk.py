@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import resource
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ _RESERVE_MB: Final = 2
 #: An alarm that has not come by then does not come.
 _TOLD_S: Final = 30.0
 _PAGE: Final = 4096
+_FAR_BYTES: Final = 256 << 10
 _SERVES: Final = '"event": "http"'
 
 _CHANNELS: Final = '[channels.desk]\nkind = "webhook"\nurl = "{url}"\nsecret = "{secret}"\n'
@@ -35,9 +37,7 @@ class Store:
 
     def __init__(self, folder: Path, agent: AgentProcess, draw: random.Random, stack: ExitStack) -> None:
         self.agent, self.draw = agent, draw
-        self._below = stack.enter_context(Disk(folder / "below", megabytes=_MEGABYTES + 16))
-        # Sparse: when what is below is full, its blocks cannot be written any more.
-        self.disk = stack.enter_context(Disk(self._below.folder / "disk", megabytes=_MEGABYTES, kind="ext4"))
+        self.disk = stack.enter_context(Disk(folder / "disk", megabytes=_MEGABYTES, kind="ext4"))
         _run("mount", "-o", "remount,errors=remount-ro", str(self.folder))
 
     @property
@@ -84,10 +84,13 @@ class Store:
 
     @asynccontextmanager
     async def failing(self) -> AsyncIterator[None]:
-        """What was never written before cannot be; killed, repaired, started."""
-        self._below.fill()
+        """Whatever is written far into a file fails (EFBIG), which SQLite takes for an error of the disk; restarted.
+
+        A loop device on a full file system would not do: it reports some writes done that were not.
+        """
+        assert self.agent.pid is not None
+        resource.prlimit(self.agent.pid, resource.RLIMIT_FSIZE, (_FAR_BYTES, resource.RLIM_INFINITY))
         yield
-        self._below.free()
         await self._repaired()
 
     async def _repaired(self) -> None:
