@@ -1,7 +1,7 @@
 """Carries out what people ask of accounts: who looked at one, and why, is stored durably before anything is shown."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from heapq import merge
@@ -61,6 +61,9 @@ class Accounts:
                 services += reader.services(number=own_number(what, self.plan))
             held = [each.account for each in services if holds(each, at)]
             references = dict.fromkeys([*(each.account for each in reader.of(Account, what)), *held])
+            if not references:
+                # That nobody has it can only be told where lines and numbers can be read.
+                _check_readable(each for each in reader.read(Service.KIND, limit=1) if isinstance(each, Service))
             return [
                 {
                     "account": document(account),
@@ -111,8 +114,7 @@ class Accounts:
             for service in reader.read(Service.KIND):
                 if not isinstance(service, Service) or service.corrected_at is not None:
                     continue
-                if LOCKED in (service.line, service.number):
-                    raise StoreError("the lines and numbers cannot be read now", "see telephony-agent keys status")
+                _check_readable([service])
                 if service.line is None and service.number is None:
                     continue  # It was erased.
                 values = (
@@ -172,6 +174,11 @@ def _exactly(reader: Reader, account: str) -> Account:
     if not found:
         raise Refusal(404, "no account has this reference")
     return found[0]
+
+
+def _check_readable(services: Iterable[Service]) -> None:
+    if any(LOCKED in (service.line, service.number) for service in services):
+        raise StoreError("lines and numbers cannot be read now", "see telephony-agent keys status")
 
 
 async def _pages(rows: Iterator[Answer]) -> AsyncIterator[list[Answer]]:

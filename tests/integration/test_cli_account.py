@@ -301,6 +301,8 @@ async def test_numbers_that_cannot_be_read_are_not_imported_anew(tmp_path: Path)
     keyring.close()
     async with accounted(folder) as agent:
         one_sentence(await agent.imported(THREE), 3, "cannot be read now")
+        for command in (("find", "201"), ("find", "0113 496 0100"), ("show", "A1001"), ("export",)):
+            one_sentence(await agent.run("account", *command, *WHY), 3, "cannot be read now")
         assert len(agent.stored("service")) == 3
 
 
