@@ -302,7 +302,8 @@ class Pipeline:
                 if self._unkept.get(key_of(record)) is record:
                     del self._unkept[key_of(record)], self._waiting_since[key_of(record)]
             self._kept_some.set()
-            self.urgent(bool(self._unkept))
+            if not self._unkept:
+                self.urgent(False)
         self._told(lane, records, time.perf_counter() - started)
         return None
 

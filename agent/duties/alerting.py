@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -191,12 +192,8 @@ class Alerting:
             ]
             ready = next((notice for notice in waiting if is_due(notice, now)), None)
             if ready is not None:
-                if urgent:
-                    self._hurry(route, on=True)
-                try:
+                with self._hurried(route) if urgent else nullcontext():
                     await self._tell(route, ready)
-                finally:
-                    self._hurry(route, on=False)
                 continue
             first_at = min((notice.try_at for notice in waiting), default=None)
             try:
@@ -205,9 +202,16 @@ class Alerting:
             except TimeoutError:
                 continue
 
-    def _hurry(self, route: Route, *, on: bool) -> None:
-        (self._telling.add if on else self._telling.discard)(route.name)
-        self._urgent(bool(self._telling))
+    @contextmanager
+    def _hurried(self, route: Route) -> Iterator[None]:
+        self._telling.add(route.name)
+        self._urgent(True)
+        try:
+            yield
+        finally:
+            self._telling.discard(route.name)
+            if not self._telling:
+                self._urgent(False)
 
     async def _tell(self, route: Route, notice: Notice) -> None:
         try:

@@ -102,14 +102,17 @@ class AmiSource:
 
     def give_way(self, urgent: bool) -> None:
         """Read nothing of the bulk session while an emergency is on its way: the processor is the emergency's."""
+        if not urgent:
+            self._go_on()
+        elif self._held is None:
+            self.bulk.hold()
+            self._held = asyncio.get_running_loop().call_later(HOLD_S, self._go_on)
+
+    def _go_on(self) -> None:
         if self._held is not None:
             self._held.cancel()
             self._held = None
-        if urgent:
-            self.bulk.hold()
-            self._held = asyncio.get_running_loop().call_later(HOLD_S, self.bulk.release)
-        else:
-            self.bulk.release()
+        self.bulk.release()
 
     def stored(self, lane: Lane, records: Sequence[Record], seconds: float) -> None:  # noqa: ARG002
         """Records are in the store: of an emergency that is over, the entries in the journal have done their work."""
