@@ -159,6 +159,8 @@ async def test_a_flood_makes_the_log_no_longer_than_it_may_be(
         if (ready := store.prepare(records)) is not None:
             await ready
         await store.commit(records, durable=False)
+        if number % 10 == 0 and store._moving is not None:
+            await asyncio.wait([store._moving])  # On a busy machine it gets its turn late.
         if number == 0:
             once = wal.stat().st_size - before
     assert wal.stat().st_size < 30 * once, "half of what was written"
