@@ -1,6 +1,6 @@
 """Every part of the torture, by its name: one line each."""
 
-from tests.torture import disk, fuzz, kills, overload, pbx, soak, wire
+from tests.torture import clock, disk, fuzz, kills, overload, pbx, soak, wire
 from tests.torture.rounds import Part
 
 PARTS: dict[str, Part] = {
@@ -12,6 +12,7 @@ PARTS: dict[str, Part] = {
     "fuzz": fuzz.fuzz,
     "overload": overload.overload,
     "disk": disk.disk,
+    "clock": clock.clock,
     "soak": soak.soak,
 }
 
