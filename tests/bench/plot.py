@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterable
 from math import ceil, floor, log10
 
-_WIDTH, _HEIGHT = 680, 340
+_WIDTH, _HEIGHT = 700, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 470, 20, 290
 _CURVES = {
-    "purge": ("#b5482e", "one day's purge"),
-    "export": ("#2f7d4f", "one account's year, as a file"),
-    "query": ("#2b64b0", "one account's month"),
+    "purge": ("#b5482e", "one day's purge, by the clock"),
+    "export": ("#2f7d4f", "an account's year, processor time"),
+    "query": ("#2b64b0", "an account's month, processor time"),
 }
 _SECONDS = {"ms": 0.001, "s": 1.0}
 _TICKS = {-3: "1 ms", -2: "10 ms", -1: "0.1 s", 0: "1 s", 1: "10 s", 2: "100 s", 3: "1000 s"}
