@@ -63,8 +63,7 @@ async def soak(folder: Path) -> AsyncIterator[Torment]:
                 for stage in ("Dialled", "Failed", "Ended"):
                     await flood.inject("express", _stage(f"{turn.number}.{number}", stage))
             events = (await flooding).events
-            placed = (turn.number + 1) * EMERGENCIES
-            await agent.some("emergency", placed, outcome="failed", ended_at=bool)
+            await agent.some("emergency", (len(samples) + 1) * EMERGENCIES, outcome="failed", ended_at=bool)
             sample = await asyncio.to_thread(_Sample.of, agent)
             samples.append(sample)
             slope = _flat(samples)
