@@ -250,22 +250,29 @@ class Beside:
     def faults(self, wrong: Iterable[Wrong]) -> Iterator[str]:
         """What is not as it should be when these are said, one after another."""
         config = {"TELEPHONY_AGENT_CONFIG": str(self.desk.agent.config)}
-        before = self._digests()
-        for said in wrong:
-            told = tell(said.arguments, self.folder, {**config, **said.environ})
-            found = list(_faults(said, told))
-            after = self._digests()
-            if told.code and said.command != "subject canary":  # It goes on when nobody waits for it.
-                found += [f"{table} changed" for table in after if after[table] != before[table]]
-            before = after
-            yield from (f"{said}: {fault}\n{told}" for fault in found)
+        with closing(sqlite3.connect(f"file:{self.desk.agent.store}?mode=ro", uri=True)) as store:
+            before, seen = _digests(store), _version(store)
+            for said in wrong:
+                told = tell(said.arguments, self.folder, {**config, **said.environ})
+                found = list(_faults(said, told))
+                if (version := _version(store)) != seen:
+                    after, seen = _digests(store), version
+                    if told.code and said.command != "subject canary":  # It goes on when nobody waits for it.
+                        found += [f"{table} changed" for table in after if after[table] != before[table]]
+                    before = after
+                yield from (f"{said}: {fault}\n{told}" for fault in found)
 
-    def _digests(self) -> dict[str, str]:
-        """One of the content of each table."""
-        with closing(sqlite3.connect(f"file:{self.desk.agent.store}?mode=ro", uri=True)) as connection:
-            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-            rows = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names - OF_ITS_OWN}
-        return {name: hashlib.sha256(repr(rows[name]).encode()).hexdigest() for name in sorted(rows)}
+
+def _version(store: sqlite3.Connection) -> int:
+    """Another one when something was committed."""
+    return int(store.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _digests(store: sqlite3.Connection) -> dict[str, str]:
+    """One of the content of each table."""
+    names = {name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    rows = {name: store.execute(f'SELECT * FROM "{name}"').fetchall() for name in names - OF_ITS_OWN}
+    return {name: hashlib.sha256(repr(rows[name]).encode()).hexdigest() for name in sorted(rows)}
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration import hostile
 
-#: So many of all wrong values; `make torture ONLY=fuzz` goes through them all.
+#: So many of all wrong ones; `make torture ONLY=fuzz` goes through them all.
 SAMPLE = 150
 
 
@@ -20,10 +20,10 @@ async def beside(tmp_path: Path) -> AsyncIterator[hostile.Beside]:
 
 
 async def test_what_is_no_command_line(beside: hostile.Beside) -> None:
-    """Options that are none, without their value, or missing: all of them, of all commands."""
+    """Options that are none, without their value, or missing."""
     said = [each for each in beside.every() if each.malformed]
     assert len(said) > 500
-    await _no_fault(beside, said)
+    await _no_fault(beside, random.Random(112).sample(said, SAMPLE))
 
 
 async def test_what_no_command_takes(beside: hostile.Beside) -> None:
