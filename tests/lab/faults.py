@@ -70,8 +70,8 @@ FAULTS: dict[str, Fault] = {
 
 
 @asynccontextmanager
-async def small_disk(folder: Path, megabytes: int = 8) -> AsyncIterator[Path]:
-    """`folder` as a file system of its own, of a few megabytes (tmpfs; needs root)."""
+async def small_disk(folder: Path, megabytes: int = 64) -> AsyncIterator[Path]:
+    """`folder` as a file system of its own, with room for the store's own reserve (tmpfs; needs root)."""
     folder.mkdir(parents=True, exist_ok=True)
     await _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(folder))
     try:

@@ -143,7 +143,7 @@ class MadeUpAgent:
             unlocked=2 * int(self.ill),
             reserve_held=not self.ill,
             last_resort_bytes=900 * int(self.ill),
-            clock_jumps=int(self.ill),
+            clock_jumps=trouble,
             promises=PromisesState(at=now_ms() - LONG_AGO_MS * int(self.ill), kept={"P05": True, "P18": not self.ill}),
         )
 

@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Protocol, get_args, get_type_hints
 
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.personal import ERASED, HANDLED, PERSONAL, is_locked
+from agent.core.personal import ERASED, HANDLED, LOCKED, PERSONAL, is_locked
 from agent.core.records import INSTANTS, RECORDS, Pause, Record
 from agent.stores.sqlite.lines import is_handle
 from agent.stores.sqlite.texts import storable
@@ -122,7 +122,8 @@ def _write_texts(texts: tuple[str, ...]) -> str:
 
 
 def _read_texts(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text)) if text.startswith("[") else (text,)
+    unopened = is_locked(text) or text in (LOCKED, ERASED)
+    return (text,) if unopened else tuple(json.loads(text))
 
 
 def _write_pauses(pauses: tuple[Pause, ...]) -> str:
