@@ -25,10 +25,9 @@ from agent.cli.common import (
 )
 from agent.config import Config
 from agent.core import merkle
-from agent.core.disclosure import checkpoint, tree, verify
+from agent.core.disclosure import checkpoint, in_order, tree, verify
 from agent.core.instants import rfc3339
 from agent.core.records import Disclosure, Leaf, RetentionClass
-from agent.people.disclosures import leaves_of
 from agent.ports import Reader, StoreError
 from agent.stores.sqlite import ERASED, LOCKED
 from agent.stores.vault.signing import Signer, proves
@@ -62,7 +61,7 @@ def verify_(
     given = None if public is None else _public(public)
     since = world.now_ms() - configured.retention.days(RetentionClass.CONSENT) * _DAY_MS
     with stored(configured) as reader:
-        leaves, entries = leaves_of(reader), _entries(reader)
+        leaves, entries = in_order(reader.read(Leaf.KIND)), _entries(reader)
     key = given or _key(configured, leaves)
     problems = list(
         verify(
@@ -91,7 +90,7 @@ def root(context: typer.Context, json: Json = False, config: ConfigPath = None) 
     """Print the signed root and the public key; note both elsewhere, they say nothing about anybody."""
     configured = settings(context, config, secrets_required=False)
     with stored(configured) as reader:
-        leaves = leaves_of(reader)
+        leaves = in_order(reader.read(Leaf.KIND))
     _shown(_head(leaves, _key(configured, leaves)), json=json)
 
 
@@ -105,7 +104,7 @@ def prove(
     """Print the proof that an entry is in the register: its leaf hash leads with it to the signed root."""
     configured = settings(context, config, secrets_required=False)
     with stored(configured) as reader:
-        leaves = leaves_of(reader)
+        leaves = in_order(reader.read(Leaf.KIND))
     key = _key(configured, leaves)
     hashes = tree(leaves)
     number = next((leaf.seq for leaf in leaves if leaf.id == id), None)
@@ -130,7 +129,7 @@ def consistency(
     configured = settings(context, config, secrets_required=False)
     size, first = _noted(noted)
     with stored(configured) as reader:
-        leaves = leaves_of(reader)
+        leaves = in_order(reader.read(Leaf.KIND))
     key = _key(configured, leaves)
     hashes = tree(leaves)
     if size > len(hashes):

@@ -9,8 +9,8 @@ from typing import Annotated
 import structlog
 import typer
 
-from agent import app, log
-from agent.assembly import checking, promises
+from agent import log
+from agent.assembly import promises
 from agent.cli.asking import ask
 from agent.cli.common import (
     ASTERISK,
@@ -36,6 +36,8 @@ from agent.stores.sqlite import SqliteStore
 
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the agent until SIGTERM or Ctrl-C."""
+    from agent import app  # here alone: with its web server it takes as long to load as all other commands together
+
     harden()
     # A 999 needs no recordings: without their key the agent runs, and says so in an alarm.
     configured = settings(context, config, keys_required=False)
@@ -65,6 +67,8 @@ def check(
     config: ConfigPath = None,
 ) -> None:
     """Tell what is wrong on the PBX, worst first; exit code 1 if there is a problem."""
+    from agent.assembly import checking
+
     configured = settings(context, config)
     if asterisk_etc is not None and not os.path.isdir(asterisk_etc):
         fail(USAGE, f"--asterisk-etc: {asterisk_etc} is no folder", "name the folder of Asterisk's manager.conf")

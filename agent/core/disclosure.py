@@ -14,7 +14,7 @@ from hashlib import sha256
 from agent.core.instants import rfc3339
 from agent.core.merkle import Frontier, leaf_hash
 from agent.core.powers import EMERGENCY_MS, KINDS, POWERS, refusal
-from agent.core.records import NOBODY, RECORDS, Consent, Disclosure, Emergency, Leaf, Service, Step, rules
+from agent.core.records import NOBODY, RECORDS, Consent, Disclosure, Emergency, Leaf, Record, Service, Step, rules
 
 #: The first line of what is signed (a checkpoint as of C2SP tlog-checkpoint: origin, size, root, and the instant).
 ORIGIN = "telephony-agent disclosure register"
@@ -188,6 +188,11 @@ def commitment(entry: Disclosure) -> str:
 def checkpoint(size: int, root: str, at: int) -> bytes:
     """What is signed of a tree of ``size`` leaves with this root (hexadecimal)."""
     return f"{ORIGIN}\n{size}\n{root}\n{rfc3339(at)}\n".encode()
+
+
+def in_order(records: Iterable[Record]) -> list[Leaf]:
+    """The leaves among ``records``, by their numbers."""
+    return sorted((leaf for leaf in records if isinstance(leaf, Leaf)), key=lambda leaf: leaf.seq)
 
 
 def tree(leaves: Iterable[Leaf]) -> list[bytes]:

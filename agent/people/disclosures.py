@@ -1,14 +1,14 @@
 """Carries out what people ask of disclosures: nothing leaves that is not in the register before, durably."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from agent.core import disclosure
-from agent.core.disclosure import Register, Scope
+from agent.core.disclosure import Register, Scope, in_order
 from agent.core.powers import POWERS
 from agent.core.records import AuditUse, Disclosure, Leaf, Record, Service, Step, document
 from agent.people.auditing import Auditing
@@ -238,11 +238,5 @@ def restored(sign: Callable[[bytes], str], reader: Callable[[], AbstractContextM
     """
     register = Register(sign=sign)
     with reader() as opened:
-        register.restore(leaves_of(opened))
+        register.restore(in_order(opened.read(Leaf.KIND)))
     return register
-
-
-def leaves_of(reader: Reader) -> list[Leaf]:
-    """All leaves, in their order."""
-    found: Iterator[Leaf] = (leaf for leaf in reader.read(Leaf.KIND) if isinstance(leaf, Leaf))
-    return sorted(found, key=lambda leaf: leaf.seq)
