@@ -96,6 +96,33 @@ async def test_what_is_purged_gives_way_and_goes_afterwards(store: SqliteStore, 
     assert waiting == [False]
 
 
+async def test_what_is_purged_gives_way_to_an_emergency_that_waits_for_its_turn(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await store.commit(registrations(BATCH), durable=False)
+    loop, looks = asyncio.get_running_loop(), count()
+    left: list[int] = []
+
+    async def dialled() -> None:
+        await store.commit([emergency("a")], durable=True)
+        left.append(kept(tmp_path / "store.db", "registration"))
+
+    async def dial() -> asyncio.Task[None]:
+        task = asyncio.create_task(dialled())
+        for _ in range(10):  # Until it waits for its turn.
+            await asyncio.sleep(0)
+        return task
+
+    def asked() -> bool:
+        if next(looks) == 1:
+            asyncio.run_coroutine_threadsafe(dial(), loop).result(LONG_S)
+        return False  # Nobody but the store itself knows of it.
+
+    store.urgent = asked
+    assert await store.remove("registration", [each.id for each in registrations(BATCH)]) == BATCH
+    assert left == [BATCH], "all were there still when the emergency was stored"
+
+
 async def test_an_emergency_is_one_transaction_one_change_of_thread_and_no_more_statements_than_rows(
     store: SqliteStore,
 ) -> None:

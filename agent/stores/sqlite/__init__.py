@@ -3,9 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -101,8 +101,10 @@ class SqliteStore:
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
         self._removed = 0
-        #: Whether an emergency waits for its turn, asked between two rows of anything else, from another thread.
+        #: Whether an emergency is about to come, asked between two rows of anything else, from another thread.
         self.urgent: Callable[[], bool] = _never
+        #: So many wait for their turn.
+        self._emergencies = 0
         self._wal_bytes = wal_bytes
         self._unmoved = 0
         self._moving: asyncio.Task[None] | None = None
@@ -441,15 +443,35 @@ class SqliteStore:
         return await asyncio.shield(task)
 
     async def _in_turn(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What ``work`` gives, once no emergency waits."""
-        while True:
-            try:
-                return await self._whole(work())
-            except GaveWay:
-                await asyncio.sleep(_AFTER_S)
+        """What ``work`` gives, once no emergency waits; to its end, even when whoever awaits it is cancelled."""
+
+        async def until_done() -> T:
+            while True:
+                try:
+                    return await work()
+                except GaveWay:
+                    await asyncio.sleep(_AFTER_S)
+
+        return await self._whole(until_done())
+
+    @asynccontextmanager
+    async def _its_turn(self, urgent: bool) -> AsyncIterator[None]:
+        """An emergency's turn comes sooner: who has it gives way meanwhile."""
+        self._emergencies += urgent
+        try:
+            await self._turn.acquire()
+        finally:
+            self._emergencies -= urgent
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _one_waits(self) -> bool:
+        return self._emergencies > 0 or self.urgent()
 
     async def _write(self, begin: str, batch: Batch, *, urgent: bool = False) -> int:
-        async with self._turn:
+        async with self._its_turn(urgent):
             try:
                 changed = await self._after_last_resort(begin, batch, urgent=urgent)
             except DiskFailedError:
@@ -568,7 +590,7 @@ class SqliteStore:
     async def _transaction(self, begin: str, batch: Batch, *, urgent: bool) -> int:
         """Run ``batch`` between ``begin`` and COMMIT; how many rows the last of it changed."""
         database = self._usable()
-        waits = _never if urgent else self.urgent
+        waits = _never if urgent else self._one_waits
 
         def work() -> int:
             connection = database._conn
