@@ -45,7 +45,8 @@ async def test_a_capture_that_nobody_asked_for_is_stopped_and_destroyed(office: 
 
 async def test_one_that_writes_elsewhere_is_stopped_and_told(office: Office) -> None:
     elsewhere = office.lab.folder / "spool" / "elsewhere"
-    elsewhere.mkdir(mode=0o777)
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
     async with office.call_up("201", "202", [Say(20)]):
         channel = await channel_of(office.lab, "202")
         await office.lab.cli(f"mixmonitor start {channel} {office.lab.inside(elsewhere)}/unasked.wav")

@@ -267,7 +267,8 @@ def test_a_full_disk_under_the_keyring_keeps_nothing_and_still_lets_keys_go(tmp_
 def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     with closing(Keyring(tmp_path / "keys", SITE)) as keyring:
         (tmp_path / "file").touch()
-        (tmp_path / "open").mkdir(mode=0o755)
+        (tmp_path / "open").mkdir()
+        (tmp_path / "open").chmod(0o755)
         assert "no folder" in str(refused(lambda: Vault(tmp_path / "file", keyring)))
         assert "mkdir -p" in refused(lambda: Vault(tmp_path / "a" / "b", keyring)).hint
         error = refused(lambda: Vault(tmp_path / "open", keyring))
