@@ -20,9 +20,9 @@ log = structlog.get_logger()
 DETAILS_EVERY_S, EVERY_S = 60.0, 3600.0
 #: Records that are looked at together, on a connection that holds nobody up, and of these deleted together.
 PAGE, BATCH = 500, 16
-#: Between two transactions, and so many times as long as the last one took: most emergencies that come beside a purge
-#: meet none of them, and a disk that has enough to do is left alone.
-PAUSE_S, PAUSES = 0.02, 3
+#: So many times as long as a look or a transaction took nothing is done after it: 99 of 100 emergencies beside a purge
+#: meet nothing of it, and a disk that has enough to do is left alone. LONGEST_S at the most: 16 rows a second go then.
+RESTS, LONGEST_S = 100, 1.0
 
 _LAST_MS = 253_402_300_799_999
 
@@ -153,7 +153,7 @@ class Purger:
         where = (step.kind, step.retention)
         after, held = self._behind.get(where, (None, None))
         run = _Run(step=step, id=self._new_id(), at=now, held=held)
-        while page := await asyncio.to_thread(_page, self._reader, run, after):
+        while page := await self._page(run, after):
             for start in range(0, len(page), BATCH):
                 await self._batch(run, page[start : start + BATCH])
             after = page[-1]
@@ -167,6 +167,13 @@ class Purger:
         await self._store.commit([kept], durable=False)
         return [*run.told(), kept]
 
+    async def _page(self, run: "_Run", after: Due | None) -> list[Due]:
+        began = time.perf_counter()
+        page = await asyncio.to_thread(_page, self._reader, run, after)
+        if page:
+            await _rest(began)
+        return page
+
     async def _batch(self, run: "_Run", due: Sequence[Due]) -> None:
         async with self._gate:
             goes, held = run.sorted_out(self._holds(), due)
@@ -174,9 +181,10 @@ class Purger:
             if not goes:
                 return
             run.gone = counted((each.ended_at for each in goes), run.gone)
-            cut, began = run.step.ground is Ground.CUT, time.perf_counter()
+            cut = run.step.ground is Ground.CUT
+            began = time.perf_counter()
             await self._store.remove(run.step.kind, [each.id for each in goes], cut=cut, told=run.told())
-        await asyncio.sleep(PAUSE_S + PAUSES * (time.perf_counter() - began))
+        await _rest(began)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -260,6 +268,10 @@ def outlook(reader: Reader, holds: Holds, days: Callable[[RetentionClass], int],
         coming = reader.due(step.kind, _LAST_MS, 1, after=border, retention=step.of_class)
         next_at = coming[0].ended_at + days(step.retention) * DAY_MS if coming else None
         yield Outlook(step=step, goes=goes, held=held, next_at=next_at)
+
+
+async def _rest(began: float) -> None:
+    await asyncio.sleep(min(RESTS * (time.perf_counter() - began), LONGEST_S))
 
 
 def _page(reader: Callable[[], AbstractContextManager[Reader]], run: _Run, after: Due | None) -> list[Due]:

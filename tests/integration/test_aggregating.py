@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PAUSE_S", 0)
+    monkeypatch.setattr(retention, "RESTS", 0)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class Held:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PAUSE_S", 0)
+    monkeypatch.setattr(retention, "RESTS", 0)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ YEAR_MS = 365 * DAY_MS
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PAUSE_S", 0)
+    monkeypatch.setattr(retention, "RESTS", 0)
 
 
 @pytest.fixture
@@ -363,7 +363,7 @@ from agent.stores.sqlite import SqliteStore
 from agent.duties import retention
 from tests.integration.purging import purger, holds, hold
 
-retention.PAUSE_S = 0
+retention.RESTS = 0
 async def run(path, now):
     store = await SqliteStore.open(path)
     remove = store.remove

@@ -88,7 +88,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 async def test_what_may_be_held_stays_while_nobody_can_tell_whose_it_is(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.duties.retention.PAUSE_S", 0)
+    monkeypatch.setattr("agent.duties.retention.RESTS", 0)
     spans = [registration(line, line=line, ended_at=AT) for line in ("201", "202")]
     await ledger.store.commit([*spans, emergency("e", ended_at=AT, links=())], durable=True)
     standing = holds(hold("h", "201"))

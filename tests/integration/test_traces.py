@@ -74,7 +74,7 @@ def marked(record: Record) -> Record:
 
 
 async def test_of_what_was_purged_no_byte_is_left_in_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PAUSE_S", 0)
+    monkeypatch.setattr(retention, "RESTS", 0)
     path = tmp_path / "agent.sqlite"
     store = await SqliteStore.open(path)
     ended = [marked(record) for record in ENDED]
