@@ -50,6 +50,8 @@ async def kept_up(name: str, part: Part, failures: Counter[str]) -> None:
         except Exception:  # the one broad catch at the top of each task: a part may break in any way, the others go on
             failures[name] += 1
             log.exception("part_failed", part=name)
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from None  # It broke on its way to the end that was asked for.
         await asyncio.sleep(RESTART_S)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -57,7 +57,10 @@ class Passing:
                 log.error("handles_not_retired", reason=str(error), hint=error.hint)
                 return
             finally:
-                passed.close()
+                with suppress(
+                    ValueError
+                ):  # A thread reads on, as this was cancelled; it lets go of the store at its end.
+                    passed.close()
             self._seen_until = now
         if count:
             log.info("handles_retired", handles=count)
