@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +24,9 @@ from agent.assembly.status import Folders, path_state, purges, readiness, record
 from agent.clock import Clock
 from agent.config import Config, channels, sites
 from agent.core.engine import Engine
+from agent.core.lanes import Lane, lane_of
 from agent.core.normalise import WANTED, Linker
-from agent.core.records import Cause, Record, Severity
+from agent.core.records import Alarm, Blind, Cause, Notice, Record, Severity
 from agent.duties import callbacks
 from agent.duties.alerting import Alerting
 from agent.duties.storing import Storing
@@ -34,18 +37,34 @@ from agent.pipeline import Pipeline
 from agent.ports import StoreError
 from agent.sources.ami import AmiSource, Session, State, Timing
 from agent.sources.ami_inquiry import inquiry
-from agent.stores.sqlite import WAL_BYTES, SqliteReader, SqliteStore
+from agent.stores.sqlite import WAL_BYTES, SqliteReader, SqliteStore, StandIn
 from agent.urgency import Urgency
 from agent.views import api, unix
+from agent.views.control import Routes
 from agent.views.metrics import Metrics
 from agent.world import link_key, new_id, now_ms
 
 log = structlog.get_logger()
 
 TICK_S = 1.0
+#: How often it is tried whether a store that could not be opened can be.
+LOOK_S = 15.0
 THREADS = 64
 _HOUR_MS = 3_600_000
 HTTP_RETRY_S = 5.0
+_GOES_ON = (Alarm, Notice, Blind)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The way of what is heard, up to who is told and whom people ask."""
+
+    pipeline: Pipeline
+    source: AmiSource
+    alerting: Alerting
+    storing: Storing
+    assured: Assurance
+    office: Office
 
 
 class Agent:
@@ -57,6 +76,8 @@ class Agent:
         self._keys = Keys(config)
         self._fields = self._keys.fields(now_ms)
         self._verifying = verifying
+        #: What a store's stand-in could not put aside for it.
+        self._left: list[Record] = []
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -71,129 +92,213 @@ class Agent:
     async def run(self) -> None:
         """Run until `stop`.
 
+        While a store that was there before cannot be opened, emergencies are heard, told and put aside all the same.
+
         Raises:
             ConfigError, StoreError, LoginRefused, NotAmi, TlsRefused: it could not start; nothing stored was changed.
         """
-        config = self._config
-        told, table = channels.of(config), sites.of(config)
+        # A mistake in a table is told before anything is touched.
+        channels.of(self._config), sites.of(self._config)
+        try:
+            while True:
+                try:
+                    store, records = await self._opened()
+                except StoreError as error:
+                    # A start that never worked is the installer's to mend, and told at once.
+                    if not error.everything or not await asyncio.to_thread(os.path.exists, self._config.store.path):
+                        raise
+                    if not await self._stood_in(error):
+                        raise
+                    continue
+                try:
+                    await self._whole(store, records)
+                finally:
+                    await store.close()
+                return
+        finally:
+            await asyncio.to_thread(self._keys.close)
+
+    async def _opened(self) -> tuple[SqliteStore, list[Record]]:
+        """The store, and what had not ended."""
+        config = self._config.store
         store = await SqliteStore.open(
-            config.store.path,
+            config.path,
             say=lambda text: log.info("store", step=text),
             fields=self._fields,
-            reserve_bytes=config.store.reserve_mb << 20,
-            last_resort=config.store.last_resort_file,
+            reserve_bytes=config.reserve_mb << 20,
+            last_resort=config.last_resort_file,
             wal_bytes=WAL_BYTES,
         )
         try:
-            # What is heard becomes records, and goes into the store.
-            key = link_key(config.store.path)
-            engine = Engine(policy=config.policy(), link=Linker(key), new_id=new_id, sites=table, timeline_key=key)
-            engine.adopt(alerts.policy(told, config.alerts.escalate_after_s))
-            records = await store.open_records()
-            engine.restore(records)
-            pipeline = Pipeline(engine, store)
-            pipeline.put(store.waiting)
-            self._clock.jumped = pipeline.clock_set
-            storing = self._storing(store, pipeline)
-            source = self._source(pipeline)
-            pipeline.ask = source.look_up
-            reading = calls.source(config, pipeline, clock=now_ms)
-            # Of what is stored people are told, and the way of the next 999 is watched.
-            desk = alerts.Desk(pipeline, self._reader)
-            urgency = Urgency()
-            urgency.watchers.append(source.give_way)
-            pipeline.urgent = partial(urgency.because, "store")
-            store.urgent = lambda: pipeline.hurried
-            alerting = Alerting(
-                alerts.routes(told, source.bulk, now_ms), desk, now_ms, partial(urgency.because, "desk")
-            )
-            assured = self._assured(pipeline, source, records)
-            # What people ask, what is recorded, and what becomes of it all.
-            office = Office(config=config, key=key, pipeline=pipeline, reader=self._reader)
-            await office.restore(records)
-            recording = recorder(
-                config,
-                pipeline,
+            await store.commit(self._left, durable=True)
+            self._left = []
+            return store, await store.open_records()
+        except BaseException:
+            await store.close()
+            raise
+
+    def _heard(self, store: SqliteStore | StandIn, records: list[Record]) -> Heard:
+        """What hears, what becomes of it in ``store``, and who is told; it goes on with ``records``."""
+        config, told = self._config, channels.of(self._config)
+        key = link_key(config.store.path)
+        table = sites.of(config)
+        engine = Engine(policy=config.policy(), link=Linker(key), new_id=new_id, sites=table, timeline_key=key)
+        engine.adopt(alerts.policy(told, config.alerts.escalate_after_s))
+        engine.restore(records)
+        pipeline = Pipeline(engine, store)
+        self._clock.jumped = pipeline.clock_set
+        source = self._source(pipeline)
+        pipeline.ask = source.look_up
+        # Of what is stored people are told, and the way of the next 999 is watched.
+        urgency = Urgency()
+        urgency.watchers.append(source.give_way)
+        pipeline.urgent = partial(urgency.because, "store")
+        alerting = Alerting(
+            alerts.routes(told, source.bulk, now_ms),
+            alerts.Desk(pipeline, self._reader),
+            now_ms,
+            partial(urgency.because, "desk"),
+        )
+        storing = self._storing(store, pipeline)
+        assured = self._assured(pipeline, source, records)
+        pipeline.observers.append(alerting)
+        pipeline.refusals += [alerting.refused_by_store, storing.refused]
+        pipeline.delays += [alerting.unstored, storing.delayed]
+        office = Office(config=config, key=key, pipeline=pipeline, reader=self._reader)
+        return Heard(pipeline, source, alerting, storing, assured, office)
+
+    async def _whole(self, store: SqliteStore, records: list[Record]) -> None:
+        """Run as whole as it is configured, until `stop`; ``records`` are those that had not ended."""
+        config, heard = self._config, self._heard(store, records)
+        pipeline, source, office = heard.pipeline, heard.source, heard.office
+        pipeline.put(store.waiting)
+        store.urgent = lambda: pipeline.hurried
+        reading = calls.source(config, pipeline, clock=now_ms)
+        # What people ask, what is recorded, and what becomes of it all.
+        await office.restore(records)
+        recording = recorder(
+            config,
+            pipeline,
+            source,
+            office.keeping,
+            self._keys,
+            reader=self._reader,
+            held=office.holding.keeps,
+            clock=now_ms,
+            for_deletion=self._clock.for_deletion,
+            new_id=new_id,
+        )
+        folders = Folders(recording, config)
+        recordings = office.recordings(recording)
+        lifetimes = Lifetimes(
+            config=config,
+            keys=self._keys,
+            key=office.key,
+            store=store,
+            pipeline=pipeline,
+            reader=self._reader,
+            holding=office.holding,
+            recordings=recordings,
+            clock=self._clock.for_deletion,
+        )
+        verified = promises.Verified()
+        metrics = Metrics(
+            lambda: snapshot(
                 source,
-                office.keeping,
-                self._keys,
-                reader=self._reader,
-                held=office.holding.keeps,
-                clock=now_ms,
-                for_deletion=self._clock.for_deletion,
-                new_id=new_id,
+                pipeline,
+                heard.alerting,
+                path_state(*heard.assured.watching),
+                recorder_state(recording, folders),
+                None if config.voicemail.spool_dir is None else config.voicemail.every_h * 3600.0,
+                calls.state(reading),
+                promises.state(verified) if self._verifying else None,
+                subjects.state(office.requests.waiting.values(), lifetimes.canary, now_ms()),
+                retention_state(office.holding, lifetimes.purger, now_ms()),
+                lifetimes.locking.left,
+                heard.storing,
+                self._clock.jumps,
             )
-            folders = Folders(recording, config)
-            recordings = office.recordings(recording)
-            lifetimes = Lifetimes(
-                config=config,
-                keys=self._keys,
-                key=key,
-                store=store,
-                pipeline=pipeline,
-                reader=self._reader,
-                holding=office.holding,
-                recordings=recordings,
-                clock=self._clock.for_deletion,
-            )
-            verified = promises.Verified()
+        )
+        past = await asyncio.to_thread(purges, self._reader)
+        metrics.restore([*records, *past])
+        heard.alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
+        recording.captures.watchers.append(metrics.stopped)
+        pipeline.observers += [metrics, source.stored, *heard.assured.observers, *recording.observers]
+        routes = office.routes(recordings, lifetimes)
+        parts: dict[str, Part] = {
+            **self._first(heard, metrics, *routes),
+            **recording.parts,
+            **self._voicemail(pipeline),
+            **({} if reading is None else {"calls": reading.run}),
+            **self._verified(verified),
+            "recording_folders": folders.run,
+            "callbacks": lambda: callbacks.run(
+                source.bulk, config.emergency.callback_hours * _HOUR_MS, self._clock.for_deletion
+            ),
+            **lifetimes.parts,
+            **office.parts,
+        }
+        try:
+            await self._live(pipeline, parts)
+        finally:
+            await recording.close()
+        self._alive.unlink(missing_ok=True)
+
+    async def _stood_in(self, why: StoreError) -> bool:
+        """Hear and tell emergencies, and put them aside, until the store can be opened; False: until `stop`."""
+        log.error("store_refuses", reason=str(why), hint=why.hint)
+        config, ended = self._config.store, asyncio.Event()
+        store = StandIn(config.path, why, fields=self._fields, last_resort=config.last_resort_file)
+        try:
+            heard = self._heard(store, [*await store.open_records(), *self._left])
+            heard.pipeline.storing = False
+            heard.pipeline.put(self._left)
+            heard.storing.refused(why, ())
             metrics = Metrics(
                 lambda: snapshot(
-                    source,
-                    pipeline,
-                    alerting,
-                    path_state(*assured.watching),
-                    recorder_state(recording, folders),
-                    None if config.voicemail.spool_dir is None else config.voicemail.every_h * 3600.0,
-                    calls.state(reading),
-                    promises.state(verified) if self._verifying else None,
-                    subjects.state(office.requests.waiting.values(), lifetimes.canary, now_ms()),
-                    retention_state(office.holding, lifetimes.purger, now_ms()),
-                    lifetimes.locking.left,
-                    storing,
-                    self._clock.jumps,
+                    heard.source,
+                    heard.pipeline,
+                    heard.alerting,
+                    path_state(*heard.assured.watching),
+                    storing=heard.storing,
+                    clock_jumps=self._clock.jumps,
                 )
             )
-            past = await asyncio.to_thread(purges, self._reader)
-            metrics.restore([*records, *past])
-            alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
-            recording.captures.watchers.append(metrics.stopped)
-            pipeline.observers += [alerting, metrics, source.stored, *assured.observers, *recording.observers]
-            pipeline.refusals += [alerting.refused_by_store, storing.refused]
-            pipeline.delays += [alerting.unstored, storing.delayed]
-            self._own_up(pipeline, source)
-            controls = self._controls(pipeline, source, office, alerting, assured)
-            routes = office.routes(recordings, lifetimes)
-            parts: dict[str, Part] = {
-                "source": source.run,
-                "pipeline": pipeline.run,
-                "storing": storing.run,
-                "signs_of_life": self._signs_of_life,
-                "ticks": lambda: self._ticks(pipeline, source.express),
-                "alerting": alerting.run,
-                **assured.parts,
-                **recording.parts,
-                **self._voicemail(pipeline),
-                **({} if reading is None else {"calls": reading.run}),
-                **self._verified(verified),
-                "recording_folders": folders.run,
-                "callbacks": lambda: callbacks.run(
-                    source.bulk, config.emergency.callback_hours * _HOUR_MS, self._clock.for_deletion
-                ),
-                **lifetimes.parts,
-                **office.parts,
-                "http": lambda: self._http(pipeline, source, metrics),
-                "control": lambda: control.serve(controls, unix.beside(config.store.path), *routes),
-                "reloads": lambda: control.reloads(controls, self._reload),
-            }
-            try:
-                await self._live(pipeline, parts)
-            finally:
-                await recording.close()
-            self._alive.unlink(missing_ok=True)
+            heard.pipeline.observers.append(metrics)
+
+            async def stopped() -> None:
+                await self._stop.wait()
+                ended.set()
+
+            async def mended() -> None:
+                await SqliteStore.usable(config.path, every_s=LOOK_S)
+                ended.set()
+
+            parts = {**self._first(heard, metrics), "stopped": stopped, "mended": mended}
+            await together(parts, heard.pipeline.failures, ended)
+            left = await heard.pipeline.drain()
+            # Not what a phone or a recording came to: the store may know of them, by other ids.
+            self._left = [each for each in left if isinstance(each, _GOES_ON) or lane_of(each) is Lane.EMERGENCY]
         finally:
             await store.close()
-            await asyncio.to_thread(self._keys.close)
+        return not self._stop.is_set()
+
+    def _first(self, heard: Heard, metrics: Metrics, *routes: Routes) -> dict[str, Part]:
+        """What an emergency needs, whatever else there is."""
+        self._own_up(heard.pipeline, heard.source)
+        controls = self._controls(heard)
+        return {
+            "source": heard.source.run,
+            "pipeline": heard.pipeline.run,
+            "storing": heard.storing.run,
+            "signs_of_life": self._signs_of_life,
+            "ticks": lambda: self._ticks(heard.pipeline, heard.source.express),
+            "alerting": heard.alerting.run,
+            **heard.assured.parts,
+            "http": lambda: self._http(heard.pipeline, heard.source, metrics),
+            "control": lambda: control.serve(controls, unix.beside(self._config.store.path), *routes),
+            "reloads": lambda: control.reloads(controls, self._reload),
+        }
 
     def _reader(self) -> SqliteReader:
         """What is stored, the personal fields opened."""
@@ -237,15 +342,9 @@ class Agent:
             new_id=new_id,
         )
 
-    def _controls(
-        self,
-        pipeline: Pipeline,
-        source: AmiSource,
-        office: Office,
-        alerting: Alerting,
-        assured: Assurance,
-    ) -> control.Control:
+    def _controls(self, heard: Heard) -> control.Control:
         """What people ask for."""
+        pipeline, office = heard.pipeline, heard.office
 
         async def reread_sites() -> int:
             table = await asyncio.to_thread(sites.of, self._config)
@@ -255,7 +354,7 @@ class Agent:
         async def reread_channels() -> int:
             told = await asyncio.to_thread(channels.of, self._config)
             pipeline.engine.adopt(alerts.policy(told, self._config.alerts.escalate_after_s))
-            alerting.take(alerts.routes(told, source.bulk, now_ms))
+            heard.alerting.take(alerts.routes(told, heard.source.bulk, now_ms))
             return len(told)
 
         return control.Control(
@@ -266,11 +365,11 @@ class Agent:
             clock=now_ms,
             new_id=new_id,
             tables={"sites": reread_sites, "channels": reread_channels},
-            rehearsing=assured.rehearse,
-            reachable=assured.phones,
+            rehearsing=heard.assured.rehearse,
+            reachable=heard.assured.phones,
         )
 
-    def _storing(self, store: SqliteStore, pipeline: Pipeline) -> Storing:
+    def _storing(self, store: SqliteStore | StandIn, pipeline: Pipeline) -> Storing:
         """What keeps room for emergencies."""
 
         def condition(subject: str, what: str | None, severity: Severity) -> None:

@@ -120,7 +120,7 @@ def test_it_is_the_agents_alone_whatever_the_umask(disk: Disk, tmp_path: Path) -
 
 async def killed(store: SqliteStore) -> None:
     """End it as a kill would: nothing is written any more, and its lock is gone."""
-    await store._settled()
+    await store._aside.settled()
     await store._database.close()
     store._lock.release()
     store._closed = True
@@ -183,7 +183,7 @@ async def test_a_line_that_a_kill_tore_costs_no_other(tmp_path: Path, aside: Pat
     aside.write_bytes(b'{"schema": 1, "upsert_emer')
     for id in ("a", "b"):
         store.put_aside([emergency(id)])
-        await store._settled()
+        await store._aside.settled()
     await killed(store)
     store = await SqliteStore.open(path, last_resort=aside)
     assert sorted(record.id for record in kept(path)) == ["a", "b"]
@@ -365,7 +365,7 @@ async def test_a_store_that_somebody_locked_takes_emergencies_aside(tmp_path: Pa
         other.execute("BEGIN EXCLUSIVE")
         await refusal(store, emergency("e"))
         store.put_aside([emergency("e")])
-        await store._settled()
+        await store._aside.settled()
         assert store.last_resort.bytes
     await store.tend()
     assert [record.id for record in kept(path)] == ["e"]

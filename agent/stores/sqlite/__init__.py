@@ -4,11 +4,9 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -23,7 +21,6 @@ from agent.core.records import (
     Detail,
     Emergency,
     Entry,
-    Key,
     Line,
     Notice,
     Record,
@@ -32,18 +29,22 @@ from agent.core.records import (
     retentions,
 )
 from agent.ports import GaveWay, NotReady, StoreError
+from agent.stores.sqlite.aside import Aside
+from agent.stores.sqlite.batches import Batch, batch_of
 from agent.stores.sqlite.errors import FAILURES, DiskFailedError, StoreFullError, damaged, explained
 from agent.stores.sqlite.fields import Fields
+from agent.stores.sqlite.kept import Kept
 from agent.stores.sqlite.last_resort import LastResort, belongs
 from agent.stores.sqlite.migrate import MIGRATIONS
 from agent.stores.sqlite.opening import BUSY_S, Lock, beside, connect, lengthen, prepare, sync, uri_of
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.reserve import Reserve
 from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, Value, as_stored, from_row, to_row
+from agent.stores.sqlite.stand_in import StandIn
 from agent.stores.sqlite.statements import STATEMENTS, at_once
 from agent.stores.sqlite.texts import storable
 
-__all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore"]
+__all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore", "StandIn"]
 
 # At debug it writes statements with their parameters, and errors with the text that they are about.
 logging.getLogger("aiosqlite").addFilter(lambda entry: entry.levelno >= logging.WARNING)
@@ -63,8 +64,6 @@ _AFTER_S = 0.001
 _ATTEMPTS = 10
 
 T = TypeVar("T")
-V = TypeVar("V")
-Batch = list[tuple[str, list[dict[str, Value]]]]
 
 
 class SqliteStore:
@@ -87,10 +86,7 @@ class SqliteStore:
         #: Room that only emergencies get, and where they go when not even that helps.
         self.reserve = reserve
         self.last_resort = last_resort
-        #: One of its own: of those that the loop has, each may be waiting for a disk that does not answer.
-        self._thread = ThreadPoolExecutor(1, "last_resort")
-        self._putting: asyncio.Task[None] | None = None
-        self._put: dict[Key, Record] = {}
+        self._aside = Aside(last_resort, fields)
         #: The disk has failed in this run. Linux tells of a page that it could not write once, and drops it: what is
         #: committed behind it may be gone with it, however well it was synced. So emergencies go to both places from
         #: then on, and the next start, which reads the disk anew, brings them in.
@@ -160,6 +156,22 @@ class SqliteStore:
         await store.tend()
         return store
 
+    @classmethod
+    async def usable(cls, path: Path, every_s: float) -> None:
+        """Return when the store at ``path`` can be opened and what goes on read; it is tried every ``every_s`` seconds.
+
+        Nothing is in it by then that was not before.
+        """
+        while True:
+            await asyncio.sleep(every_s)
+            with suppress(StoreError):
+                store = await cls.open(path)
+                try:
+                    await store.open_records()
+                finally:
+                    await store.close()
+                return
+
     def prepare(self, records: Sequence[Record], behind: Iterable[Record] = ()) -> Coroutine[Any, Any, None] | None:
         """What fetches the keys that ``records`` are locked with, None where they are at hand.
 
@@ -198,13 +210,8 @@ class SqliteStore:
 
         Waits for nothing: a later commit does, so that what it writes is never older than what is stored after it.
         """
-        if self._closed or not self.last_resort.configured:
-            return
-        fresh = [record for record in records if belongs(record) and self._put.get(key_of(record)) is not record]
-        if not fresh:
-            return
-        self._put.update((key_of(record), record) for record in fresh)
-        self._putting = asyncio.create_task(self._append(self._putting, fresh))
+        if not self._closed:
+            self._aside.put(records)
 
     async def tend(self) -> None:
         """Take the reserve anew where there is room for it, and bring in what went to the last resort.
@@ -216,7 +223,7 @@ class SqliteStore:
         with suppress(StoreError):
             if self.reserve.spent:
                 await self._move()
-            if self._aside and not self.suspect:
+            if self._aside.any and not self.suspect:
                 await self._whole(self._write("begin_durable", [], urgent=True))
 
     async def retire_lines(self, passed: Mapping[str, int], at: int) -> int:
@@ -321,7 +328,7 @@ class SqliteStore:
             await asyncio.to_thread(self._fields.begin)
         async with self._turn:
             try:
-                with closing(_Kept(self._fields, self._path)) as opening:
+                with closing(Kept(self._fields, self._path)) as opening:
                     for kind in RECORD_OF_KIND:
                         if statement := STATEMENTS.get(f"open_{kind}"):
                             async with self._usable().execute(statement) as cursor:
@@ -336,7 +343,7 @@ class SqliteStore:
         """``found``, as the last resort has it, where that could not be brought in."""
         if not self.last_resort.bytes:
             return found
-        with closing(_Kept(self._fields, self._path)) as opening:
+        with closing(Kept(self._fields, self._path)) as opening:
             self.waiting = self.last_resort.records(opening)
         newest = {key_of(record): record for record in (*found, *self.waiting)}
         open_calls = {record.id for record in newest.values() if isinstance(record, Emergency) and _is_open(record)}
@@ -390,7 +397,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what runs and leave one clean file; a second time does nothing."""
         await asyncio.gather(*self._running, return_exceptions=True)  # Of it some may still wait for its keys.
-        await self._settled()
+        await self._aside.settled()
         await self._whole(self._close())
 
     async def _fetched_rows(self, name: str, values: dict[str, Value]) -> list[tuple[Any, ...]]:
@@ -402,10 +409,10 @@ class SqliteStore:
 
     async def _committed(self, records: Sequence[Record], begin: str, attempts: int) -> None:
         try:
-            batch = self._batch(records)
+            batch = batch_of(records, self._fields)
             while batch is None and self._fields is not None and attempts:
                 await _fetched(self._fields, records)
-                batch, attempts = self._batch(records), attempts - 1
+                batch, attempts = batch_of(records, self._fields), attempts - 1
         except OverflowError:
             raise StoreError("a record holds an instant past the year 9999", "look at the PBX's clock") from None
         if batch is None:
@@ -413,21 +420,6 @@ class SqliteStore:
         await self._write(begin, batch, urgent=any(map(belongs, records)))
         if self.suspect:
             self.put_aside(records)
-
-    def _batch(self, records: Sequence[Record]) -> Batch | None:
-        """What is to be written of ``records``; None where a key is not at hand."""
-        batch: Batch = []
-        for kind, group in groupby(sorted(records, key=_kind), key=_kind):
-            rows = []
-            for record in group:
-                row = to_row(record)
-                if self._fields is not None and self._fields.lock(record, row) is None:
-                    return None
-                rows.append(row)
-            batch.append((STATEMENTS[f"upsert_{kind}"], rows))
-        if self._fields is not None:
-            batch.append((STATEMENTS["upsert_line"], self._fields.new_lines(row for _, rows in batch for row in rows)))
-        return batch
 
     async def _move(self) -> None:
         try:
@@ -493,38 +485,18 @@ class SqliteStore:
             )
         return changed
 
-    @property
-    def _aside(self) -> bool:
-        return self._putting is not None or self.last_resort.bytes > 0
-
-    async def _append(self, before: asyncio.Task[None] | None, records: Sequence[Record]) -> None:
-        if before is not None:
-            await before
-        try:
-            batch = self._batch(records)
-        except OverflowError:
-            batch = None  # As the store will not have it.
-        if batch is None or not await self._elsewhere(self.last_resort.append, batch):
-            for record in records:
-                self._put.pop(key_of(record), None)
-
     async def _after_last_resort(self, begin: str, batch: Batch, *, urgent: bool) -> int:
         """Run ``batch``, but first, in transactions of their own, what was put aside.
 
         That may be an earlier state of the same records. A kill before the file is cleared has it stored again at the
         next start, before anything else could have been.
         """
-        if self._aside and not self.suspect:
-            await self._settled()
-            try:
-                found = await self._elsewhere(self.last_resort.batches)
-            except StoreError:
-                found = []  # `fault` tells of it; the file is left, and what is to be stored now is stored.
+        if self._aside.any and not self.suspect:
+            found = await self._aside.found()
             for each in found:
                 await self._brought_in(each)
             if found:
-                await self._elsewhere(self.last_resort.clear)
-                self._put.clear()
+                await self._aside.clear()
         return await self._transaction(begin, batch, urgent=urgent)
 
     async def _brought_in(self, batch: Batch) -> None:
@@ -540,16 +512,6 @@ class SqliteStore:
                 except StoreError as alone:
                     if alone.everything:
                         raise
-
-    async def _elsewhere(self, work: Callable[..., V], *arguments: Any) -> V:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-    async def _settled(self) -> None:
-        """Return when all that was put aside is in the file, or could not be written there."""
-        while (putting := self._putting) is not None:
-            await putting
-            if self._putting is putting:
-                self._putting = None
 
     def _spare(self, urgent: bool) -> None:
         if self.reserve.spent and not urgent:
@@ -648,37 +610,13 @@ class SqliteStore:
             except FAILURES as error:
                 raise explained(error, self._path) from None
             finally:
-                self._thread.shutdown(wait=False)
+                self._aside.close()
                 self._lock.release()
 
     def _usable(self) -> aiosqlite.Connection:
         if self._closed:
             raise StoreError(f"the store {self._path} is closed")
         return self._database
-
-
-class _Kept:
-    """An `agent.stores.sqlite.rows.Opening` for what is written back: what cannot be opened now stays as it is."""
-
-    def __init__(self, fields: Fields | None, path: Path) -> None:
-        self._fields = fields
-        self._database = None if fields is None else connect(path, "mode=ro")
-
-    def text(self, value: str, place: str) -> str | None:
-        """The text, or ``value`` itself."""
-        return value if self._fields is None else self._fields.open(value, place, value)
-
-    def line(self, handle: str) -> str:
-        """The name, or ``handle`` itself."""
-        if self._fields is None or self._database is None:
-            return handle
-        name = self._fields.name_of(handle, self._database, handle)
-        return handle if name is None else name
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._database is not None:
-            self._database.close()
 
 
 def _relocked(fields: Fields, record: Record, stored: Sequence[Any]) -> dict[str, Any] | None:
@@ -738,7 +676,3 @@ def _is_open(record: Record) -> bool:
         case Notice():
             return record.done_at is None
     return True
-
-
-def _kind(record: Record) -> str:
-    return record.KIND

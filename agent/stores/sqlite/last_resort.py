@@ -10,11 +10,9 @@ from typing import Any
 from agent.core.lanes import Lane, lane_of
 from agent.core.records import RECORDS, Key, Probe, Record, key_of
 from agent.ports import StoreError
+from agent.stores.sqlite.batches import Batch
 from agent.stores.sqlite.rows import Opening, from_names
 from agent.stores.sqlite.statements import STATEMENTS
-
-Rows = list[dict[str, Any]]
-Batch = list[tuple[str, Rows]]
 
 #: More than this is not written: an outage of days must not fill the memory that the file may lie in.
 MOST_BYTES = 32 << 20
