@@ -221,6 +221,7 @@ class Agent:
         )
         past = await asyncio.to_thread(purges, self._reader)
         metrics.restore([*records, *past])
+        records.clear()  # Of 100,000 phones they would be held for as long as the agent runs.
         heard.alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
         recording.captures.watchers.append(metrics.stopped)
         pipeline.observers += [metrics, source.stored, *heard.assured.observers, *recording.observers]
