@@ -120,6 +120,7 @@ class Registrar:
     def _authenticated(self, signal: Authenticated) -> Iterator[Output]:
         span = self.spans.get(self._of_call_id.get(hash(signal.call_id), ""))
         if span is None:
+            self._last_of_line.pop(signal.line, None)  # So that it stands in the order of time.
             self._last_of_line[signal.line] = signal
             self._recent[signal.call_id] = signal
             if len(self._recent) > _RECENT_LIMIT:
@@ -289,10 +290,8 @@ class Registrar:
         for line, request in list(self._asked.items()):
             if at - request.at >= _FORGET_MS:
                 del self._asked[line]
-        for call_id, request in list(self._recent.items()):
-            if at - request.at < _FORGET_MS:
-                break
-            del self._recent[call_id]
+        _forget(self._recent, at)
+        _forget(self._last_of_line, at)
 
     def _questions(self, line: str) -> Iterator[Lookup]:
         """One for each PJSIP contact that ``line`` is known to have."""
@@ -440,3 +439,12 @@ class Registrar:
             span = self.spans.get(contact)
             if span is not None and self._proofs[contact].proved != self._listening:
                 yield from self._ended(span, at)
+
+
+def _forget(requests: dict[str, Authenticated], at: int) -> None:
+    """Of ``requests``, oldest first, drop those that nothing came of for too long."""
+    while requests:
+        key, request = next(iter(requests.items()))
+        if at - request.at < _FORGET_MS:
+            break
+        del requests[key]

@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,6 +60,14 @@ class Site:
         assert self.agent.store.read_bytes() == noise, "a damaged store is not touched"
         shutil.copy2(whole, self.agent.store)
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another program writes into the store, and does not come to an end."""
+        with closing(sqlite3.connect(self.agent.store, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+            database.execute("ROLLBACK")
+
 
 @asynccontextmanager
 async def site(folder: Path) -> AsyncIterator[Site]:
@@ -77,9 +86,14 @@ async def site(folder: Path) -> AsyncIterator[Site]:
             await agent.stop()
 
 
-async def test_beside_a_damaged_store_a_999_is_told_and_kept_and_stored_once_it_is_mended(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("refusing", "why"), [(Site.damaged, "is not an SQLite database"), (Site.locked, "is locked by another program")]
+)
+async def test_a_999_is_told_and_kept_beside_a_store_that_cannot_be_opened_and_stored_once_it_can(
+    refusing: Callable[[Site], AbstractContextManager[None]], why: str, tmp_path: Path
+) -> None:
     async with site(tmp_path) as at:
-        with at.damaged():
+        with refusing(at):
             await at.hears()
             assert at.agent.get("/readyz")[0] == 503
             await at.dial("1.0", "Dialled", "Failed", "Ended")
@@ -94,7 +108,7 @@ async def test_beside_a_damaged_store_a_999_is_told_and_kept_and_stored_once_it_
         await at.agent.some("emergency", 2, outcome="failed")
         assert len(at.desk.emergencies) == 2, "nobody is told of a call again"
         alarm = await at.agent.one("alarm", cause="store", cleared_at=lambda at: at is not None)
-        assert "is not an SQLite database; emergencies are in the last resort" in alarm["what"]
+        assert f"{why}; emergencies are in the last resort" in alarm["what"]
         assert not at.aside.read_bytes()
 
 

@@ -38,8 +38,8 @@ RARITY: Final = 20
 #: Real emergencies that are up at once.
 MOST_UP: Final = 12
 
-#: What no phone can add to: one counter a cause; the last request of each line there is.
-_OF_THE_PBX: Final = {"Engine._failures", "Registrar._last_of_line"}
+#: What no phone can add to: one counter a cause.
+_OF_THE_PBX: Final = {"Engine._failures"}
 
 _ID = re.compile(rb"(?<=: )\d{10}(?=\.\d{1,4}(?:\r\n|\Z))")
 _STAMP = re.compile(rb"(?<=\r\nTimestamp: )\d{10}\.\d{6}")
