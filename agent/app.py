@@ -26,7 +26,7 @@ from agent.config import Config, channels, sites
 from agent.core.engine import Engine
 from agent.core.lanes import Lane, lane_of
 from agent.core.normalise import WANTED, Linker
-from agent.core.records import Alarm, Blind, Cause, Notice, Record, Severity
+from agent.core.records import Alarm, Cause, Notice, Record, Severity
 from agent.duties import callbacks
 from agent.duties.alerting import Alerting
 from agent.duties.storing import Storing
@@ -52,7 +52,6 @@ LOOK_S = 15.0
 THREADS = 64
 _HOUR_MS = 3_600_000
 HTTP_RETRY_S = 5.0
-_GOES_ON = (Alarm, Notice, Blind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +224,11 @@ class Agent:
         heard.alerting.watchers.append(lambda told: metrics.handed(told.channel, told.cause, told.since_dialled_ms))
         recording.captures.watchers.append(metrics.stopped)
         pipeline.observers += [metrics, source.stored, *heard.assured.observers, *recording.observers]
+        self._own_up(pipeline, source)
         routes = office.routes(recordings, lifetimes)
         parts: dict[str, Part] = {
             **self._first(heard, metrics, *routes),
+            "signs_of_life": self._signs_of_life,
             **recording.parts,
             **self._voicemail(pipeline),
             **({} if reading is None else {"calls": reading.run}),
@@ -278,21 +279,20 @@ class Agent:
             parts = {**self._first(heard, metrics), "stopped": stopped, "mended": mended}
             await together(parts, heard.pipeline.failures, ended)
             left = await heard.pipeline.drain()
-            # Not what a phone or a recording came to: the store may know of them, by other ids.
-            self._left = [each for each in left if isinstance(each, _GOES_ON) or lane_of(each) is Lane.EMERGENCY]
+            # Not what a phone or a recording came to: the store may know of them, by other ids. As nothing of that was
+            # kept, the sessions count as blind from the last whole run on.
+            self._left = [each for each in left if isinstance(each, Alarm | Notice) or lane_of(each) is Lane.EMERGENCY]
         finally:
             await store.close()
         return not self._stop.is_set()
 
     def _first(self, heard: Heard, metrics: Metrics, *routes: Routes) -> dict[str, Part]:
         """What an emergency needs, whatever else there is."""
-        self._own_up(heard.pipeline, heard.source)
         controls = self._controls(heard)
         return {
             "source": heard.source.run,
             "pipeline": heard.pipeline.run,
             "storing": heard.storing.run,
-            "signs_of_life": self._signs_of_life,
             "ticks": lambda: self._ticks(heard.pipeline, heard.source.express),
             "alerting": heard.alerting.run,
             **heard.assured.parts,
