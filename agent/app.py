@@ -52,6 +52,8 @@ LOOK_S = 15.0
 THREADS = 64
 _HOUR_MS = 3_600_000
 HTTP_RETRY_S = 5.0
+#: What 100,000 phones told may take a minute to store, and systemd kills after 30 s.
+FINISH_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +400,7 @@ class Agent:
         try:
             await together(parts, pipeline.failures, self._stop)
         finally:
-            left = await pipeline.drain()
+            left = await pipeline.finish(FINISH_S)
         if left:
             raise StoreError(f"{len(left)} records could not be stored before the stop", "see the log for the reason")
 

@@ -220,6 +220,18 @@ class Pipeline:
             self.lanes.put_back([*taken, *refused.values(), *held.values()])
         return [*refused.values(), *held.values()]
 
+    async def finish(self, within_s: float) -> list[Record]:
+        """`drain` before a stop; ordinary records that are not in the store after that are given up.
+
+        The next start's lists tell of phones again, and calls are read again. Nothing else is given up.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                return await self.drain()
+        except TimeoutError:
+            log.warning("given_up", records=self.lanes.give_up(), hint="the next start lists every phone again")
+        return await self.drain()
+
     async def _made_ready(self, making: Coroutine[Any, Any, None]) -> StoreError | None:
         """Return when ``making`` is over, with why it failed; or, while it goes on, as soon as an emergency waits."""
         task = asyncio.create_task(making)

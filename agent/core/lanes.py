@@ -168,6 +168,17 @@ class Lanes:
             else:
                 waiting[key] = record
 
+    def give_up(self) -> int:
+        """Shed what waits in the ordinary lane; how many records that is.
+
+        Calls and texts among them are in the file that they are read from until they are stored.
+        """
+        waiting = self._waiting[Lane.ORDINARY]
+        self.shed.update(record.KIND for record in waiting.values() if not isinstance(record, _NEVER_SHED))
+        count = len(waiting)
+        waiting.clear()
+        return count
+
     def depth(self, lane: Lane) -> int:
         """Records waiting in ``lane``."""
         return len(self._waiting[lane])
