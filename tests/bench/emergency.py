@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.bench.contacts import known
 from tests.bench.desk import Desk
 from tests.bench.figures import Figure, of_samples, p99_ratio
 from tests.bench.stores import DAY_MS, DAYS, year_of
@@ -56,6 +57,8 @@ async def _place(folder: Path, kind: "Busy", emergencies: int) -> AsyncIterator[
         desk.write(folder / "channels.toml")
         await stack.enter_async_context(agent)
         await flood.both()
+        if kind.many_phones:
+            await known(agent, phones)
         yield Place(agent=agent, flood=flood, desk=desk)
 
 
@@ -150,7 +153,7 @@ class Busy:
     settings: str = ""
 
 
-#: By the end of the figures' names. A year's store is purged from the agent's start on; of two months of calls where
+#: By the end of the figures' names. A snapshot is that of phones which are known and stored. A year's store is purged from the agent's start on; of two months of calls where
 #: that is what is measured.
 BUSY = {
     "idle": Busy(doing=_nothing),
