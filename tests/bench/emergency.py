@@ -153,8 +153,8 @@ class Busy:
     settings: str = ""
 
 
-#: By the end of the figures' names. A snapshot is that of phones which are known and stored. A year's store is purged from the agent's start on; of two months of calls where
-#: that is what is measured.
+#: By the end of the figures' names. A snapshot is that of phones which are known and stored. A year's store is purged
+#: from the agent's start on; of two months of calls where that is what is measured.
 BUSY = {
     "idle": Busy(doing=_nothing),
     "flood": Busy(doing=_again(_flooded)),
