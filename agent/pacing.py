@@ -4,15 +4,18 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-#: After so many items the thread rests: else whatever comes for an emergency waits for it, up to 5 ms at each turn.
-_STRIDE, _REST_S = 100, 0.0005
+#: When the thread has had the interpreter for as long, it rests: else whatever comes for an emergency waits for it, up
+#: to 5 ms at each of its turns.
+_WORK_S, _REST_S = 0.0005, 0.0001
 
 T = TypeVar("T")
 
 
 def rested(items: Iterable[T]) -> Iterator[T]:
-    """``items``, with a rest after some: only in a thread of its own."""
-    for number, item in enumerate(items, 1):
+    """``items``, with a rest now and then: only in a thread of its own."""
+    began = time.perf_counter()
+    for item in items:
         yield item
-        if number % _STRIDE == 0:
+        if time.perf_counter() - began >= _WORK_S:
             time.sleep(_REST_S)
+            began = time.perf_counter()

@@ -55,8 +55,7 @@ class Proofs:
     hashes, keyed for the length of this run, and mostly one.
 
     ``expires_at`` is what Asterisk last listed, None when it has moved since; ``lasts_ms`` is how long one
-    registration of this phone is good for, once a request and its expiry are both known. ``proved``: in which time of
-    listening it was proved last.
+    registration of this phone is good for, once a request and its expiry are both known.
     """
 
     contact_id: str = ""
@@ -65,7 +64,6 @@ class Proofs:
     expires_at: int | None = None
     lasts_ms: int | None = None
     asked_again: int = 0
-    proved: int = -1
 
 
 @dataclass(slots=True)
@@ -89,8 +87,9 @@ class Registrar:
     _unexplained: dict[str, Authenticated] = field(default_factory=dict)
     _asked: dict[str, Authenticated] = field(default_factory=dict)
     _nameless: dict[str, str] = field(default_factory=dict)
-    #: The time of listening that it is: since the bulk session came back so often.
-    _listening: int = 0
+    #: Contacts that nothing has proved since the session came back. A full list takes them out one by one: to look for
+    #: the others among 100,000 at its end would hold up an emergency.
+    _unproved: dict[str, None] = field(default_factory=dict)
     _listed_technologies: set[str] = field(default_factory=set)
     _undescribed: dict[str, int | None] = field(default_factory=dict)
     #: Contacts that a full list did not hold, and when that ended.
@@ -133,7 +132,7 @@ class Registrar:
         proofs.expires_at = None if proofs.lasts_ms is None else signal.at + proofs.lasts_ms
         if registration.comes_again(span, signal, self.policy) and (self.sites is None or span.certainty is not None):
             # Nearly all that is heard: nothing has changed but the time.
-            proofs.proved = self._listening
+            self._unproved.pop(span.contact, None)
             again = self.spans[span.contact] = registration.refreshed(span, signal.at)
             yield registration.minimise(again)
             return
@@ -162,7 +161,7 @@ class Registrar:
             origin = registration.origin_of_contact(signal)
             yield from self._kept(registration.began(signal, id=self.new_id(), technology="PJSIP", origin=origin))
         else:
-            self._proofs[signal.contact].proved = self._listening
+            self._unproved.pop(signal.contact, None)
         self._proofs[signal.contact].contact_id = signal.contact_id
 
     def _lately_authenticated(self, signal: ContactHeard) -> bool:
@@ -301,7 +300,7 @@ class Registrar:
 
     def regained(self) -> None:
         """A session listens again: only what is proved from now on is known to be registered still."""
-        self._listening += 1
+        self._unproved = dict.fromkeys(self.spans)
         self._unlisted.clear()
         self._listed_technologies.clear()
 
@@ -314,6 +313,7 @@ class Registrar:
         for record in records:
             span = registration.restore(record)
             self._index(span)
+            self._unproved[span.contact] = None
 
     def relocate(self, sites: Sites | None) -> Iterator[Registration]:
         """Take another table of sites (None: there is none), and tell the open spans that it places elsewhere.
@@ -385,7 +385,7 @@ class Registrar:
             span = self._placed(span)
         if before is not span:
             self._index(span)
-        self._proofs[span.contact].proved = self._listening
+        self._unproved.pop(span.contact, None)
         return () if before is span else (registration.minimise(span),)
 
     def _placed(self, span: Span) -> Span:
@@ -405,6 +405,7 @@ class Registrar:
 
     def _ended(self, span: Span, at: int) -> Iterator[Output]:
         self._drop(span.contact)
+        self._unproved.pop(span.contact, None)
         self._undescribed.pop(span.contact, None)
         contacts = tuple(contact for contact in self._of_line[span.line] if contact != span.contact)
         if contacts:
@@ -428,17 +429,16 @@ class Registrar:
 
     def _listed(self, technology: str, at: int) -> Iterator[Output]:
         """End what a full list, taken since the session came back, did not prove."""
-        for span in self.spans.values():
-            if span.technology == technology and self._proofs[span.contact].proved != self._listening:
-                self._unlisted[span.contact] = at
+        for contact in self._unproved:
+            if self.spans[contact].technology == technology:
+                self._unlisted[contact] = at
         yield from self._swept()
 
     def _swept(self) -> Iterator[Output]:
         for contact, at in list(islice(self._unlisted.items(), _SWEPT_AT_ONCE)):
             del self._unlisted[contact]
-            span = self.spans.get(contact)
-            if span is not None and self._proofs[contact].proved != self._listening:
-                yield from self._ended(span, at)
+            if contact in self._unproved:
+                yield from self._ended(self.spans[contact], at)
 
 
 def _forget(requests: dict[str, Authenticated], at: int) -> None:

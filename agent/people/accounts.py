@@ -20,6 +20,7 @@ from agent.core.history import History
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
 from agent.core.records import Account, AuditUse, Call, Service, Text, document
+from agent.pacing import rested
 from agent.people.auditing import Auditing
 from agent.ports import Reader, StoreError
 from agent.stores.sqlite import LOCKED
@@ -183,5 +184,6 @@ def _check_readable(services: Iterable[Service]) -> None:
 
 async def _pages(rows: Iterator[Answer]) -> AsyncIterator[list[Answer]]:
     """Pages of ``rows``, each read off the event loop."""
-    while page := await asyncio.to_thread(lambda: list(islice(rows, PAGE))):
+    at_a_pace = rested(rows)
+    while page := await asyncio.to_thread(lambda: list(islice(at_a_pace, PAGE))):
         yield page
