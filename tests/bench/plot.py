@@ -13,7 +13,7 @@ _CURVES = {
     "query": ("#2b64b0", "an account's month, processor time"),
 }
 _SECONDS = {"ms": 0.001, "s": 1.0}
-_TICKS = {-3: "1 ms", -2: "10 ms", -1: "0.1 s", 0: "1 s", 1: "10 s", 2: "100 s", 3: "1000 s"}
+_TICKS = {-3: "1 ms", -2: "10 ms", -1: "0.1 s", 0: "1 s", 1: "10 s", 2: "100 s", 3: "1000 s", 4: "10,000 s"}
 
 
 def svg(lines: Iterable[str]) -> str:
