@@ -57,9 +57,8 @@ class Passing:
                 log.error("handles_not_retired", reason=str(error), hint=error.hint)
                 return
             finally:
-                with suppress(
-                    ValueError
-                ):  # A thread reads on, as this was cancelled; it lets go of the store at its end.
+                # Where this was cancelled the thread reads on, and lets go of the store at its end.
+                with suppress(ValueError):
                     passed.close()
             self._seen_until = now
         if count:
