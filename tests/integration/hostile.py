@@ -18,6 +18,7 @@ from unittest.mock import patch
 import typer
 
 from agent.cli import cli, main
+from agent.stores.sqlite.statements import STATEMENTS
 from tests.integration.commands import Desk, desk
 
 #: A value for each argument and option that a command must have; each fits, though what it names need not be there.
@@ -298,7 +299,15 @@ async def beside(folder: Path) -> AsyncIterator[Beside]:
         for name in ("accounts.csv", "sites.toml", "escrow", "report", "passphrase"):
             _private(work / name, (own / name).read_text())
         (work / "capture").write_bytes(CAPTURE.read_bytes())
+        # What an emergency left in clear the agent locks a little later, which is no command's doing.
+        await running.agent.until(lambda: _all_locked(running.agent.store), "everything locked")
         yield Beside(running, work, {name: path.format(odd) for name, path in PLACES.items()})
+
+
+def _all_locked(store: Path) -> bool:
+    counts = [statement for name, statement in STATEMENTS.items() if name.startswith("unlocked_")]
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
+        return not any(database.execute(statement).fetchone()[0] for statement in counts)
 
 
 def _private(path: Path, text: str) -> None:
