@@ -7,6 +7,7 @@ import random
 import re
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, chdir, closing
 from dataclasses import dataclass, field
@@ -235,6 +236,10 @@ def _faults(wrong: Wrong, told: Told) -> Iterator[str]:
         yield f"{len(told.error)} characters of it"
 
 
+#: The agent looks every few seconds.
+_LOCKED_S = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A running agent with a customer and keys; and a folder with files that commands take, and such as none does."""
@@ -252,6 +257,7 @@ class Beside:
         """What is not as it should be when these are said, one after another."""
         config = {"TELEPHONY_AGENT_CONFIG": str(self.desk.agent.config)}
         with closing(sqlite3.connect(f"file:{self.desk.agent.store}?mode=ro", uri=True)) as store:
+            _settle(store)
             before, seen = _digests(store), _version(store)
             for said in wrong:
                 told = tell(said.arguments, self.folder, {**config, **said.environ})
@@ -299,15 +305,16 @@ async def beside(folder: Path) -> AsyncIterator[Beside]:
         for name in ("accounts.csv", "sites.toml", "escrow", "report", "passphrase"):
             _private(work / name, (own / name).read_text())
         (work / "capture").write_bytes(CAPTURE.read_bytes())
-        # What an emergency left in clear the agent locks a little later, which is no command's doing.
-        await running.agent.until(lambda: _all_locked(running.agent.store), "everything locked")
         yield Beside(running, work, {name: path.format(odd) for name, path in PLACES.items()})
 
 
-def _all_locked(store: Path) -> bool:
+def _settle(store: sqlite3.Connection) -> None:
+    """Return when everything is locked: what an emergency left in clear the agent locks a little later by itself."""
     counts = [statement for name, statement in STATEMENTS.items() if name.startswith("unlocked_")]
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
-        return not any(database.execute(statement).fetchone()[0] for statement in counts)
+    latest = time.monotonic() + _LOCKED_S
+    while any(store.execute(statement).fetchone()[0] for statement in counts):
+        assert time.monotonic() < latest, "it is not locked"
+        time.sleep(0.1)
 
 
 def _private(path: Path, text: str) -> None:
