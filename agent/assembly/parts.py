@@ -43,16 +43,27 @@ async def kept_up(name: str, part: Part, failures: Counter[str]) -> None:
         LoginRefused, NotAmi, TlsRefused: it could not start.
     """
     while True:
+        # In a task of its own: one whose TaskGroup broke goes on saying that it is being cancelled, before Python 3.13.
+        task = asyncio.create_task(part())
         try:
-            await part()
-        except FATAL:
-            raise
-        except Exception:  # the one broad catch at the top of each task: a part may break in any way, the others go on
-            failures[name] += 1
-            log.exception("part_failed", part=name)
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise asyncio.CancelledError from None  # It broke on its way to the end that was asked for.
+            await asyncio.wait([task])
+        finally:
+            await _ended(name, task, failures)
         await asyncio.sleep(RESTART_S)
+
+
+async def _ended(name: str, task: asyncio.Task[None], failures: Counter[str]) -> None:
+    """Bring ``task`` to its end where it goes on; what broke in it is counted."""
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass  # Its end, as asked for.
+    except FATAL:
+        raise
+    except Exception:  # the one broad catch at the top of each task: a part may break in any way, the others go on
+        failures[name] += 1
+        log.exception("part_failed", part=name)
 
 
 async def _set(event: asyncio.Event) -> None:

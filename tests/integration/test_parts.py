@@ -44,3 +44,27 @@ async def test_a_part_that_breaks_as_it_is_ended_is_not_begun_again() -> None:
     async with asyncio.timeout(10):
         await together({"breaks": breaks_at_its_end}, failures, stop)
     assert (began, failures) == (1, {"breaks": 1})
+
+
+async def test_a_part_in_whose_group_a_task_breaks_late_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Python 3.13 such a task counts as one that is being cancelled from then on."""
+    monkeypatch.setattr(parts, "RESTART_S", 0)
+    stop, failures = asyncio.Event(), Counter[str]()
+    began = 0
+
+    async def breaks() -> None:
+        await asyncio.sleep(0)
+        raise ValueError
+
+    async def grouped() -> None:
+        nonlocal began
+        began += 1
+        if began == 3:
+            stop.set()
+            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(breaks())
+
+    async with asyncio.timeout(10):
+        await together({"grouped": grouped}, failures, stop)
+    assert (began, failures) == (3, {"grouped": 2})
