@@ -131,9 +131,9 @@ class Agent:
             wal_bytes=WAL_BYTES,
         )
         try:
-            await store.commit(self._left, durable=True)
+            records = await store.open_records(self._left)
             self._left = []
-            return store, await store.open_records()
+            return store, records
         except BaseException:
             await store.close()
             raise

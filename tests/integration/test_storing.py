@@ -247,6 +247,18 @@ async def test_a_start_that_cannot_bring_it_in_knows_of_it_all_the_same(disk: Di
     await store.close()
 
 
+async def test_what_a_stand_in_left_counts_as_the_newest_and_is_handed_to_the_store(
+    tmp_path: Path, aside: Path
+) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db", last_resort=aside)
+    await store.commit([emergency("e", ended_at=None), emergency("f", ended_at=None)], durable=True)
+    left = [emergency("e", ended_at=AT, links=()), emergency("g", ended_at=None)]
+    assert sorted(record.id for record in await store.open_records(left)) == ["f", "g"]
+    assert store.waiting == left
+    assert sorted(record.id for record in kept(tmp_path / "store.db")) == ["e", "f"], "the pipeline commits them"
+    await store.close()
+
+
 async def test_behind_a_failure_of_the_disk_emergencies_go_to_both_places(tmp_path: Path, aside: Path) -> None:
     path = tmp_path / "store.db"
     store = await SqliteStore.open(path, last_resort=aside)

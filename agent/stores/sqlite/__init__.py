@@ -91,7 +91,7 @@ class SqliteStore:
         #: committed behind it may be gone with it, however well it was synced. So emergencies go to both places from
         #: then on, and the next start, which reads the disk anew, brings them in.
         self.suspect = False
-        #: What `open_records` found in the last resort, and the store does not take yet.
+        #: What `open_records` found that is not in the store yet, and is to be handed to it.
         self.waiting: list[Record] = []
         self._turn = asyncio.Lock()
         self._closed = False
@@ -317,8 +317,10 @@ class SqliteStore:
                 before = min([before, *living])
         return await asyncio.to_thread(fields.expire, retention, before)
 
-    async def open_records(self) -> list[Record]:
+    async def open_records(self, beside: Sequence[Record] = ()) -> list[Record]:
         """Records that had not ended when the agent stopped, and the timelines that go on; in no order.
+
+        As the last resort has them, where that could not be brought in, and then as ``beside`` has them.
 
         Raises:
             StoreError: they cannot be read.
@@ -337,14 +339,15 @@ class SqliteStore:
                 raise explained(error, self._path) from None
             except ValueError:
                 raise damaged(self._path) from None
-        return self._with_last_resort(found)
+        return self._with_waiting(found, beside)
 
-    def _with_last_resort(self, found: list[Record]) -> list[Record]:
-        """``found``, as the last resort has it, where that could not be brought in."""
-        if not self.last_resort.bytes:
+    def _with_waiting(self, found: list[Record], beside: Sequence[Record]) -> list[Record]:
+        self.waiting = [*beside]
+        if self.last_resort.bytes:
+            with closing(Kept(self._fields, self._path)) as opening:
+                self.waiting = [*self.last_resort.records(opening), *beside]
+        if not self.waiting:
             return found
-        with closing(Kept(self._fields, self._path)) as opening:
-            self.waiting = self.last_resort.records(opening)
         newest = {key_of(record): record for record in (*found, *self.waiting)}
         open_calls = {record.id for record in newest.values() if isinstance(record, Emergency) and _is_open(record)}
         open_calls |= {record.subject for record in newest.values() if isinstance(record, Alarm) and _is_open(record)}
