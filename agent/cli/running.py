@@ -36,6 +36,8 @@ from agent.stores.sqlite import SqliteStore
 
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the agent until SIGTERM or Ctrl-C."""
+    import uvloop
+
     from agent import app  # here alone: with its web server it takes as long to load as all other commands together
 
     harden()
@@ -43,7 +45,7 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
     configured = settings(context, config, keys_required=False)
     log.configure(configured.log.level, configured.log.format)
     try:
-        asyncio.run(app.run(configured, promises.command(config_file(context, config))))
+        uvloop.run(app.run(configured, promises.command(config_file(context, config))))
     except ConfigError as error:
         fail(USAGE, str(error))
     except (LoginRefused, NotAmi, TlsRefused) as error:

@@ -9,6 +9,7 @@ from panoramisk.actions import Action  # noqa: TID251
 from panoramisk.ami_protocol import AMIProtocol  # noqa: TID251
 
 from agent.core.wire import BANNER, BANNER_LIMIT_BYTES, Framer, Message, head_of, stamped
+from agent.sources.ami_reading import Reading
 
 #: Asterisk 22 has some 200 kinds of event.
 _MOST_DULL = 1_000
@@ -16,12 +17,6 @@ _MOST_DULL = 1_000
 # panoramisk's Manager and CallManager are not used: retries at a fixed 2 s for ever, unchecked pings, actions that hang
 # or leak while it is down, and reconnects after close() would all have to be overridden. Its Action (ids, wire form,
 # future) and AMIProtocol (sending, the table of open actions) are sound enough to build upon.
-
-
-#: Bytes taken from the kernel at once: few, so that whatever else waits gets its turn, and more while little of them is
-#: wanted, so that a flood is skipped fast. Messages that may be wanted of them before they become fewer again.
-READ_BYTES, MOST_READ_BYTES = 1 << 13, 1 << 16
-HEARD_AT_ONCE = 16
 
 
 class SessionDown(ConnectionError):
@@ -79,11 +74,11 @@ class Question(Action):  # type: ignore[misc]
         return True
 
 
-class Connection(AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
+class Connection(AMIProtocol):  # type: ignore[misc]
     """One connection: hands each chunk of bytes to ``take`` and keeps the questions that wait for an answer.
 
-    Whoever takes counts in ``heard`` the messages that took time: about `HEARD_AT_ONCE` of them come in one chunk.
-    ``greeted`` becomes the greeting line, or raises NotAmi. ``gone`` is set when it has ended, of ``cause`` (one word).
+    Whoever takes counts in ``heard`` the messages that took time; ``reading`` goes by it. ``greeted`` becomes the
+    greeting line, or raises NotAmi. ``gone`` is set when it has ended, of ``cause`` (one word).
     """
 
     # AMIProtocol encodes as ASCII, and logs the whole action (the login's secret too) when a value does not fit.
@@ -97,9 +92,9 @@ class Connection(AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
         self._timed = False
         self.cause = ""
         self._opening = b""
-        self._room = memoryview(bytearray(MOST_READ_BYTES))
-        self._read_bytes = READ_BYTES
         self.heard = 0
+        #: What the event loop is to be given as its protocol.
+        self.reading = Reading(self)
         self.framer = Framer()
         self.ends: dict[bytes, int] = {}
         #: The heads of events that nobody here wants; see `agent.core.wire.head_of`.
@@ -109,21 +104,6 @@ class Connection(AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
         # Seen here once, so that a session cancelled before it looks leaves no "exception was never retrieved".
         self.greeted.add_done_callback(lambda greeted: greeted.cancelled() or greeted.exception())
         self.gone = asyncio.Event()
-
-    # asyncio reads 256 KiB at once for any other protocol: 600 events, behind which a 999 on the express session waits.
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        """Where the next bytes go; see `asyncio.BufferedProtocol`."""
-        return self._room[: self._read_bytes]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """So many have come."""
-        before = self.heard
-        self.data_received(bytes(self._room[:nbytes]))
-        heard = self.heard - before
-        if nbytes < self._read_bytes or heard > HEARD_AT_ONCE:
-            self._read_bytes = max(READ_BYTES, self._read_bytes // 2)
-        elif heard <= HEARD_AT_ONCE // 2:
-            self._read_bytes = min(MOST_READ_BYTES, self._read_bytes * 2)
 
     # AMIProtocol decodes each chunk by itself (a split UTF-8 character vanishes), joins and splits strings without any
     # bound, parses every message, and raises out of here on two Event headers, which closes the socket.
@@ -149,7 +129,6 @@ class Connection(AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
             if not question.future.done():
                 question.future.set_exception(SessionDown(self.cause))
         self.responses.clear()
-        self._room = memoryview(b"")
         if not self.greeted.done():
             self.greeted.set_exception(SessionDown(self.cause))
         self.gone.set()

@@ -55,7 +55,7 @@ async def connected(
     try:
         async with asyncio.timeout(connect_s):
             await loop.create_connection(
-                lambda: connection, address.host, address.port, ssl=address.ssl, server_hostname=name
+                lambda: connection.reading, address.host, address.port, ssl=address.ssl, server_hostname=name
             )
     except SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason or "no handshake"

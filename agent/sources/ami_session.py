@@ -174,12 +174,12 @@ class Session:
     def hold(self) -> None:
         """Read nothing until `release`: what Asterisk sends waits in the kernel, which takes some MB of it."""
         if self._connection is not None:
-            self._connection.transport.pause_reading()
+            self._connection.reading.hold()
 
     def release(self) -> None:
         """Read on."""
         if self._connection is not None:
-            self._connection.transport.resume_reading()
+            self._connection.reading.release()
 
     def _up(self) -> Connection:
         if self._connection is None or self.state is State.CONNECTING:

@@ -6,7 +6,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from typing import cast
 
+import uvloop
 from panoramisk.manager import Manager  # noqa: TID251
 
 from agent.core.normalise import WANTED
@@ -47,8 +49,7 @@ class _Parsing(asyncio.Protocol):
         self.over = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(_LOGIN)
+        cast("asyncio.WriteTransport", transport).write(_LOGIN)
 
     def data_received(self, data: bytes) -> None:
         for raw in self._framer.feed(data):
@@ -88,9 +89,9 @@ async def _panoramisk(port: int) -> int:
 
 PEERS: dict[str, Callable[[int], int]] = {
     "recv_bound": _recv_bound,
-    "parse_bound": lambda port: asyncio.run(_parse(port, WANTED.__contains__)),
-    "parse_all_bound": lambda port: asyncio.run(_parse(port, lambda name: True)),
-    "panoramisk_callback": lambda port: asyncio.run(_panoramisk(port)),
+    "parse_bound": lambda port: uvloop.run(_parse(port, WANTED.__contains__)),
+    "parse_all_bound": lambda port: uvloop.run(_parse(port, lambda name: True)),
+    "panoramisk_callback": lambda port: uvloop.run(_panoramisk(port)),
 }
 
 

@@ -1,8 +1,11 @@
 """An emergency goes before all that has begun: counts of work, for the milliseconds that a benchmark measures."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,11 +17,11 @@ from agent.core.lanes import Lane
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Cause, Emergency, IpSource, News, Record, Registration, SeenBy
-from agent.core.wire import parse
+from agent.core.wire import Framer, parse
 from agent.pipeline import Pipeline
 from agent.ports import GaveWay
 from agent.sources import ami
-from agent.sources.ami_connection import HEARD_AT_ONCE, MOST_READ_BYTES, READ_BYTES, Connection
+from agent.sources.ami_reading import HEARD_AT_ONCE, MOST_READ_BYTES, READ_BYTES, Reading
 from agent.stores.sqlite import SqliteReader, SqliteStore
 from agent.stores.sqlite import __name__ as sqlite_module
 from agent.stores.sqlite.opening import beside
@@ -283,26 +286,40 @@ async def test_it_waits_for_no_disk_and_no_desk_that_hangs(fake: FakeAsterisk, m
         await ear.until(lambda: "Hangup" in ear.names("bulk"))
 
 
+class Heard:
+    """Counts the ``wanted`` messages of each read; ``all`` is set when it has heard ``most``."""
+
+    def __init__(self, wanted: bytes, most: int = 0) -> None:
+        self.heard = 0
+        self.all = asyncio.Event()
+        self._most = most
+        self.at_once: list[int] = []
+        self._wanted = wanted
+        self._framer = Framer()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+
+    def connection_lost(self, exc: BaseException | None) -> None: ...
+
+    def data_received(self, data: bytes) -> None:
+        found = sum(raw.startswith(self._wanted) for raw in self._framer.feed(data))
+        self.heard += found
+        self.at_once.append(found)
+        if self.heard >= self._most:
+            self.all.set()
+
+
 def read_from(stream: bytes, wanted: bytes) -> list[int]:
     """How many ``wanted`` messages were heard in each read of a session that is flooded with ``stream``."""
-
-    def take(connection: Connection, chunk: bytes) -> None:
-        connection.heard += sum(raw.startswith(wanted) for raw in connection.framer.feed(chunk))
-
-    async def reads() -> list[int]:
-        connection, at, heard = Connection(take), 0, []
-        connection.greeted.set_result("")
-        while at < len(stream):
-            room = connection.get_buffer(-1)
-            taken = stream[at : at + len(room)]
-            room[: len(taken)] = taken
-            before = connection.heard
-            connection.buffer_updated(len(taken))
-            heard.append(connection.heard - before)
-            at += len(taken)
-        return heard
-
-    return asyncio.run(reads())
+    taker = Heard(wanted)
+    reading, at = Reading(taker), 0
+    while at < len(stream):
+        room = reading.get_buffer(-1)
+        taken = stream[at : at + len(room)]
+        room[: len(taken)] = taken
+        reading.buffer_updated(len(taken))
+        at += len(taken)
+    return taker.at_once
 
 
 def test_between_two_looks_at_the_express_session_few_messages_of_a_flood_are_heard() -> None:
@@ -315,3 +332,58 @@ def test_between_two_looks_at_the_express_session_few_messages_of_a_flood_are_he
     alone = read_from(wanted * 4000, b"Event: Hangup")
     assert max(alone) <= max(2 * HEARD_AT_ONCE, READ_BYTES // len(wanted) + 1)
     assert len(read_from(unwanted * 4000, b"Event: Hangup")) < 2 * 4000 * len(unwanted) / MOST_READ_BYTES
+
+
+async def test_the_express_session_is_looked_at_behind_each_read_of_a_flood() -> None:
+    """By itself libuv reads up to 32 times in a row."""
+    loop = asyncio.get_running_loop()
+    turns: list[str] = []
+    both = asyncio.Event()
+
+    class Turn(Heard):
+        def __init__(self, name: str) -> None:
+            super().__init__(b"")
+            self.name = name
+
+        def data_received(self, data: bytes) -> None:
+            if self.name == "bulk" and "bulk" not in turns:
+                theirs["express"].send(b"an emergency")
+            turns.append(self.name)
+            if self.name == "express":
+                both.set()
+
+    theirs: dict[str, socket.socket] = {}
+    with ExitStack() as stack:
+        for name in ("express", "bulk"):
+            ours, theirs[name] = (stack.enter_context(each) for each in socket.socketpair())
+            if name == "bulk":
+                theirs[name].setblocking(False)
+                sent = theirs[name].send(bytes(1 << 20))
+                assert sent > 10 * READ_BYTES
+            await loop.create_connection(partial(Reading, Turn(name)), sock=ours)
+        async with asyncio.timeout(LONG_S):
+            await both.wait()
+    assert turns.index("express") <= 2
+
+
+async def test_what_is_held_amid_a_flood_is_read_once_it_is_released() -> None:
+    message = event("Hangup", Channel="PJSIP/201-1")
+    most = 4 * READ_BYTES // len(message)
+
+    class Holds(Heard):
+        def data_received(self, data: bytes) -> None:
+            if not self.at_once:
+                reading.hold()
+            super().data_received(data)
+
+    ours, theirs = socket.socketpair()
+    with theirs:
+        taker = Holds(b"Event", most)
+        _, reading = await asyncio.get_running_loop().create_connection(partial(Reading, taker), sock=ours)
+        theirs.sendall(message * most)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(taker.at_once) == 1
+        reading.release()
+        async with asyncio.timeout(LONG_S):
+            await taker.all.wait()

@@ -1,0 +1,11 @@
+"""Every test runs on the event loop that the agent runs on."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import uvloop
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """See pytest-asyncio."""
+    return {"uvloop": uvloop.new_event_loop}
