@@ -41,6 +41,7 @@ from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
 from agent.stores.sqlite.lines import Held
 from agent.stores.sqlite.statements import STATEMENTS
 from agent.stores.vault import Keyring
+from agent.stores.vault.ring import Ring
 from tests.contract.stored import AT, call, content, emergency, failure, optin, registration, text
 from tests.core.test_disclosure import consent
 from tests.integration.purging import hold, holds, purger
@@ -360,6 +361,26 @@ async def test_the_next_start_takes_up_the_same_handles_and_what_is_open(tmp_pat
         assert await ledger.store.open_records() == [SPAN]
         await ledger.store.commit([replace(SPAN, id="r2")], durable=True)
         assert ledger.handles("201") == before
+
+
+async def test_a_start_looks_at_the_keyring_once_for_hundreds_of_phones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at each value of each of 100,000 phones was a third of the seconds in which nobody hears a 999."""
+    spans = [replace(SPAN, id=f"r{number}", line=f"l{number}") for number in range(600)]
+    async with Ledger(tmp_path) as ledger:
+        await ledger.store.commit(spans, durable=True)
+    async with Ledger(tmp_path) as ledger:
+        looks, look = 0, Ring._counter
+
+        def counted(ring: Ring) -> bytes:
+            nonlocal looks
+            looks += 1
+            return look(ring)
+
+        monkeypatch.setattr(Ring, "_counter", counted)
+        assert {record.id for record in await ledger.store.open_records()} == {span.id for span in spans}
+        assert looks < 60
 
 
 async def test_a_start_without_the_keyring_spoils_nothing_that_is_locked(tmp_path: Path) -> None:

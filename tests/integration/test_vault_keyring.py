@@ -259,3 +259,16 @@ def test_looking_at_a_keyring_tells_whether_the_site_key_is_right(path: Path) ->
         assert examine(path, OTHER) == Examined(counts=counts, opens=False)
         assert examine(path, None) == Examined(counts=counts, opens=False)
         keyring.seal(recording(2), LINE)  # while the agent runs
+
+
+def test_while_keys_are_kept_still_another_program_destroys_none(path: Path, keyring: Keyring) -> None:
+    key, _ = keyring.seal(recording(1), LINE)
+    with closing(Keyring(path, SITE)) as other:
+        other.ring.connection.execute("PRAGMA busy_timeout = 0")
+        with keyring.ring.still():
+            with pytest.raises(StoreError):
+                other.destroy(recording(1))
+            assert keyring.open(recording(1)) == key
+        assert other.destroy(recording(1))
+        with keyring.ring.still(), pytest.raises(StoreError, match="no key to that recording"):
+            keyring.open(recording(1))

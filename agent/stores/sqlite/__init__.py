@@ -60,6 +60,8 @@ MOVE_EVERY, WAL_BYTES = 1_000, 8 << 20
 _PIECE_BYTES = 1 << 19
 #: Less than an emergency takes: who gave way to one comes back soon.
 _AFTER_S = 0.001
+#: So many rows that had not ended are opened at once: milliseconds, for which a change of the keys waits.
+_AT_ONCE = 500
 #: How often keys are fetched for one commit: another program may destroy one meanwhile.
 _ATTEMPTS = 10
 
@@ -334,7 +336,9 @@ class SqliteStore:
                     for kind in RECORD_OF_KIND:
                         if statement := STATEMENTS.get(f"open_{kind}"):
                             async with self._usable().execute(statement) as cursor:
-                                found.extend([from_row(kind, row, opening) async for row in cursor])
+                                while rows := list(await cursor.fetchmany(_AT_ONCE)):
+                                    with opening.still():
+                                        found.extend(from_row(kind, row, opening) for row in rows)
             except FAILURES as error:
                 raise explained(error, self._path) from None
             except ValueError:

@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -114,6 +115,16 @@ class Fields:
             return unopened if locks is None else locks.open(value, field=place)
         except StoreError:
             return unopened  # What else the record holds is of use all the same.
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """What is opened meanwhile is opened with the keys as they are now; no other program changes one.
+
+        Raises:
+            StoreError: the keyring cannot be read.
+        """
+        with nullcontext() if self._keyring is None else self._keyring.ring.still():
+            yield
 
     def name_of(self, handle: str, database: sqlite3.Connection, unopened: str) -> str | None:
         """The name of the line that ``handle`` stands for, otherwise as `open`; ``database`` is the store.

@@ -1,7 +1,10 @@
 """Opens what is read to be written back."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from agent.ports import StoreError
 from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.opening import connect
 
@@ -23,6 +26,15 @@ class Kept:
             return handle
         name = self._fields.name_of(handle, self._database, handle)
         return handle if name is None else name
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Opens much in less time; for milliseconds, as a change of the keys waits for it."""
+        with ExitStack() as stack:
+            if self._fields is not None:
+                with suppress(StoreError):
+                    stack.enter_context(self._fields.still())
+            yield
 
     def close(self) -> None:
         """Let go of the file."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hmac import digest as hmac_digest
 from itertools import chain
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 
 from agent.ports import StoreError
 from agent.stores.vault.errors import FAILURES, damaged, explained
@@ -43,8 +43,8 @@ class Ring:
             raise ValueError(f"a site key has {KEY_BYTES} bytes")
         self.path = path
         self._others = others
-        self._lock = Lock()
-        self._changing = False
+        self._lock = RLock()
+        self._changing = self._still = False
         self._generation, self._version, self._seen = 0, -1, b""
         self._file = -1
         if not read_only:
@@ -75,7 +75,7 @@ class Ring:
             StoreError: the keyring cannot be read, or was given a site key that is not at hand.
         """
         try:
-            stale = not self._changing and self._counter() != self._seen
+            stale = not self._unchanged()
         except OSError as error:
             raise explained(error, self.path) from None
         if stale:
@@ -86,7 +86,7 @@ class Ring:
     def generation_at_hand(self) -> int | None:
         """The `generation` where it can be told without waiting for anybody, None where it cannot."""
         try:
-            return self._generation if self._changing or self._counter() == self._seen else None
+            return self._generation if self._unchanged() else None
         except OSError:
             return None
 
@@ -100,6 +100,24 @@ class Ring:
         with self._lock, self._failing():
             self._catch_up()
             yield self.connection
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """No program changes the file meanwhile, nor is it looked at for that: for milliseconds, and to read alone.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                connection.execute("SELECT 1 FROM keyring").fetchall()  # Only this takes SQLite's lock.
+                self._catch_up()
+                self._still = True
+                yield
+            finally:
+                self._still = False
+                connection.execute("ROLLBACK")
 
     @contextmanager
     def change(self, *, destroys: bool = False) -> Iterator[sqlite3.Connection]:
@@ -229,8 +247,14 @@ class Ring:
             "give the agent the site key that belongs to it, or its escrow; no other opens what it keeps",
         )
 
+    def _unchanged(self) -> bool:
+        """Whether no other program has changed the file since it was looked at."""
+        return self._changing or self._still or self._counter() == self._seen
+
     def _catch_up(self) -> None:
         """Take notice of what another program has changed."""
+        if self._still:
+            return
         seen = self._counter()
         if seen == self._seen:
             return
