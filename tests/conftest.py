@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-import uvloop
+from agent.loop import Loop
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """See pytest-asyncio."""
-    return {"uvloop": uvloop.new_event_loop}
+    return {"agent": Loop}

@@ -36,16 +36,18 @@ from agent.stores.sqlite import SqliteStore
 
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the agent until SIGTERM or Ctrl-C."""
+    # Here alone: with its web server and its loop the agent takes as long to load as all other commands together.
     import uvloop
 
-    from agent import app  # here alone: with its web server it takes as long to load as all other commands together
+    from agent import app
+    from agent.loop import Loop
 
     harden()
     # A 999 needs no recordings: without their key the agent runs, and says so in an alarm.
     configured = settings(context, config, keys_required=False)
     log.configure(configured.log.level, configured.log.format)
     try:
-        uvloop.run(app.run(configured, promises.command(config_file(context, config))))
+        uvloop.run(app.run(configured, promises.command(config_file(context, config))), loop_factory=Loop)
     except ConfigError as error:
         fail(USAGE, str(error))
     except (LoginRefused, NotAmi, TlsRefused) as error:

@@ -48,7 +48,8 @@ BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] =
 
 async def _measured(names: list[str], version: str, calls: int) -> list[Figure]:
     figures: list[Figure] = []
-    for name in names:
+    for number, name in enumerate(names, 1):
+        print(f"{name} ({number} of {len(names)})", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="telephony-bench-") as folder:
             for figure in await BENCHMARKS[name](version, calls, Path(folder)):
                 print(figure.line(), flush=True)
