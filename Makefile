@@ -63,7 +63,7 @@ unit: $(VENV)/.ready tools ## everything that needs no Asterisk
 asterisk: $(VENV)/.ready provision ## from SIP on the wire to the stored row, on Asterisk 22 and 16
 	pytest -m asterisk -n $(ASTERISKS)
 
-bench: $(VENV)/.ready provision ## figures, one JSON object a line, then a table; ONLY=emergency CALLS=2000 (or call, fail_open, failover, unasked, grant, seal, locks, purge, history, growth, contacts, sizes, wire)
+bench: $(VENV)/.ready provision ## figures, one JSON object a line, then a table, in some two hours (CALLS=200: in a quarter of one); ONLY=emergency CALLS=2000 (or call, fail_open, failover, unasked, grant, seal, locks, purge, history, growth, contacts, sizes, wire)
 	@python -m tests.bench $(ONLY) $(if $(CALLS),--calls $(CALLS))
 
 torture: $(VENV)/.ready provision ## faults at random for SECONDS=1800; ONLY=part, SEED=, RESUME=1, ROUND=
