@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -47,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[str, int, Path], Awaitable[Iterable[Figure]]]] =
 
 
 CALLS = 200
+_HEARTBEAT_S = 60.0
 #: Where so few would tell nothing.
 MORE = {
     "contacts": 100_000,
@@ -64,10 +67,29 @@ async def _measured(names: list[str], version: str, chosen: int | None) -> list[
         calls = chosen or MORE.get(name, CALLS)
         print(f"{name}, {calls:,} ({number} of {len(names)})", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="telephony-bench-") as folder:
-            for figure in await BENCHMARKS[name](version, calls, Path(folder)):
+            async with _heartbeat(name):
+                found = await BENCHMARKS[name](version, calls, Path(folder))
+            for figure in found:
                 print(figure.line(), flush=True)
                 figures.append(figure)
     return figures
+
+
+@asynccontextmanager
+async def _heartbeat(name: str) -> AsyncIterator[None]:
+    """Says now and then for how long it has been at work."""
+    began = time.monotonic()
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT_S)
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def _table(figures: list[Figure]) -> Table:
