@@ -30,13 +30,13 @@ async def register_iax(lab: Asterisk, line: str = "501", *, local_ip: str = "127
         sock.bind((local_ip, 0))
         server = ("127.0.0.1", lab.iax_port)
         last = _frame(request, wanted, peer=0, sent=0, seen=0)
-        await loop.sock_sendto(sock, last, server)
+        sock.sendto(last, server)
         async with asyncio.timeout(5):
             while True:
                 try:
                     frame = await asyncio.wait_for(loop.sock_recv(sock, 4096), RETRANSMIT_S)
                 except TimeoutError:
-                    await loop.sock_sendto(sock, last, server)
+                    sock.sendto(last, server)
                     continue
                 source, _, _, sent, _, kind, subclass = _HEADER.unpack_from(frame)
                 peer = source & 0x7FFF
@@ -47,9 +47,9 @@ async def register_iax(lab: Asterisk, line: str = "501", *, local_ip: str = "127
                     digest = hashlib.md5(challenge + password(line).encode()).hexdigest()
                     answer = wanted | {_MD5_RESULT: digest.encode()}
                     last = _frame(request, answer, peer=peer, sent=1, seen=sent + 1)
-                    await loop.sock_sendto(sock, last, server)
+                    sock.sendto(last, server)
                     continue
-                await loop.sock_sendto(sock, _frame(_ACK, {}, peer=peer, sent=2, seen=sent + 1), server)
+                sock.sendto(_frame(_ACK, {}, peer=peer, sent=2, seen=sent + 1), server)
                 if subclass != _REGACK:
                     raise LabError(f"{line} was refused by IAX2 (frame {subclass})")
                 return
