@@ -29,7 +29,7 @@ class Mistake:
         subject = " ".join(part for part in (f"[{section}]" if section else "", key) if part)
         text = ": ".join(part for part in (place, subject, self.found) if part) + f"; {self.expected}"
         text += "" if text.endswith("?") else "."
-        return f"{text} Example: {self.example}" if self.example else text
+        return _visible(f"{text} Example: {self.example}" if self.example else text)
 
 
 class ConfigError(Exception):
@@ -41,6 +41,11 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.mistakes))
+
+
+def _visible(text: str) -> str:
+    """``text``, what would turn round, hide or colour the rest of it in a terminal escaped."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def shown(value: object, *, private: bool = False) -> str:

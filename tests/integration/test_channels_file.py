@@ -254,3 +254,16 @@ def test_every_example_of_a_key_is_valid(file: Path, model: type[AnyChannel]) ->
             f"{TOLD}[channels.x]\nkind = '{kind}'\n" + "".join(f"{key} = {text}\n" for key, text in settings.items())
         )
         load(file)
+
+
+@pytest.mark.parametrize("channel", ["kind='apprise'\nurls_file='%s'\n", f"{WEBHOOK}ca_file='%s'\n"])
+@pytest.mark.parametrize("name", ["a\u202egent", "a\x9b31m", "a\u2028b"])
+def test_what_would_turn_a_terminal_round_is_escaped_in_a_files_name_too(file: Path, channel: str, name: str) -> None:
+    told = str(mistake(file, channel % name))
+    assert told.isprintable()
+    assert ascii(name)[1:-1] in told
+
+
+def test_a_secrets_file_with_such_a_name_is_escaped_too(file: Path) -> None:
+    channel = "kind='webhook'\nurl='https://desk.example.com'\nsecret_file='a\u202egent'\n"
+    assert "a\\u202egent cannot be read" in str(mistake(file, channel))
