@@ -15,7 +15,7 @@ SLOW_S = 5.0
 
 Condition = Callable[[str, str | None, Severity], None]
 
-_TAKES, _RESERVE, _LAST_RESORT = "store", "reserve", "last resort"
+_TAKES, _ROOM, _RESERVE, _LAST_RESORT = "store", "room", "reserve", "last resort"
 
 
 class Reserve(Protocol):
@@ -24,6 +24,7 @@ class Reserve(Protocol):
     size: int
     held: bool
     spent: bool
+    alone: bool
 
 
 class LastResort(Protocol):
@@ -130,6 +131,9 @@ class Storing:
         elif waits_s >= SLOW_S:
             what = f"the disk does not answer; {self._meanwhile(last)}"
         self._condition(_TAKES, what, Severity.CRITICAL)
+        # SQLite writes into its WAL for a while after the last free byte is gone: that is the time to free some.
+        little = f"less than {reserve.size >> 20} MB are free on the store's disk beside the emergencies' reserve"
+        self._condition(_ROOM, little if reserve.alone else None, Severity.WARNING)
         missing = reserve.size > 0 and not reserve.held and not reserve.spent
         room = f"there is no room beside the store for the emergencies' reserve of {reserve.size >> 20} MB"
         self._condition(_RESERVE, room if missing else None, Severity.WARNING)

@@ -81,6 +81,19 @@ async def test_on_a_full_disk_emergencies_go_into_the_reserve_and_nothing_else_d
     await store.close()
 
 
+async def test_little_room_is_seen_before_the_store_refuses_anything(disk: Disk) -> None:
+    store = await opened(disk)
+    await store.tend()
+    assert not store.reserve.alone
+    disk.fill()
+    await store.tend()
+    assert (store.reserve.held, store.reserve.alone) == (True, True)
+    disk.free()
+    await store.tend()
+    assert not store.reserve.alone
+    await store.close()
+
+
 async def test_an_agent_starts_on_a_full_disk(disk: Disk) -> None:
     await (await opened(disk)).close()
     disk.fill()
@@ -322,6 +335,7 @@ class Room:
     size: int = MEGABYTE
     held: bool = True
     spent: bool = False
+    alone: bool = False
     fault: str = ""
     bytes: int = 0
     configured: bool = True
@@ -352,6 +366,7 @@ class Stood:
         (Stood(storing=False, last_resort=Room(bytes=9)), "store", "are in the last resort", Severity.CRITICAL),
         (Stood(suspect=True), "store", "the disk has failed", Severity.CRITICAL),
         (Stood(emergency_waits_s=storing.SLOW_S), "store", "does not answer", Severity.CRITICAL),
+        (Stood(reserve=Room(alone=True)), "room", "less than 1 MB are free", Severity.WARNING),
         (Stood(reserve=Room(held=False)), "reserve", "no room beside the store", Severity.WARNING),
         (Stood(last_resort=Room(fault="Permission denied")), "last resort", "Permission denied", Severity.WARNING),
     ],

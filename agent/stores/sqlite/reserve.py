@@ -11,12 +11,12 @@ class Reserve:
     """So many bytes beside the store at ``store``; 0: none are kept. Everything here blocks.
 
     ``held``: they are there. ``spent``: they were given up, and until they are taken again what is free is for
-    emergencies alone.
+    emergencies alone. ``alone``: they are there, and less than as much again is free beside them.
     """
 
     def __init__(self, store: Path, size: int) -> None:
         self.size = size
-        self.held = self.spent = False
+        self.held = self.spent = self.alone = False
         self._path = store.with_name(store.name + ".reserve")
 
     def take(self) -> bool:
@@ -28,15 +28,15 @@ class Reserve:
             try:
                 os.fchmod(file, 0o600)  # Whatever the umask took.
                 missing = self.size - os.fstat(file).st_blocks * _BLOCK
-                state = os.fstatvfs(file)
-                if missing > 0 and state.f_bavail * state.f_frsize - missing >= self.size:
+                if missing > 0 and _free(file) - missing >= self.size:
                     os.posix_fallocate(file, 0, self.size)
                 # A file system that compresses may have taken less.
                 self.held = os.fstat(file).st_blocks * _BLOCK >= self.size
+                self.alone = self.held and _free(file) < self.size
             finally:
                 os.close(file)
         except OSError:
-            self.held = False
+            self.held = self.alone = False
         self.spent = self.spent and not self.held
         return self.held
 
@@ -47,6 +47,11 @@ class Reserve:
             os.truncate(self._path, 0)
         except OSError:
             return False
-        self.held = False
+        self.held = self.alone = False
         self.spent = self.spent or held
         return held
+
+
+def _free(file: int) -> int:
+    state = os.fstatvfs(file)
+    return state.f_bavail * state.f_frsize
