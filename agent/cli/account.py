@@ -12,9 +12,10 @@ from rich.console import Console
 from agent.cli import files, tables, views
 from agent.cli.asking import ask, stream, upload
 from agent.cli.common import USAGE, ConfigPath, Json, console, fail, group, line, settings
-from agent.cli.shown import cell, grid, printable
+from agent.cli.shown import cell, grid
 from agent.core.accounts import COLUMNS, ZONE, Unfit, instant
 from agent.core.instants import from_rfc3339
+from agent.core.printable import printable
 from agent.core.spreadsheet import row as csv_row
 
 account = group("account", help="Accounts, and the lines and numbers that are theirs; each look at them is on record.")

@@ -15,6 +15,7 @@ from agent import keys, world
 from agent.cli import shown
 from agent.config import Config, ConfigError, load
 from agent.core.instants import from_rfc3339
+from agent.core.printable import printable
 from agent.core.records import Record
 from agent.ports import StoreError
 from agent.stores.sqlite import SqliteReader
@@ -115,5 +116,5 @@ def fail(code: int, sentence: str, hint: str = "") -> NoReturn:
     """End with one sentence on standard error; what it repeats of the input steers no terminal, and fills none."""
     text = f"telephony-agent: {sentence}" + (f" ({hint})" if hint else "")
     for row in text.split("\n"):
-        typer.echo(shown.printable(_LONG_WORD.sub(r"\1…", row)), err=True)
+        typer.echo(printable(_LONG_WORD.sub(r"\1…", row)), err=True)
     raise typer.Exit(code)

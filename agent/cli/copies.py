@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 from agent.cli import files
 from agent.cli.common import USAGE, fail
-from agent.cli.shown import printable
 from agent.core.inventory import Document, html
 from agent.core.inventory.rendering import Grid, Heading, Items, Paragraph
+from agent.core.printable import printable
 from agent.core.spreadsheet import row as csv_row
 
 MANIFEST, INDEX = "manifest.json", "index.html"

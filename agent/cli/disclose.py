@@ -13,6 +13,7 @@ from agent.cli.asking import ask, stream
 from agent.cli.common import USAGE, ConfigPath, Json, console, fail, group, instant, line, settings
 from agent.core.disclosure import fields_of
 from agent.core.powers import KINDS, POWERS, REFUSED, Authority
+from agent.core.printable import printable
 
 disclose = group(
     "disclose", help="Disclosures to third parties: by a customer's consent, or by a legal power of the list."
@@ -244,4 +245,4 @@ def _told(entry: dict[str, Any], words: str, *, json: bool) -> None:
         line(dumps(entry, ensure_ascii=False))
     else:
         for each in words.split("\n"):
-            typer.echo(shown.printable(each))
+            typer.echo(printable(each))

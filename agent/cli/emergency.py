@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agent import world
-from agent.cli import shown, views
+from agent.cli import views
 from agent.cli.asking import ask, stream
 from agent.cli.common import (
     NONE_SUCH,
@@ -30,6 +30,7 @@ from agent.cli.common import (
     stored,
 )
 from agent.config import Config
+from agent.core.printable import printable
 from agent.core.records import Alarm, Emergency
 from agent.ports import Reader, StoreError
 from agent.stores.sqlite import SqliteReader
@@ -148,7 +149,7 @@ def rehearse(
         if json:
             line(dumps(told, ensure_ascii=False))
         elif "step" in told:
-            Console(stderr=True, highlight=False).print(Text(f"{_now()} {shown.printable(told['step'])}", style="dim"))
+            Console(stderr=True, highlight=False).print(Text(f"{_now()} {printable(told['step'])}", style="dim"))
         if "proof" in told:
             proofs.append(told)
         passed = told.get("passed", passed)
@@ -184,9 +185,9 @@ def _told(alarm: dict[str, Any], *, json: bool) -> None:
     if json:
         line(dumps(alarm, ensure_ascii=False))
     elif alarm["closed_at"] is not None:
-        typer.echo(f"closed by {shown.printable(str(alarm['closed_by']))}")
+        typer.echo(f"closed by {printable(str(alarm['closed_by']))}")
     else:
-        typer.echo(f"taken on by {shown.printable(str(alarm['acknowledged_by']))}")
+        typer.echo(f"taken on by {printable(str(alarm['acknowledged_by']))}")
 
 
 def _listed(reader: SqliteReader, since: int | None) -> Iterator[tuple[Emergency, Alarm | None]]:

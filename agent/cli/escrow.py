@@ -10,8 +10,8 @@ from agent import world
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, fail, group, line, settings
 from agent.cli.keys import given_key, open_keyring, write_key, write_secret
 from agent.cli.passphrase import Fd, File, passphrase
-from agent.cli.shown import printable
 from agent.core.instants import rfc3339
+from agent.core.printable import printable
 from agent.ports import StoreError
 from agent.stores.vault import examine
 from agent.stores.vault.escrow import LEAST_CHARACTERS, MOST_BYTES, NoEscrow, WrongPassphrase, opened, sealed

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import world
-from agent.cli import copies, shown, waves
+from agent.cli import copies, waves
 from agent.cli.asking import pour, stream
 from agent.cli.common import PROBLEMS, USAGE, fail
 from agent.cli.inventory import terms_of
@@ -18,6 +18,7 @@ from agent.config import Config
 from agent.core.copying import OF_ACCOUNT, OF_LINE, columns
 from agent.core.instants import rfc3339
 from agent.core.inventory import notice
+from agent.core.printable import printable
 from agent.core.records import Content
 from agent.duties.voicemail import Box, SpoolError, empty, sounds
 
@@ -93,7 +94,7 @@ def emptied(config: Config, boxes: Sequence[Box], *, dry_run: bool) -> Iterator[
         try:
             count = empty(spool, (context, name), dry_run=dry_run)
         except SpoolError as error:
-            fail(PROBLEMS, f"the mailbox {shown.printable(name)}: {error}")
+            fail(PROBLEMS, f"the mailbox {printable(name)}: {error}")
         yield {"kind": "voicemail", "count": count, "stays": None, "until": None}
 
 
@@ -116,5 +117,5 @@ def _sounds(config: Config, copy: copies.Copy, boxes: Sequence[Box]) -> int:
                     copy.file(f"sounds/{context}/{name}/{file}", pieces)
                     count += 1
         except SpoolError as error:
-            fail(PROBLEMS, f"the mailbox {shown.printable(name)}: {error}")
+            fail(PROBLEMS, f"the mailbox {printable(name)}: {error}")
     return count

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from agent.cli.common import PROBLEMS, USAGE, fail
-from agent.cli.shown import printable
+from agent.core.printable import printable
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from agent.cli import shown
 from agent.cli.asking import ask, stream
 from agent.cli.common import NONE_SUCH, ConfigPath, Json, console, fail, group, instant, line, settings
 from agent.config import Config
+from agent.core.printable import printable
 
 hold = group(
     "hold", help="Legal holds: what must not be deleted; each may have to stay secret, and each look is audited."
@@ -176,4 +177,4 @@ def _told(held: dict[str, Any], words: str, *, json: bool) -> None:
     if json:
         line(dumps(held, ensure_ascii=False))
     else:
-        typer.echo(shown.printable(words))
+        typer.echo(printable(words))

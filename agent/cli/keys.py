@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, fail, group, line, settings
-from agent.cli.shown import printable
 from agent.config import Config, ConfigError, site_key, site_key_in, site_keys
 from agent.core.instants import rfc3339
+from agent.core.printable import printable
 from agent.ports import StoreError
 from agent.stores.vault import Counts, Examined, Keyring, examine
 from agent.stores.vault.keyfile import write_new

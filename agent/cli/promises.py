@@ -11,8 +11,9 @@ import typer
 from agent import __version__, keys, world
 from agent.assembly import promises as work
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, console, fail, group, line, settings
-from agent.cli.shown import cell, grid, printable
+from agent.cli.shown import cell, grid
 from agent.config import Config
+from agent.core.printable import printable
 from agent.duties.promises import PROMISES, Result, State
 from agent.duties.promises.report import NoReport, opened, signed
 from agent.ports import StoreError

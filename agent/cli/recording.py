@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agent.cli import shown, waves
+from agent.cli import waves
 from agent.cli.asking import ask, pour, stream
 from agent.cli.common import (
     NONE_SUCH,
@@ -28,6 +28,7 @@ from agent.cli.common import (
     stored,
 )
 from agent.config import Config
+from agent.core.printable import printable
 from agent.core.records import Calls, Content, OptIn, Recording
 
 recording = group(
@@ -266,7 +267,7 @@ def _told(record: dict[str, Any], words: str, *, json: bool) -> None:
     if json:
         line(dumps(record, ensure_ascii=False))
     else:
-        typer.echo(shown.printable(words))
+        typer.echo(printable(words))
 
 
 #: Letters of an id (`agent.world.new_id`).

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent.core.printable import printable
 from agent.core.records import Record, document
 
 #: The columns of each kind's table; everything else is in the JSON.
@@ -94,11 +95,6 @@ def cell(value: object, *, days: bool = True) -> Text:
     if len(text) == 24 and text.endswith("Z") and text[10] == "T":
         return Text(f"{text[:10]} {text[11:23]}" if days else text[11:23])
     return Text(text)
-
-
-def printable(text: str) -> str:
-    """``text`` without what could steer a terminal: lines and trunks are named on the PBX."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _style(values: dict[str, object]) -> str | None:

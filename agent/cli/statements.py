@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent.cli.shown import printable
 from agent.core.accounts import ZONE
 from agent.core.instants import from_rfc3339
+from agent.core.printable import printable
 from agent.core.spreadsheet import row
 
 Answer = dict[str, Any]

@@ -27,6 +27,7 @@ from agent.cli.common import (
     stored,
 )
 from agent.config import Config
+from agent.core.printable import printable
 from agent.core.records import Request
 
 subject = group("subject", help="Customers' requests: to see, to correct and to erase what is kept of them.")
@@ -217,7 +218,7 @@ def export(
     if json:
         line(dumps(made, ensure_ascii=False))
     else:
-        typer.echo(shown.printable(f"{made['folder']}: {made['records']} records, {made['sounds']} sound files"))
+        typer.echo(printable(f"{made['folder']}: {made['records']} records, {made['sounds']} sound files"))
         typer.echo(f"give it to the customer, and delete it by {made['delete_by']}", err=True)
 
 
@@ -291,7 +292,7 @@ def canary(context: typer.Context, json: Json = False, config: ConfigPath = None
     if json:
         line(dumps(found, ensure_ascii=False))
     for place in () if json else found["found"]:
-        line(shown.printable(place))
+        line(printable(place))
     if not json:
         Console(stderr=True).print("nothing is left" if found["ok"] else "it is still there")
     raise typer.Exit(0 if found["ok"] else PROBLEMS)
@@ -315,7 +316,7 @@ def _told(record: dict[str, Any], words: str, *, json: bool) -> None:
     if json:
         line(dumps(record, ensure_ascii=False))
     else:
-        typer.echo(shown.printable(words))
+        typer.echo(printable(words))
 
 
 def whole(configured: Config, id: str) -> str:

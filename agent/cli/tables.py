@@ -8,8 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 from agent.cli.common import USAGE, fail
-from agent.cli.shown import printable
 from agent.core.accounts import COLUMNS
+from agent.core.printable import printable
 from agent.core.spreadsheet import original
 
 #: 100,000 rows are 8 MB.

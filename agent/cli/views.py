@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.shown import cell, grid, printable, table
+from agent.cli.shown import cell, grid, table
 from agent.core import timeline
 from agent.core.alarms import is_call
+from agent.core.printable import printable
 from agent.core.records import Alarm, Emergency, Entry, Look, Notice, document
 from agent.ports import Reader
 

@@ -18,7 +18,8 @@ from rich.table import Table
 
 from agent.cli.common import PROBLEMS, USAGE, fail
 from agent.cli.files import fresh, words
-from agent.cli.shown import cell, grid, printable
+from agent.cli.shown import cell, grid
+from agent.core.printable import printable
 
 #: What plays a wave from its standard input, the best first.
 _KNOWN = ("aplay -q -", "play -q -t wav -", "ffplay -nodisp -autoexit -loglevel error -i -")

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from agent.core.printable import printable
+
 _SHOWN = 60
 
 
@@ -23,13 +25,12 @@ class Mistake:
     example: str = ""
 
     def __str__(self) -> str:
-        origin = self.origin if self.origin.isprintable() else ascii(self.origin)
-        place = origin if self.line is None else f"{origin}:{self.line}"
+        place = self.origin if self.line is None else f"{self.origin}:{self.line}"
         section, _, key = self.key.partition(".")
         subject = " ".join(part for part in (f"[{section}]" if section else "", key) if part)
         text = ": ".join(part for part in (place, subject, self.found) if part) + f"; {self.expected}"
         text += "" if text.endswith("?") else "."
-        return _visible(f"{text} Example: {self.example}" if self.example else text)
+        return printable(f"{text} Example: {self.example}" if self.example else text)
 
 
 class ConfigError(Exception):
@@ -41,11 +42,6 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.mistakes))
-
-
-def _visible(text: str) -> str:
-    """``text``, what would turn round, hide or colour the rest of it in a terminal escaped."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def shown(value: object, *, private: bool = False) -> str:

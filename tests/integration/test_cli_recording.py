@@ -378,7 +378,7 @@ async def test_a_wave_that_breaks_off_ends_the_player_and_fails(agent: Running) 
         ("cat; touch pwned", "no program cat;"),
         ("$(touch pwned)", "no program $(touch"),
         ("a\0b", "takes a program"),
-        ("\x1b[2J", "no program ?[2J"),
+        ("\x1b[2J", r"no program \x1b[2J"),
     ],
 )
 async def test_a_player_that_is_none_is_one_sentence_and_no_shell_sees_it(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
+from agent.core.printable import printable
 from agent.duties.check.finding import Finding, Severity
 
 _STYLES = {Severity.PROBLEM: "bold red", Severity.WARNING: "yellow", Severity.UNKNOWN: "cyan", Severity.OK: "green"}
@@ -22,17 +23,12 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> None:
     """A line each, its mend below it, and how many there are of each severity."""
     found = list(findings)
     for finding in found:
-        line = Text.assemble((f"{finding.severity:<8}", _STYLES[finding.severity]), _printable(finding.text))
+        line = Text.assemble((f"{finding.severity:<8}", _STYLES[finding.severity]), printable(finding.text))
         console.print(line, soft_wrap=True)
         if finding.fix:
-            console.print(Text(f"         → {_printable(finding.fix)}", style="dim"), soft_wrap=True)
+            console.print(Text(f"         → {printable(finding.fix)}", style="dim"), soft_wrap=True)
     count = Counter(finding.severity for finding in found)
     console.print(Text(", ".join(f"{count[each]} {_plural(each, count[each])}" for each in Severity), style="bold"))
-
-
-def _printable(text: str) -> str:
-    """Without what could steer a terminal: names come from the PBX."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _plural(severity: Severity, count: int) -> str:
