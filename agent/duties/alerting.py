@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -214,21 +215,30 @@ class Alerting:
                 self._urgent(False)
 
     async def _tell(self, route: Route, notice: Notice) -> None:
+        receipt: Receipt | None = None
+        dialled_at: int | None = None
+        async with self._attempt(route, partial(self._refused, route, notice)):
+            telling = await self._book.telling(notice.alarm)
+            if telling is None:
+                raise ChannelError("no_alarm")
+            receipt = await route.channel.send(telling.text, telling.alarm, notice)
+            dialled_at = telling.dialled_at if notice.news is News.RAISED else None
+        if receipt is not None:
+            self._handed(route, notice, receipt, dialled_at)
+
+    @asynccontextmanager
+    async def _attempt(self, route: Route, refused: Callable[[str], None]) -> AsyncIterator[None]:
+        """What is done in it has the channel's time; of what goes wrong the kind is handed to ``refused``."""
         try:
             async with asyncio.timeout(route.timeout_s):
-                telling = await self._book.telling(notice.alarm)
-                if telling is None:
-                    raise ChannelError("no_alarm")
-                receipt = await route.channel.send(telling.text, telling.alarm, notice)
+                yield
         except ChannelError as error:
-            self._refused(route, notice, error.kind)
+            refused(error.kind)
         except TimeoutError:
-            self._refused(route, notice, "timeout")
+            refused("timeout")
         except Exception as error:  # a fault in one channel costs this attempt, and is told like any other failure
             log.exception("channel_broken", channel=route.name)
-            self._refused(route, notice, type(error).__name__)
-        else:
-            self._handed(route, notice, receipt, telling.dialled_at if notice.news is News.RAISED else None)
+            refused(type(error).__name__)
 
     def _handed(self, route: Route, notice: Notice, receipt: Receipt, dialled_at: int | None) -> None:
         at = self._clock()
@@ -267,19 +277,11 @@ class Alerting:
     async def _remind(self, route: Route, channel: Reminded) -> None:
         while True:
             await asyncio.sleep(channel.every_s)
-            try:
-                async with asyncio.timeout(route.timeout_s):
-                    told = [id for id, alarm in self._standing.items() if route.has_been_told(alarm)]
-                    tellings = [telling for id in told if (telling := await self._book.telling(id)) is not None]
-                    if tellings:
-                        await channel.remind([(telling.text, telling.alarm) for telling in tellings])
-            except ChannelError as error:
-                self._forgotten(route, error.kind)
-            except TimeoutError:
-                self._forgotten(route, "timeout")
-            except Exception as error:  # as above: an unforeseen fault of a channel is one of its refusals
-                log.exception("channel_broken", channel=route.name)
-                self._forgotten(route, type(error).__name__)
+            async with self._attempt(route, partial(self._forgotten, route)):
+                told = [id for id, alarm in self._standing.items() if route.has_been_told(alarm)]
+                tellings = [telling for id in told if (telling := await self._book.telling(id)) is not None]
+                if tellings:
+                    await channel.remind([(telling.text, telling.alarm) for telling in tellings])
 
     def _forgotten(self, route: Route, kind: str) -> None:
         self.refusals[route.name, kind] += 1
