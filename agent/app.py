@@ -173,7 +173,7 @@ class Agent:
         config, heard = self._config, self._heard(store, records)
         pipeline, source, office = heard.pipeline, heard.source, heard.office
         pipeline.put(store.waiting)
-        store.urgent = lambda: pipeline.hurried
+        store.writer.urgent = lambda: pipeline.hurried
         reading = calls.source(config, pipeline, clock=now_ms)
         # What people ask, what is recorded, and what becomes of it all.
         await office.restore(records)

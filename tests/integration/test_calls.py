@@ -182,14 +182,14 @@ async def test_a_full_disk_keeps_the_file_until_there_is_room(reading: Reading) 
     reading.file.write_bytes(some(MANY))
     refused = asyncio.Event()
     reading.pipeline.refusals.append(lambda *_: refused.set())
-    await reading.store._database.execute("PRAGMA max_page_count = 1")
+    await reading.store.writer.database.execute("PRAGMA max_page_count = 1")
     reader = asyncio.create_task(reading.source.once())
     await refused.wait()
     assert reading.left() == ["telephony-agent.csv.taken"]
     assert reading.stored() == []
     # One batch waits, and no more is read.
     assert reading.pipeline.lanes.depth(Lane.ORDINARY) <= BATCH
-    await reading.store._database.execute("PRAGMA max_page_count = 1000000")
+    await reading.store.writer.database.execute("PRAGMA max_page_count = 1000000")
     assert await reader
     assert len(reading.stored()) == MANY
     assert reading.left() == []

@@ -23,8 +23,8 @@ from agent.ports import GaveWay
 from agent.sources import ami
 from agent.sources.ami_reading import HEARD_AT_ONCE, MOST_READ_BYTES, READ_BYTES, Reading
 from agent.stores.sqlite import SqliteReader, SqliteStore
-from agent.stores.sqlite import __name__ as sqlite_module
 from agent.stores.sqlite.opening import beside
+from agent.stores.sqlite.wal import __name__ as wal_module
 from agent.urgency import Urgency
 from tests.integration.ami_ear import Ear, running, source_to
 from tests.integration.fake_asterisk import FakeAsterisk, event
@@ -78,7 +78,7 @@ async def test_a_transaction_gives_way_at_its_next_statement_and_writes_nothing(
     store: SqliteStore, tmp_path: Path
 ) -> None:
     looks = count()
-    store.urgent = lambda: next(looks) >= 2
+    store.writer.urgent = lambda: next(looks) >= 2
     with pytest.raises(GaveWay):
         await store.commit(registrations(BATCH), durable=False, prepared=True)
     assert next(looks) == 3, "it looked before every 16 rows, and stopped at the first look that told it to"
@@ -86,7 +86,7 @@ async def test_a_transaction_gives_way_at_its_next_statement_and_writes_nothing(
 
 
 async def test_an_emergency_gives_way_to_none(store: SqliteStore, tmp_path: Path) -> None:
-    store.urgent = lambda: True
+    store.writer.urgent = lambda: True
     await store.commit([emergency("a"), emergency("b")], durable=True)
     assert kept(tmp_path / "store.db", "emergency") == 2
 
@@ -94,7 +94,7 @@ async def test_an_emergency_gives_way_to_none(store: SqliteStore, tmp_path: Path
 async def test_what_is_purged_gives_way_and_goes_afterwards(store: SqliteStore, tmp_path: Path) -> None:
     await store.commit(registrations(BATCH), durable=False)
     waiting = [True] * 3 + [False]
-    store.urgent = lambda: waiting.pop(0) if len(waiting) > 1 else waiting[0]
+    store.writer.urgent = lambda: waiting.pop(0) if len(waiting) > 1 else waiting[0]
     assert await store.remove("registration", [each.id for each in registrations(BATCH)]) == BATCH
     assert waiting == [False]
 
@@ -105,7 +105,7 @@ async def test_what_is_purged_gives_way_to_an_emergency_that_waits_for_its_turn(
     await store.commit(registrations(BATCH), durable=False)
     loop, looks = asyncio.get_running_loop(), count()
     statements: list[str] = []
-    await store._database.set_trace_callback(statements.append)
+    await store.writer.database.set_trace_callback(statements.append)
 
     async def dial() -> asyncio.Task[None]:
         task = asyncio.create_task(store.commit([emergency("a")], durable=True))
@@ -118,7 +118,7 @@ async def test_what_is_purged_gives_way_to_an_emergency_that_waits_for_its_turn(
             asyncio.run_coroutine_threadsafe(dial(), loop).result(LONG_S)
         return False  # Nobody but the store itself knows of it.
 
-    store.urgent = asked
+    store.writer.urgent = asked
     assert await store.remove("registration", [each.id for each in registrations(BATCH)]) == BATCH
     words = [text.split()[0].rstrip(";") for text in statements]
     done = [word for word in words if word in ("INSERT", "DELETE", "COMMIT", "ROLLBACK")]
@@ -131,14 +131,14 @@ async def test_an_emergency_is_one_transaction_one_change_of_thread_and_no_more_
 ) -> None:
     statements: list[str] = []
     changes: list[object] = []
-    execute = store._database._execute
+    execute = store.writer.database._execute
 
     async def counted(work: object, *more: object) -> object:
         changes.append(work)
         return await execute(work, *more)  # type: ignore[no-untyped-call]
 
-    store._database._execute = counted  # type: ignore[method-assign]
-    await store._database.set_trace_callback(statements.append)
+    store.writer.database._execute = counted  # type: ignore[method-assign]
+    await store.writer.database.set_trace_callback(statements.append)
     changes.clear()
     pipeline, records = heard_emergency(store)
     await pipeline.drain()
@@ -181,7 +181,7 @@ async def test_a_flood_makes_the_log_no_longer_than_it_may_be(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite's own checkpoints are off: they would be part of somebody's commit."""
-    monkeypatch.setattr(f"{sqlite_module}.MOVE_EVERY", 2 * BATCH)
+    monkeypatch.setattr(f"{wal_module}.MOVE_EVERY", 2 * BATCH)
     wal = beside(tmp_path / "store.db", "-wal")
     before = wal.stat().st_size
     for number in range(60):
@@ -189,8 +189,8 @@ async def test_a_flood_makes_the_log_no_longer_than_it_may_be(
         if (ready := store.prepare(records)) is not None:
             await ready
         await store.commit(records, durable=False)
-        if number % 10 == 0 and store._moving is not None:
-            await asyncio.wait([store._moving])  # On a busy machine it gets its turn late.
+        if number % 10 == 0 and store._wal._moving is not None:
+            await asyncio.wait([store._wal._moving])  # On a busy machine it gets its turn late.
         if number == 0:
             once = wal.stat().st_size - before
     assert wal.stat().st_size < 30 * once, "half of what was written"
@@ -218,7 +218,7 @@ async def test_an_emergency_heard_in_the_middle_of_a_transaction_is_stored_befor
             assert heard.wait(LONG_S)
         return pipeline.hurried
 
-    store.urgent = waits
+    store.writer.urgent = waits
     pipeline.put(registrations(BATCH))
     assert await pipeline.drain() == []
     assert order.index("emergency") < order.index("registration")

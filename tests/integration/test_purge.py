@@ -275,7 +275,7 @@ async def test_a_purge_goes_in_small_transactions_and_an_emergency_goes_between_
     path = tmp_path / "agent.sqlite"
     await store.commit([span(f"{n:04d}", AT - 5000 + n) for n in range(4 * BATCH)], durable=False)
     order: list[str] = []
-    transaction = store._transaction
+    transaction = store.writer.transaction
 
     async def noted(begin: str, batch: list[tuple[str, list[dict[str, object]]]], *, urgent: bool) -> int:
         changed = await transaction(begin, batch, urgent=urgent)  # type: ignore[arg-type]
@@ -286,7 +286,7 @@ async def test_a_purge_goes_in_small_transactions_and_an_emergency_goes_between_
         return changed
 
     calling: list[asyncio.Task[None]] = []
-    store._transaction = noted  # type: ignore[method-assign, assignment]
+    store.writer.transaction = noted  # type: ignore[method-assign, assignment]
     await purger(store, path, AT + YEAR_MS).purge()
     await asyncio.gather(*calling)
     assert order.count("purge") == 4

@@ -128,11 +128,11 @@ async def test_a_store_that_refuses_is_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite"
     store = await SqliteStore.open(path)
     await store.commit([detail("d", AT)], durable=True)
-    await store._database.execute("PRAGMA query_only = ON")
+    await store.writer.database.execute("PRAGMA query_only = ON")
     with structlog.testing.capture_logs() as logged:
         async with purging(store, AT + 1, path):
             await until(lambda: any(line["event"] == "purge_failed" for line in logged))
-            await store._database.execute("PRAGMA query_only = OFF")
+            await store.writer.database.execute("PRAGMA query_only = OFF")
             await until(lambda: not scanned(tmp_path, b"canary-d"))
     await store.close()
     assert "canary" not in str(logged)

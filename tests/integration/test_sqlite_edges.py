@@ -207,7 +207,7 @@ def largest_file(size: int) -> Iterator[None]:
 async def test_a_full_store_refuses_whole_batches_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     await store.commit(registrations(10), durable=False)
-    database = store._database
+    database = store.writer.database
     await database.execute("PRAGMA max_page_count = 1")  # No more than it has now.
     with pytest.raises(StoreError, match="there is no room left for the store") as refusal:
         await store.commit([emergency("e"), *registrations(3000, 10)], durable=True)
@@ -238,7 +238,7 @@ async def test_a_disk_that_fails_in_the_middle_of_a_write_leaves_nothing_half_wr
 
 
 async def test_another_programs_lock_is_told_and_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.stores.sqlite.BUSY_S", 0.05)
+    monkeypatch.setattr("agent.stores.sqlite.writer.BUSY_S", 0.05)
     path = tmp_path / "store.db"
     store = await SqliteStore.open(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -326,7 +326,7 @@ async def test_no_log_quotes_a_damaged_value(tmp_path: Path, caplog: pytest.LogC
 
 async def test_a_durable_commit_is_synced_and_an_ordinary_one_is_not_waited_for(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
-    database = store._database
+    database = store.writer.database
     ran: list[str] = []
     await database.set_trace_callback(ran.append)
     for durable, level in ((True, 2), (False, 1), (True, 2), (True, 2), (False, 1)):

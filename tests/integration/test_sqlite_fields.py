@@ -158,7 +158,7 @@ async def test_values_of_before_there_were_keys_are_read_as_they_are(tmp_path: P
 
 async def test_a_value_that_was_moved_to_another_field_does_not_open(ledger: Ledger) -> None:
     await ledger.store.commit([CALL], durable=True)
-    database = ledger.store._database
+    database = ledger.store.writer.database
     await database.execute("UPDATE calls SET number = forwarded")
     assert ledger.read(fields=ledger.fields) == [replace(CALL, number="locked")]
 

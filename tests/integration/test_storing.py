@@ -134,9 +134,9 @@ def test_it_is_the_agents_alone_whatever_the_umask(disk: Disk, tmp_path: Path) -
 async def killed(store: SqliteStore) -> None:
     """End it as a kill would: nothing is written any more, and its lock is gone."""
     await store._aside.settled()
-    await store._database.close()
+    await store.writer.database.close()
     store._lock.release()
-    store._closed = True
+    store.writer.closed = True
 
 
 async def test_what_a_killed_agent_could_not_store_is_stored_by_the_next_one_once(disk: Disk, aside: Path) -> None:

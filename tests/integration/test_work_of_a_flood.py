@@ -138,7 +138,7 @@ async def test_a_thousand_records_are_so_few_commits_and_statements(flooded: Flo
     flooded.pipeline.lanes.take(1_000_000)
     flooded.pipeline.put(_call(number) for number in range(records))
     statements: list[str] = []
-    await store._database.set_trace_callback(statements.append)
+    await store.writer.database.set_trace_callback(statements.append)
     await flooded.pipeline.drain()
     kinds = Counter(statement.split(maxsplit=1)[0] for statement in statements)
     commits = -(-records // BATCH)

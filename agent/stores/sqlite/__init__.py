@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
-
-import aiosqlite  # noqa: TID251
+from typing import Any, Self
 
 from agent.core.instants import from_rfc3339
 from agent.core.lanes import Lane, lane_of
@@ -28,7 +25,7 @@ from agent.core.records import (
     key_of,
     retentions,
 )
-from agent.ports import GaveWay, NotReady, StoreError
+from agent.ports import NotReady, StoreError
 from agent.stores.sqlite.aside import Aside
 from agent.stores.sqlite.batches import Batch, batch_of
 from agent.stores.sqlite.errors import FAILURES, DiskFailedError, StoreFullError, damaged, explained
@@ -36,36 +33,24 @@ from agent.stores.sqlite.fields import Fields
 from agent.stores.sqlite.kept import Kept
 from agent.stores.sqlite.last_resort import LastResort, belongs
 from agent.stores.sqlite.migrate import MIGRATIONS
-from agent.stores.sqlite.opening import BUSY_S, Lock, beside, connect, lengthen, prepare, sync, uri_of
+from agent.stores.sqlite.opening import Lock, connect, prepare
 from agent.stores.sqlite.reader import SqliteReader
 from agent.stores.sqlite.reserve import Reserve
-from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, Value, as_stored, from_row, to_row
+from agent.stores.sqlite.rows import RECORD_OF_KIND, Unopened, as_stored, from_row, to_row
 from agent.stores.sqlite.stand_in import StandIn
-from agent.stores.sqlite.statements import STATEMENTS, at_once
+from agent.stores.sqlite.statements import STATEMENTS
 from agent.stores.sqlite.texts import storable
+from agent.stores.sqlite.wal import WAL_BYTES, Wal
+from agent.stores.sqlite.writer import Writer, connected
 
-__all__ = ["ERASED", "LOCKED", "Fields", "SqliteReader", "SqliteStore", "StandIn"]
-
-# At debug it writes statements with their parameters, and errors with the text that they are about.
-logging.getLogger("aiosqlite").addFilter(lambda entry: entry.levelno >= logging.WARNING)
-
-# The empty transaction makes the WAL at once, so that a reader sees that somebody writes.
-_CONNECTION = "PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE; ROLLBACK;"
+__all__ = ["ERASED", "LOCKED", "WAL_BYTES", "Fields", "SqliteReader", "SqliteStore", "StandIn"]
 
 #: After so many removed rows what is in the WAL is moved, which would grow with them.
-_MOVE_EVERY, _MOVES = 500, 5
-#: After so many written rows the WAL is moved into the database, to begin anew; about so long is it then.
-MOVE_EVERY, WAL_BYTES = 1_000, 8 << 20
-#: So much of that is written before somebody else gets a turn.
-_PIECE_BYTES = 1 << 19
-#: Less than an emergency takes: who gave way to one comes back soon.
-_AFTER_S = 0.001
+_MOVE_EVERY = 500
 #: So many rows that had not ended are opened at once: milliseconds, for which a change of the keys waits.
 _AT_ONCE = 500
 #: How often keys are fetched for one commit: another program may destroy one meanwhile.
 _ATTEMPTS = 10
-
-T = TypeVar("T")
 
 
 class SqliteStore:
@@ -74,7 +59,7 @@ class SqliteStore:
     def __init__(
         self,
         path: Path,
-        database: aiosqlite.Connection,
+        writer: Writer,
         lock: Lock,
         fields: Fields | None,
         reserve: Reserve,
@@ -82,9 +67,11 @@ class SqliteStore:
         wal_bytes: int,
     ) -> None:
         self._path = path
-        self._database = database
         self._fields = fields
         self._lock = lock
+        #: What writes, to be told when an emergency is about to come.
+        self.writer = writer
+        self._wal = Wal(path, writer, wal_bytes)
         #: Room that only emergencies get, and where they go when not even that helps.
         self.reserve = reserve
         self.last_resort = last_resort
@@ -95,19 +82,7 @@ class SqliteStore:
         self.suspect = False
         #: What `open_records` found that is not in the store yet, and is to be handed to it.
         self.waiting: list[Record] = []
-        self._turn = asyncio.Lock()
-        self._closed = False
-        self._running: set[asyncio.Task[Any]] = set()
         self._removed = 0
-        #: Whether an emergency is about to come, asked between two rows of anything else, from another thread.
-        self.urgent: Callable[[], bool] = _never
-        #: So many wait for their turn.
-        self._emergencies = 0
-        self._wal_bytes = wal_bytes
-        self._unmoved = 0
-        self._moving: asyncio.Task[None] | None = None
-        #: Where the WAL is about to begin anew nothing but an emergency writes.
-        self._catching_up = False
 
     @classmethod
     async def open(
@@ -138,23 +113,13 @@ class SqliteStore:
                 raise
             lock = await asyncio.to_thread(prepare, path, say)
         try:
-            database = aiosqlite.connect(uri_of(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_S)
-            database._thread.daemon = True  # An agent that breaks without closing must end, to be started again.
-            await database
-            try:
-                await database.executescript(_CONNECTION)
-            except BaseException:
-                await database.close()
-                raise
-        except FAILURES as error:
-            lock.release()
-            raise explained(error, path) from None
+            writer = Writer(path, await connected(path))
         except BaseException:
             lock.release()
             raise
-        store = cls(path, database, lock, fields, reserve, elsewhere, wal_bytes)
+        store = cls(path, writer, lock, fields, reserve, elsewhere, wal_bytes)
         await asyncio.to_thread(elsewhere.prepare)
-        await store._lengthen()
+        await store._wal.lengthen()
         await store.tend()
         return store
 
@@ -183,9 +148,7 @@ class SqliteStore:
         fields = self._fields
         if fields is not None and not all(fields.at_hand(record) for record in records):
             return _fetched(fields, [*records, *behind])
-        if self._catching_up and self._moving is not None:
-            return _done(self._moving)
-        return None
+        return self._wal.in_the_way()
 
     async def commit(self, records: Sequence[Record], *, durable: bool, prepared: bool = False) -> None:
         """Insert or replace ``records`` in one transaction; cancelling whoever waits for it does not cancel it.
@@ -203,16 +166,16 @@ class SqliteStore:
         begin = "begin_durable" if durable else "begin_ordinary"
         self._spare(all(lane_of(record) is Lane.EMERGENCY for record in records))
         if prepared:
-            await self._whole(self._committed(records, begin, attempts=0))
+            await self.writer.whole(self._committed(records, begin, attempts=0))
         else:
-            await self._in_turn(lambda: self._committed(records, begin, attempts=_ATTEMPTS))
+            await self.writer.in_turn(lambda: self._committed(records, begin, attempts=_ATTEMPTS))
 
     def put_aside(self, records: Sequence[Record]) -> None:
         """Have what is an emergency's of ``records``, which wait for this store, written to the last resort.
 
         Waits for nothing: a later commit does, so that what it writes is never older than what is stored after it.
         """
-        if not self._closed:
+        if not self.writer.closed:
             self._aside.put(records)
 
     async def tend(self) -> None:
@@ -224,9 +187,9 @@ class SqliteStore:
         await asyncio.to_thread(self.reserve.take)
         with suppress(StoreError):
             if self.reserve.spent:
-                await self._move()
+                await self._wal.move()
             if self._aside.any and not self.suspect:
-                await self._whole(self._write("begin_durable", [], urgent=True))
+                await self.writer.whole(self._write("begin_durable", [], urgent=True))
 
     async def retire_lines(self, passed: Mapping[str, int], at: int) -> int:
         """Let each of these lines be somebody else's from ``at`` (ms) on; how many handles that ends.
@@ -277,7 +240,7 @@ class SqliteStore:
         for kind in RECORD_OF_KIND:
             if f"clear_{kind}" not in STATEMENTS:
                 continue
-            rows = await self._fetched_rows(f"clear_{kind}", {"limit": limit})
+            rows = await self.writer.rows(f"clear_{kind}", {"limit": limit})
             if not rows:
                 continue
             records = [from_row(kind, row, Unopened()) for row in rows]
@@ -287,7 +250,7 @@ class SqliteStore:
             ]
             lines = fields.new_lines(locked)
             batch: Batch = [(STATEMENTS["upsert_line"], lines), (STATEMENTS[f"lock_{kind}"], locked)]
-            await self._in_turn(partial(self._write, "begin_ordinary", batch))
+            await self.writer.in_turn(partial(self._write, "begin_ordinary", batch))
             return len(locked)
         return 0
 
@@ -298,7 +261,7 @@ class SqliteStore:
             StoreError: they cannot be counted.
         """
         counts = [name for name in STATEMENTS if name.startswith("unlocked_")]
-        return sum([(await self._fetched_rows(name, {}))[0][0] for name in counts])
+        return sum([(await self.writer.rows(name, {}))[0][0] for name in counts])
 
     async def expire(self, retention: RetentionClass, before: int) -> list[str]:
         """Destroy the keys of the months of ``retention`` that ended by ``before`` (ms), after the purge; those months.
@@ -314,7 +277,7 @@ class SqliteStore:
             return []
         for record in RECORDS:
             if PERSONAL[record] and retention in retentions(record):
-                rows = await self._fetched_rows(f"oldest_{record.KIND}", {"retention": retention})
+                rows = await self.writer.rows(f"oldest_{record.KIND}", {"retention": retention})
                 living = [from_rfc3339(at) for (at,) in rows if at is not None]
                 before = min([before, *living])
         return await asyncio.to_thread(fields.expire, retention, before)
@@ -330,12 +293,12 @@ class SqliteStore:
         found: list[Record] = []
         if self._fields is not None:
             await asyncio.to_thread(self._fields.begin)
-        async with self._turn:
+        async with self.writer.turn():
             try:
                 with closing(Kept(self._fields, self._path)) as opening:
                     for kind in RECORD_OF_KIND:
                         if statement := STATEMENTS.get(f"open_{kind}"):
-                            async with self._usable().execute(statement) as cursor:
+                            async with self.writer.usable().execute(statement) as cursor:
                                 while rows := list(await cursor.fetchmany(_AT_ONCE)):
                                     with opening.still():
                                         found.extend(from_row(kind, row, opening) for row in rows)
@@ -378,41 +341,26 @@ class SqliteStore:
         if cut:
             batch.append((STATEMENTS[f"cut_{kind}"], [{"ids": json.dumps(list(ids))}]))
         batch.append((STATEMENTS[f"remove_{kind}"], [{"id": id} for id in ids]))
-        went = await self._in_turn(partial(self._write, "begin_ordinary", batch))
+        went = await self.writer.in_turn(partial(self._write, "begin_ordinary", batch))
         self._removed += len(ids)
         if self._removed >= _MOVE_EVERY:
             self._removed = 0
-            await self._move()
+            await self._wal.move()
         return went
 
     async def checkpoint(self) -> bool:
         """Move the WAL into the database and empty it; False if a reader was in the way, to be tried again.
 
-        Most of it is moved on a connection of its own, which keeps no emergency waiting.
-
         Raises:
             StoreError: the disk failed; nothing is lost.
         """
-        if self._moving is not None:
-            await asyncio.shield(self._moving)  # Two at once would be in each other's way.
-        await self._move()
-        emptied = await self._whole(self._checkpoint())
-        if emptied:
-            await self._whole(self._lengthen())
-        return emptied
+        return await self._wal.empty()
 
     async def close(self) -> None:
         """Finish what runs and leave one clean file; a second time does nothing."""
-        await asyncio.gather(*self._running, return_exceptions=True)  # Of it some may still wait for its keys.
+        await self.writer.settled()  # Of it some may still wait for its keys.
         await self._aside.settled()
-        await self._whole(self._close())
-
-    async def _fetched_rows(self, name: str, values: dict[str, Value]) -> list[tuple[Any, ...]]:
-        async with self._turn:
-            try:
-                return [tuple(row) for row in await self._usable().execute_fetchall(STATEMENTS[name], values)]
-            except FAILURES as error:
-                raise explained(error, self._path) from None
+        await self.writer.whole(self._close())
 
     async def _committed(self, records: Sequence[Record], begin: str, attempts: int) -> None:
         try:
@@ -428,49 +376,8 @@ class SqliteStore:
         if self.suspect:
             self.put_aside(records)
 
-    async def _move(self) -> None:
-        try:
-            await asyncio.to_thread(_moved, self._path)
-        except FAILURES as error:
-            raise explained(error, self._path) from None
-
-    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` to its end, even when whoever awaits it is cancelled."""
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
-
-    async def _in_turn(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What ``work`` gives, once no emergency waits; to its end, even when whoever awaits it is cancelled."""
-
-        async def until_done() -> T:
-            while True:
-                try:
-                    return await work()
-                except GaveWay:
-                    await asyncio.sleep(_AFTER_S)
-
-        return await self._whole(until_done())
-
-    @asynccontextmanager
-    async def _its_turn(self, urgent: bool) -> AsyncIterator[None]:
-        """An emergency's turn comes sooner: who has it gives way meanwhile."""
-        self._emergencies += urgent
-        try:
-            await self._turn.acquire()
-        finally:
-            self._emergencies -= urgent
-        try:
-            yield
-        finally:
-            self._turn.release()
-
-    def _one_waits(self) -> bool:
-        return self._emergencies > 0 or self.urgent()
-
     async def _write(self, begin: str, batch: Batch, *, urgent: bool = False) -> int:
-        async with self._its_turn(urgent):
+        async with self.writer.turn(urgent=urgent):
             try:
                 changed = await self._after_last_resort(begin, batch, urgent=urgent)
             except DiskFailedError:
@@ -480,12 +387,7 @@ class SqliteStore:
                 if not urgent or not await asyncio.to_thread(self.reserve.give_up):
                     raise
                 changed = await self._after_last_resort(begin, batch, urgent=urgent)
-        self._unmoved += sum(len(rows) for _, rows in batch)
-        if self._unmoved >= MOVE_EVERY and self._moving is None:
-            self._unmoved = 0
-            self._moving = asyncio.create_task(self._begin_wal_anew())
-            self._running.add(self._moving)
-            self._moving.add_done_callback(self._running.discard)
+        self._wal.grew(sum(len(rows) for _, rows in batch))
         if self._fields is not None:
             self._fields.saved(
                 row for statement, rows in batch if statement == STATEMENTS["upsert_line"] for row in rows
@@ -504,18 +406,18 @@ class SqliteStore:
                 await self._brought_in(each)
             if found:
                 await self._aside.clear()
-        return await self._transaction(begin, batch, urgent=urgent)
+        return await self.writer.transaction(begin, batch, urgent=urgent)
 
     async def _brought_in(self, batch: Batch) -> None:
         try:
-            await self._transaction("begin_durable", batch, urgent=True)
+            await self.writer.transaction("begin_durable", batch, urgent=True)
         except StoreError as error:
             if error.everything:
                 raise
             # One record that the store will not have must not keep the others out.
             for statement, row in [(statement, row) for statement, rows in batch for row in rows]:
                 try:
-                    await self._transaction("begin_durable", [(statement, [row])], urgent=True)
+                    await self.writer.transaction("begin_durable", [(statement, [row])], urgent=True)
                 except StoreError as alone:
                     if alone.everything:
                         raise
@@ -528,102 +430,12 @@ class SqliteStore:
                 everything=True,
             )
 
-    async def _lengthen(self) -> None:
-        """Have the WAL be on the disk in its full length, zeros where nothing stands.
-
-        A commit that has to make the file longer waits for the file system's own journal too. SQLite goes by what it
-        has written, not by the file's length; and while it is not its turn it writes nothing.
-        """
-        length = 0
-        with suppress(OSError):  # Without room for it commits are slower, and nothing else.
-            while length < self._wal_bytes:
-                async with self._turn:
-                    if self._closed:
-                        return
-                    length = await asyncio.to_thread(lengthen, beside(self._path, "-wal"), length + _PIECE_BYTES)
-                await asyncio.to_thread(sync, beside(self._path, "-wal"))
-
-    async def _begin_wal_anew(self) -> None:
-        """Move what is in the WAL beside whoever writes; then the little that came meanwhile, beside emergencies alone.
-
-        SQLite's own checkpoints would be part of somebody's commit, and an emergency behind it would wait for them.
-        """
-        try:
-            with suppress(StoreError):  # It stays whole in the WAL; a disk that fails tells it to the next commit.
-                await self._move()
-                self._catching_up = True
-                await self._move()
-        finally:
-            self._catching_up, self._moving = False, None
-
-    async def _transaction(self, begin: str, batch: Batch, *, urgent: bool) -> int:
-        """Run ``batch`` between ``begin`` and COMMIT; how many rows the last of it changed."""
-        database = self._usable()
-        waits = _never if urgent else self._one_waits
-
-        def work() -> int:
-            connection = database._conn
-            connection.executescript(STATEMENTS[begin])
-            changed = 0
-            try:
-                for statement, rows in batch:
-                    some = _unless(waits, at_once(statement, rows))
-                    changed = sum(connection.execute(*each).rowcount for each in some)
-            except GaveWay:
-                connection.rollback()
-                raise
-            connection.execute("COMMIT")
-            return changed
-
-        try:
-            try:
-                # In one piece on aiosqlite's thread, which has no public way for it: each statement of its own would be
-                # two changes of thread more, and behind a busy event loop Python grants one every 5 ms only.
-                changed: int = await database._execute(work)  # type: ignore[no-untyped-call]
-            except GaveWay:
-                raise
-            except BaseException:
-                await database.rollback()  # Behind whatever the thread still runs; after COMMIT it does nothing.
-                raise
-        except FAILURES as error:
-            raise explained(error, self._path) from None
-        except OverflowError:
-            raise StoreError("a record holds a number of more than 64 bits", "report this") from None
-        return changed
-
-    async def _checkpoint(self) -> bool:
-        async with self._turn:
-            database = self._usable()
-            try:
-                # Waiting for a reader here would keep an emergency waiting.
-                await database.execute("PRAGMA busy_timeout = 0")
-                try:
-                    rows = list(await database.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)"))
-                finally:
-                    await database.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
-            except FAILURES as error:
-                raise explained(error, self._path) from None
-            return bool(rows[0][0] == 0)
-
     async def _close(self) -> None:
-        async with self._turn:
-            if self._closed:
-                return
-            self._closed = True
-            try:
-                with suppress(*FAILURES):  # What could not be moved stays whole in the WAL for the next start.
-                    await self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                await self._database.close()
-            except FAILURES as error:
-                raise explained(error, self._path) from None
-            finally:
-                self._aside.close()
-                self._lock.release()
-
-    def _usable(self) -> aiosqlite.Connection:
-        if self._closed:
-            raise StoreError(f"the store {self._path} is closed")
-        return self._database
+        try:
+            await self.writer.close()
+        finally:
+            self._aside.close()
+            self._lock.release()
 
 
 def _relocked(fields: Fields, record: Record, stored: Sequence[Any]) -> dict[str, Any] | None:
@@ -643,32 +455,6 @@ async def _fetched(fields: Fields, records: Sequence[Record]) -> None:
     except StoreError as error:
         # Nothing else that is personal would be taken either.
         raise StoreError(str(error), error.hint, everything=True) from None
-
-
-def _moved(path: Path) -> None:
-    """Move what is in the WAL by now, beside whoever reads and writes."""
-    with closing(connect(path, "mode=rw")) as database:
-        frames = None
-        for _ in range(_MOVES):
-            was, frames = frames, database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            # Only where nothing has come meanwhile does the WAL begin anew, and grow no more.
-            if frames == was:
-                break
-
-
-def _unless(waits: Callable[[], bool], statements: Iterable[T]) -> Iterator[T]:
-    for statement in statements:
-        if waits():
-            raise GaveWay
-        yield statement
-
-
-def _never() -> bool:
-    return False
-
-
-async def _done(task: asyncio.Task[None]) -> None:
-    await asyncio.shield(task)
 
 
 def _is_open(record: Record) -> bool:
