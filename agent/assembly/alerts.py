@@ -124,6 +124,10 @@ class Desk:
             emergency = next(iter(store.find(Emergency, alarm.subject, 1)), None)
             return alarm, emergency, next(iter(store.of(Detail, alarm.subject)), None)
 
+    def begun(self, notice_id: str) -> None:
+        """See `agent.core.alarms.Alarms.begun`."""
+        self._pipeline.engine.alarms.begun(notice_id)
+
     def handed(self, notice_id: str, at: int, *, receipt: bool) -> None:
         """See `agent.core.alarms.Alarms.handed`."""
         self._pipeline.put(self._pipeline.engine.handed(notice_id, at, receipt=receipt))

@@ -242,6 +242,10 @@ class Alarms:
         """What is to be sent at ``at``, an emergency's first, the oldest first."""
         return self.notices.due(at)
 
+    def begun(self, notice_id: str) -> None:
+        """The notice is put into words now, and sent: what becomes of its alarm from here on is told after it."""
+        self.notices.begun(notice_id)
+
     def handed(self, notice_id: str, at: int, *, receipt: bool = False) -> Iterator[Record]:
         """The notice's channel took it; ``receipt``: and will tell when it is received."""
         yield from self.notices.happened(notice_id, notices.Input.HANDED, at, receipt=receipt)
@@ -314,12 +318,7 @@ class Alarms:
 
     def _closed(self, alarm: Alarm, news: News | None, at: int) -> Iterator[Record]:
         yield self._kept(alarm)
-        # Whom nothing of it has reached yet need not hear of it now, nor that it is over.
-        first = (News.RAISED, News.ESCALATED)
-        unreached = {notice.channel for notice in self.notices.of(alarm) if notice.news in first}
-        yield from self.notices.dropped(alarm, at)
-        if news is not None:
-            yield from self.notices.told(alarm, news, at, not_on=unreached)
+        yield from self.notices.closed(alarm, news, at)
         if alarm.cause is Cause.LOCATION:
             self.strays.forget(alarm.subject)
 

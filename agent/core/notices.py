@@ -10,6 +10,8 @@ A channel's answers come in any order, late and twice: what has no row in TRANSI
 
 A notice is put into words when it is sent, and tells its alarm as it is then. So while one waits on a channel nothing
 else of the same alarm needs to, and no more than one waits for each alarm and channel, however often the alarm changes.
+What becomes of the alarm while its notice is under way, in the words of before, is told when the channel took that one;
+where it did not, or the agent was killed meanwhile, the next try is put into words anew.
 """
 
 from collections.abc import Callable, Container, Iterator
@@ -35,6 +37,9 @@ LINGER_MS = 1_200_000
 
 #: A channel that has refused one notice this often is taken to be out of order.
 REFUSALS = 3
+
+#: By these a channel hears of an alarm for the first time.
+_FIRST = (News.RAISED, News.ESCALATED)
 
 
 class Input(StrEnum):
@@ -99,30 +104,24 @@ class Notices:
     waiting: dict[str, dict[str, str]] = field(default_factory=dict)
     #: by channel, of those the ids that it has refused before
     _refused: dict[str, set[str]] = field(default_factory=dict)
+    #: by id, of those that were put into words and not taken yet, the news since then
+    _under_way: dict[str, News | None] = field(default_factory=dict)
 
     def told(self, alarm: Alarm, news: News, at: int, *, not_on: Container[str] = ()) -> Iterator[Notice]:
         """``news`` of ``alarm`` for every channel that wants it, but for those in ``not_on``.
 
         What is raised or escalated goes to the alarm's own level, anything else to all that have been told so far.
         """
-        first = news in (News.RAISED, News.ESCALATED)
+        first = news in _FIRST
         for rule in self.policy.channels:
             reached = rule.level == alarm.level if first else rule.level <= alarm.level
             if not reached or news not in rule.news or rule.name in not_on or not concerns(rule, alarm):
                 continue
             waits = self.waiting.get(rule.name, {}).get(alarm.id)
             if waits is None:
-                yield self.keep(
-                    Notice(
-                        id=self.new_id(),
-                        alarm=alarm.id,
-                        cause=alarm.cause,
-                        channel=rule.name,
-                        news=news,
-                        raised_at=at,
-                        try_at=at,
-                    )
-                )
+                yield self._made(alarm.id, alarm.cause, rule.name, news, at)
+            elif waits in self._under_way:
+                self._under_way[waits] = self._under_way[waits] or news
             elif news is News.WORSENED:
                 yield from self._hurried(self.all[waits], at)
 
@@ -131,6 +130,19 @@ class Notices:
         for notice in self.of(alarm):
             if only in (None, notice.news):
                 yield self.keep(step(notice, Input.OBSOLETE, at))
+
+    def closed(self, alarm: Alarm, news: News | None, at: int) -> Iterator[Notice]:
+        """``alarm`` is closed, which is told as ``news``: nothing else of it is of use any more.
+
+        Whom nothing of it has reached yet need not hear of it now, nor that it is over.
+        """
+        unreached = {notice.channel for notice in self.of(alarm) if notice.news in _FIRST}
+        for notice in self.of(alarm):
+            if notice.id in self._under_way:
+                self._under_way[notice.id] = news if notice.channel in unreached else None
+        yield from self.dropped(alarm, at)
+        if news is not None:
+            yield from self.told(alarm, news, at, not_on=unreached)
 
     def of(self, alarm: Alarm) -> list[Notice]:
         """What waits to be told of ``alarm``."""
@@ -145,6 +157,10 @@ class Notices:
             key=lambda notice: (notice.cause is not Cause.EMERGENCY, notice.raised_at),
         )
 
+    def begun(self, id: str) -> None:
+        """A notice is put into words now, and sent: what is told of its alarm from here on comes after it."""
+        self._under_way[id] = None
+
     def happened(
         self, id: str, what: Input, at: int, *, error: str | None = None, receipt: bool = False
     ) -> Iterator[Notice]:
@@ -152,12 +168,15 @@ class Notices:
 
         A channel that takes notices again is given at once what it refused before.
         """
+        since = None if what is Input.RECEIVED else self._under_way.pop(id, None)
         if (notice := self.all.get(id)) is None:
             return
         after = step(notice, what, at, error=error, receipt=receipt)
         if after is not notice:
             yield self.keep(after)
         if what is Input.HANDED:
+            if since is not None and self._is_to_hear(notice, since):
+                yield self._made(notice.alarm, notice.cause, notice.channel, since, at)
             for refused in self._refused_by(notice.channel):
                 yield from self._hurried(refused, at)
 
@@ -179,6 +198,7 @@ class Notices:
                     yield self.keep(replace(notice, done_at=at))
             elif at - notice.done_at >= LINGER_MS:
                 del self.all[id]
+                self._under_way.pop(id, None)
 
     def keep(self, notice: Notice) -> Notice:
         """Take ``notice`` in as it is now."""
@@ -193,6 +213,14 @@ class Notices:
         elif of.get(notice.alarm) == notice.id:
             del of[notice.alarm]
         return notice
+
+    def _made(self, alarm: str, cause: Cause, channel: str, news: News, at: int) -> Notice:
+        id = self.new_id()
+        return self.keep(Notice(id=id, alarm=alarm, cause=cause, channel=channel, news=news, raised_at=at, try_at=at))
+
+    def _is_to_hear(self, notice: Notice, news: News) -> bool:
+        wanted = any(rule.name == notice.channel and news in rule.news for rule in self.policy.channels)
+        return wanted and notice.alarm not in self.waiting[notice.channel]
 
     def _refused_by(self, channel: str) -> list[Notice]:
         return [self.all[id] for id in sorted(self._refused.get(channel, ()))]

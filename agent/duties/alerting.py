@@ -44,6 +44,9 @@ class Book(Protocol):
     async def telling(self, alarm_id: str) -> Telling | None:
         """The alarm as it is stored now; None where there is none."""
 
+    def begun(self, notice_id: str) -> None:
+        """It is put into words now, and sent: what becomes of its alarm from here on is told after it."""
+
     def handed(self, notice_id: str, at: int, *, receipt: bool) -> None:
         """The channel took it; ``receipt``: and `received` follows."""
 
@@ -218,6 +221,7 @@ class Alerting:
         receipt: Receipt | None = None
         dialled_at: int | None = None
         async with self._attempt(route, partial(self._refused, route, notice)):
+            self._book.begun(notice.id)
             telling = await self._book.telling(notice.alarm)
             if telling is None:
                 raise ChannelError("no_alarm")

@@ -12,7 +12,7 @@ from agent.core.records import (
     Record,
     Severity,
 )
-from tests.core.alarmed import DESK, MANAGER, NOON, alarm_of, alarms, call, notices_of, over, rule_of, send_all
+from tests.core.alarmed import DESK, MANAGER, NOON, STEP_MS, alarm_of, alarms, call, notices_of, over, rule_of, send_all
 
 
 def stands(book: Alarms, what: str | None, at: int, severity: Severity = Severity.WARNING) -> list[Record]:
@@ -152,6 +152,58 @@ def test_what_was_under_way_when_it_became_useless_is_kept_as_told() -> None:
     (sent,) = book.handed(notice.id, NOON + 3)
     assert isinstance(sent, Notice)
     assert (sent.state, sent.sent_at) == (Delivery.SENT, NOON + 3)
+
+
+def test_what_happens_while_a_notice_is_under_way_is_told_when_that_was_taken() -> None:
+    book = alarms(DESK, MANAGER)
+    list(book.noted(call(), NOON))
+    send_all(book, NOON)
+    list(book.tick(NOON + STEP_MS))
+    (notice,) = book.due(NOON + STEP_MS)
+    book.begun(notice.id)
+    failed = over(call(), Outcome.FAILED, NOON + STEP_MS + 1)
+    assert notices_of(book.noted(failed, NOON + STEP_MS + 1)) == [("desk", News.WORSENED)]
+    told = list(book.handed(notice.id, NOON + STEP_MS + 2))
+    assert notices_of(told) == [("manager", News.WORSENED)]
+    assert {due.channel for due in book.due(NOON + STEP_MS + 2)} == {"desk", "manager"}
+
+
+def test_whom_a_notice_reaches_after_the_end_is_told_of_the_end() -> None:
+    for taken in (True, False):
+        book = alarms(DESK)
+        list(book.noted(call(), NOON))
+        (notice,) = book.due(NOON)
+        book.begun(notice.id)
+        list(book.noted(over(call(), Outcome.FAILED, NOON + 1), NOON + 1))
+        assert notices_of(book.close("call", "Ann", "called 999 for them", NOON + 2)) == []
+        told = list(book.handed(notice.id, NOON + 3) if taken else book.failed(notice.id, "timeout", NOON + 3))
+        assert notices_of(told) == ([("desk", News.CLOSED)] if taken else [])
+        assert len(book.due(NOON + DAY_MS)) == taken
+
+
+def test_what_is_told_of_the_end_already_is_not_told_again_when_worse_news_was_taken() -> None:
+    book = alarms(DESK)
+    list(book.noted(call(), NOON))
+    send_all(book, NOON)
+    list(book.noted(over(call(), Outcome.FAILED, NOON + 1), NOON + 1))
+    (notice,) = book.due(NOON + 1)
+    book.begun(notice.id)
+    assert notices_of(book.close("call", "Ann", "called 999 for them", NOON + 2)) == [("desk", News.CLOSED)]
+    assert notices_of(book.handed(notice.id, NOON + 3)) == []
+    assert [due.news for due in book.due(NOON + 3)] == [News.CLOSED]
+
+
+def test_a_notice_that_was_not_taken_tells_what_happened_meanwhile_itself() -> None:
+    book = alarms(DESK)
+    list(book.noted(call(), NOON))
+    (notice,) = book.due(NOON)
+    book.begun(notice.id)
+    list(book.noted(over(call(), Outcome.FAILED, NOON + 1), NOON + 1))
+    list(book.failed(notice.id, "timeout", NOON + 2))
+    (again,) = book.due(NOON + DAY_MS)
+    assert again.id == notice.id
+    book.begun(again.id)
+    assert notices_of(book.handed(again.id, NOON + 3)) == []
 
 
 def test_what_a_channel_says_of_strange_notices_changes_nothing() -> None:

@@ -257,6 +257,22 @@ async def test_a_second_emergency_is_told_by_itself(path: Path) -> None:
         assert len({subject for subject, _ in desk.took}) == 2
 
 
+async def test_a_call_that_fails_while_its_first_notice_is_under_way_is_told_as_failed(path: Path) -> None:
+    desk = Recorded()
+    desk.held = True
+    async with running(path, route("desk", desk)) as bench:
+        bench.stage("Dialled")
+        await desk.until(lambda: len(desk.tried) == 1)
+        bench.stage("Failed")
+        bench.stage("Ended")
+        desk.go.set()
+        await desk.until(lambda: len(desk.took) == 2)
+        assert [news for _, news in desk.took] == [News.RAISED, News.WORSENED]
+        assert "FAILED" not in desk.texts[0]
+        assert "999 CALL FAILED, nobody was reached" in desk.texts[1]
+        await bench.until(lambda: [each.state for each in bench.notices()] == [Delivery.SENT] * 2)
+
+
 async def test_a_hanging_channel_holds_up_itself_alone(path: Path) -> None:
     dead, desk = Recorded(), Recorded()
     dead.held = True
