@@ -58,6 +58,8 @@ class Alarms:
     _calls: dict[str, Emergency] = field(default_factory=dict)
     _over: dict[str, int] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
+    #: by how much the clock was set since an open alarm was raised
+    _shifted_ms: dict[str, int] = field(default_factory=dict)
     #: closed by a person while its cause was still there: how bad it was then
     _silenced: dict[_Key, Severity] = field(default_factory=dict)
 
@@ -186,6 +188,12 @@ class Alarms:
 
     # -- what time does -------------------------------------------------------------------------------------------
 
+    def clock_set(self, by_ms: int) -> None:
+        """The agent's clock was set by so much: an emergency is open for the day that it would have been."""
+        self._over = {id: since + by_ms for id, since in self._over.items()}
+        for id in self._open.values():
+            self._shifted_ms[id] = self._shifted_ms.get(id, 0) + by_ms
+
     def tick(self, at: int) -> Iterator[Record]:
         """Escalate, close what is over, and tell what was gathered; call it about once a second."""
         for finding in list(self.strays.tick(at)):
@@ -206,7 +214,8 @@ class Alarms:
         self._forget(at)
 
     def _aged(self, alarm: Alarm, at: int) -> Iterator[Record]:
-        since = (alarm.raised_at, alarm.escalated_at, alarm.acknowledged_at, alarm.cleared_at)
+        raised_at = alarm.raised_at + self._shifted_ms.get(alarm.id, 0)
+        since = (raised_at, alarm.escalated_at, alarm.acknowledged_at, alarm.cleared_at)
         latest = max(at for at in since if at is not None)
         if is_call(alarm) and not self._is_up(alarm.subject) and at - latest >= DAY_MS:
             yield from self._closed(step(alarm, Input.CLOSED, at, comment=BY_ITSELF), News.CLOSED, at)
@@ -326,8 +335,10 @@ class Alarms:
         self.alarms[alarm.id] = alarm
         if alarm.closed_at is None:
             self._open[_key(alarm)] = alarm.id
-        elif self._open.get(_key(alarm)) == alarm.id:
-            del self._open[_key(alarm)]
+        else:
+            self._shifted_ms.pop(alarm.id, None)
+            if self._open.get(_key(alarm)) == alarm.id:
+                del self._open[_key(alarm)]
         return alarm
 
 

@@ -213,6 +213,7 @@ class Engine:
 
     def clock_set(self, by_ms: int, at: int) -> Iterator[Output]:
         """Somebody, or something, set the agent's clock by so much; ``at`` is what it says now."""
+        self.alarms.clock_set(by_ms)
         yield from self._followed(self.desk.clock_set(by_ms), None, at)
         self.tapes.book.shift(by_ms)
         for session, blind in self._blind.items():

@@ -2,8 +2,11 @@
 
 import pytest
 
+from agent.core.alarms import DAY_MS, AlarmPolicy
+from agent.core.notices import LONGEST_MS
 from agent.core.records import Alarm, Blind, Cause, Emergency, Record, Severity
 from agent.core.signals import Probed, Stage
+from tests.core.alarmed import DESK
 from tests.core.emergency_calls import NOON
 from tests.core.test_detail import HOUR, Agents
 
@@ -26,6 +29,11 @@ class Set(Agents):
     @property
     def call(self) -> Emergency:
         (found,) = (record for record in self.kept.values() if isinstance(record, Emergency))
+        return found
+
+    @property
+    def emergency(self) -> Alarm:
+        (found,) = (one for one in self.kept.values() if isinstance(one, Alarm) and one.cause is Cause.EMERGENCY)
         return found
 
     def alarms(self, subject: str) -> list[Alarm]:
@@ -82,6 +90,27 @@ def test_the_fuller_view_stays_for_its_hour(by_ms: int) -> None:
     until_at = agent.detail.until_at or 0
     assert until_at - ended_at - by_ms == pytest.approx(HOUR, abs=2 * elapsed_ms + 1_000)
     assert agent.detail.cli is not None
+
+
+@pytest.mark.parametrize("by_ms", [2 * DAY_MS, -2 * DAY_MS])
+def test_an_emergency_waits_for_somebody_for_its_day(by_ms: int) -> None:
+    """The machine was started with a dead clock, and the network that sets it is what the notice waits for."""
+    agent = Set()
+    agent.engine.adopt(AlarmPolicy(channels=(DESK,)))
+    agent.stages(Stage.DIALLED, Stage.FAILED, Stage.ENDED)
+    (notice,) = agent.engine.due(agent.now)
+    agent.engine.failed(notice.id, "unreachable", agent.now)
+    agent.set_clock(by_ms)
+    agent.now += 1_000
+    agent.tick()
+    assert agent.emergency.closed_at is None
+    assert notice.id in {due.id for due in agent.engine.due(agent.now + LONGEST_MS)}
+    agent.now += DAY_MS - 10_000
+    agent.tick()
+    assert agent.emergency.closed_at is None
+    agent.now += 10_000
+    agent.tick()
+    assert agent.emergency.closed_at is not None
 
 
 @JUMPS
