@@ -90,8 +90,8 @@ def back_off(attempts: int) -> int:
 
 
 def is_due(notice: Notice, at: int) -> bool:
-    """Whether it is to be tried at ``at``; also when the clock was set back, and its time would be far away."""
-    return not 0 < notice.try_at - at <= LONGEST_MS
+    """Whether it is to be tried at ``at``; also when it would wait longer than it was to, the clock being put back."""
+    return not 0 < notice.try_at - at <= (back_off(notice.attempts) if notice.attempts else 0)
 
 
 @dataclass(slots=True)

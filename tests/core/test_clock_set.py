@@ -113,6 +113,19 @@ def test_an_emergency_waits_for_somebody_for_its_day(by_ms: int) -> None:
     assert agent.emergency.closed_at is not None
 
 
+@pytest.mark.parametrize("by_ms", [-2_000, -LONGEST_MS, -HOUR])
+def test_an_emergency_is_told_at_once_though_the_clock_was_put_back(by_ms: int) -> None:
+    agent = Set()
+    agent.engine.adopt(AlarmPolicy(channels=(DESK,)))
+    agent.hear(Stage.DIALLED, agent.now)
+    agent.set_clock(by_ms)
+    notice = agent.engine.due(agent.now)[0]
+    assert notice.cause is Cause.EMERGENCY
+    agent.engine.failed(notice.id, "timeout", agent.now)
+    agent.set_clock(by_ms)
+    assert notice.id in {due.id for due in agent.engine.due(agent.now + 1_000)}, "nor does the next try wait longer"
+
+
 @JUMPS
 def test_a_time_without_a_session_is_as_long_as_it_was(by_ms: int) -> None:
     agent = Set()
