@@ -248,7 +248,7 @@ class Alarms:
     # -- what channels do -----------------------------------------------------------------------------------------
 
     def due(self, at: int) -> list[Notice]:
-        """What is to be sent at ``at``, an emergency's first, the oldest first."""
+        """What is to be sent at ``at``, in the order of `agent.core.notices.turn`."""
         return self.notices.due(at)
 
     def begun(self, notice_id: str) -> None:

@@ -94,6 +94,11 @@ def is_due(notice: Notice, at: int) -> bool:
     return not 0 < notice.try_at - at <= (back_off(notice.attempts) if notice.attempts else 0)
 
 
+def turn(notice: Notice) -> tuple[bool, bool, int, int]:
+    """Sorts notices: an emergency's first, then what was never tried, for each try may take a dead channel's time."""
+    return notice.cause is not Cause.EMERGENCY, notice.attempts > 0, notice.try_at, notice.raised_at
+
+
 @dataclass(slots=True)
 class Notices:
     """Every notice that is not done, and lately done ones; ``waiting`` is by channel, then by alarm, a notice's id."""
@@ -150,12 +155,9 @@ class Notices:
         return [self.all[id] for id in found if id is not None]
 
     def due(self, at: int) -> list[Notice]:
-        """What is to be sent at ``at``, an emergency's first, the oldest first."""
+        """What is to be sent at ``at``, in the order of `turn`."""
         found = [self.all[id] for of in self.waiting.values() for id in of.values()]
-        return sorted(
-            (notice for notice in found if is_due(notice, at)),
-            key=lambda notice: (notice.cause is not Cause.EMERGENCY, notice.raised_at),
-        )
+        return sorted((notice for notice in found if is_due(notice, at)), key=turn)
 
     def begun(self, id: str) -> None:
         """A notice is put into words now, and sent: what is told of its alarm from here on comes after it."""

@@ -36,7 +36,7 @@ class Book(Protocol):
     """The alarms and notices that are open, and what is told of a notice's fate: what follows from it is stored."""
 
     def due(self, at: int) -> list[Notice]:
-        """Notices to be sent at ``at`` (ms), an emergency's first, the oldest first."""
+        """Notices to be sent at ``at`` (ms), in the order of `agent.core.notices.turn`."""
 
     def alarms(self) -> list[Alarm]:
         """Every open alarm."""

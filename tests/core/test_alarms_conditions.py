@@ -77,6 +77,29 @@ def test_an_emergency_goes_before_whatever_waits_longer() -> None:
     ]
 
 
+def test_a_new_emergency_goes_before_what_its_channel_has_refused_and_that_goes_round() -> None:
+    book = alarms(DESK)
+    at, took_ms = NOON, 60_000
+    for name in ("one", "two", "three"):
+        list(book.noted(call(name), at))
+    tried: list[str] = []
+
+    def hangs() -> None:
+        nonlocal at
+        notice = book.due(at)[0]
+        tried.append(book.alarms[notice.alarm].subject)
+        at += took_ms
+        list(book.failed(notice.id, "timeout", at))
+        at += LONGEST_MS
+
+    for _ in range(4):
+        hangs()
+    list(book.noted(call("new"), at))
+    for _ in range(4):
+        hangs()
+    assert tried == ["one", "two", "three", "one", "new", "two", "three", "one"]
+
+
 def test_an_emergency_is_never_given_up_while_it_is_open() -> None:
     book = alarms(DESK)
     list(book.noted(call(), NOON))
