@@ -143,8 +143,14 @@ class Agent:
         config, told = self._config, channels.of(self._config)
         key = link_key(config.store.path)
         table = sites.of(config)
-        engine = Engine(policy=config.policy(), link=Linker(key), new_id=new_id, sites=table, timeline_key=key)
-        engine.adopt(alerts.policy(told, config.alerts.escalate_after_s))
+        engine = Engine(
+            policy=config.policy(),
+            link=Linker(key),
+            new_id=new_id,
+            sites=table,
+            alarm_policy=alerts.policy(told, config.alerts.escalate_after_s),
+            timeline_key=key,
+        )
         engine.restore(records)
         pipeline = Pipeline(engine, store)
         self._clock.jumped = pipeline.clock_set

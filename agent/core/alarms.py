@@ -60,6 +60,8 @@ class Alarms:
     _failed: set[str] = field(default_factory=set)
     #: by how much the clock was set since an open alarm was raised
     _shifted_ms: dict[str, int] = field(default_factory=dict)
+    #: channels that were not there before, and are still to hear of the emergencies that nobody has taken on
+    _joined: set[str] = field(default_factory=set)
     #: closed by a person while its cause was still there: how bad it was then
     _silenced: dict[_Key, Severity] = field(default_factory=dict)
 
@@ -67,7 +69,11 @@ class Alarms:
         self.notices = Notices(self.policy, self.new_id)
 
     def adopt(self, policy: AlarmPolicy) -> None:
-        """Tell other channels from now on; what waits on a channel that is not there any more is dropped."""
+        """Tell other channels from now on; what waits on a channel that is not there any more is dropped.
+
+        Of the emergencies that nobody has taken on, those that were not there before are told with the next `tick`.
+        """
+        self._joined |= _names(policy) - _names(self.policy)
         self.policy = self.notices.policy = policy
 
     # -- calls ----------------------------------------------------------------------------------------------------
@@ -210,8 +216,19 @@ class Alarms:
         found = (self.alarms[id] for id in self._open.values())
         for alarm in sorted(found, key=lambda one: (not is_real(one), one.raised_at, one.id)):
             yield from self._aged(alarm, at)
+        yield from self._caught_up(at)
         yield from self.notices.tick(at, lambda id: id in self.alarms and self.alarms[id].closed_at is None)
         self._forget(at)
+
+    def _caught_up(self, at: int) -> Iterator[Record]:
+        """Whoever came in place of a channel, also while the agent did not run, hears of what nobody has taken on."""
+        stranded = self.notices.stranded()
+        for id in list(self._open.values()) if self._joined or stranded else ():
+            alarm = self.alarms[id]
+            if is_real(alarm) and alarm.acknowledged_at is None:
+                names = _names(self.policy) if id in stranded else self._joined
+                yield from self.notices.joined(alarm, names, at)
+        self._joined.clear()
 
     def _aged(self, alarm: Alarm, at: int) -> Iterator[Record]:
         raised_at = alarm.raised_at + self._shifted_ms.get(alarm.id, 0)
@@ -349,6 +366,10 @@ def _key(alarm: Alarm) -> _Key:
 
 def _cleared_by(emergency: Emergency, alarm: Alarm, at: int) -> Alarm:
     return step(alarm, Input.WENT if emergency.outcome is Outcome.ANSWERED else Input.CAME_BACK, at)
+
+
+def _names(policy: AlarmPolicy) -> set[str]:
+    return {rule.name for rule in policy.channels}
 
 
 def _worse(severity: Severity, than: Severity) -> bool:

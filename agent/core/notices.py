@@ -18,7 +18,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from agent.core.alarm import AlarmPolicy, concerns
+from agent.core.alarm import AlarmPolicy, concerns, levels
 from agent.core.records import Alarm, Cause, Delivery, News, Notice
 
 State = Delivery
@@ -129,6 +129,21 @@ class Notices:
                 self._under_way[waits] = self._under_way[waits] or news
             elif news is News.WORSENED:
                 yield from self._hurried(self.all[waits], at)
+
+    def joined(self, alarm: Alarm, channels: Container[str], at: int) -> Iterator[Notice]:
+        """``alarm`` for those of ``channels`` that it has come to, and that are not known to have heard of it."""
+        heard = {notice.channel for notice in self.all.values() if notice.alarm == alarm.id}
+        first = next(iter(levels(self.policy, alarm)), 1)
+        for rule in self.policy.channels:
+            news = News.RAISED if rule.level == first else News.ESCALATED
+            hears = rule.level <= alarm.level and news in rule.news and concerns(rule, alarm)
+            if hears and rule.name in channels and rule.name not in heard:
+                yield self._made(alarm.id, alarm.cause, rule.name, news, at)
+
+    def stranded(self) -> set[str]:
+        """The alarms of which something waits on a channel that is not there any more."""
+        names = {rule.name for rule in self.policy.channels}
+        return {alarm for channel, of in self.waiting.items() if channel not in names for alarm in of}
 
     def dropped(self, alarm: Alarm, at: int, *, only: News | None = None) -> Iterator[Notice]:
         """What waits to be told of ``alarm`` (``only`` of this news) is of no use any more."""

@@ -242,3 +242,35 @@ def test_a_notice_for_a_channel_that_was_taken_away_is_dropped() -> None:
     book.adopt(AlarmPolicy(channels=(rule_of("pager"),)))
     list(book.tick(NOON + 1))
     assert [notice.channel for notice in book.due(NOON + 2)] == ["pager"]
+
+
+def test_an_emergency_that_waited_on_a_channel_is_told_on_the_one_that_came_in_its_place() -> None:
+    for restarted in (False, True):
+        book, sms = alarms(rule_of("web")), AlarmPolicy(channels=(rule_of("sms"),))
+        raised = list(book.noted(call(), NOON))
+        list(book.failed(book.due(NOON)[0].id, "unreachable", NOON))
+        if restarted:
+            book = alarms(policy=sms)
+            book.restore([call(), *raised])
+        else:
+            book.adopt(sms)
+        assert notices_of(book.tick(NOON + 1_000)) == [("sms", News.RAISED)]
+        assert [due.channel for due in book.due(NOON + 1_000)] == ["sms"]
+        assert notices_of(book.tick(NOON + 2_000)) == [], "once"
+
+
+def test_a_channel_that_comes_later_hears_of_the_emergencies_that_nobody_has_taken_on_as_its_level_does() -> None:
+    book = alarms(DESK, MANAGER)
+    for name in ("waits", "taken", "over"):
+        list(book.noted(over(call(name), Outcome.FAILED, NOON), NOON))
+    send_all(book, NOON)
+    list(book.acknowledge("taken", "Ann", NOON))
+    list(book.close("over", "Ann", "called 999 for them", NOON))
+    list(book.tick(NOON + STEP_MS))
+    send_all(book, NOON + STEP_MS)
+    sms, deputy, director = rule_of("sms"), rule_of("deputy", 2), rule_of("director", 3)
+    for there in ((MANAGER,), (MANAGER, sms, deputy, director)):
+        book.adopt(AlarmPolicy(channels=there, escalate_after_ms=STEP_MS))
+        told = list(book.tick(NOON + STEP_MS + 1))
+    assert notices_of(told) == [("sms", News.RAISED), ("deputy", News.ESCALATED)]
+    assert {book.alarms[due.alarm].subject for due in book.due(NOON + STEP_MS + 1)} == {"waits"}
