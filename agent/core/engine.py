@@ -11,6 +11,7 @@ from agent.core.normalise import Linker, normalise
 from agent.core.policy import Policy
 from agent.core.recorded import Recorded
 from agent.core.records import (
+    Alarm,
     Blind,
     Cause,
     Detail,
@@ -129,7 +130,7 @@ class Engine:
     def tick(self, at: int) -> Iterator[Output]:
         """Time passed; call it about once a second, and take all of it. Emergencies first, as in `hear`."""
         yield from self._followed(self.desk.tick(at), None, at)
-        if self._set_at is not None and at - self._set_at >= _NEWS_MS:
+        if self._set_at is not None and not 0 <= at - self._set_at < _NEWS_MS:
             self._set_at = None
             yield from self.condition(Cause.CLOCK, _HERE, None, Severity.WARNING, at)
         yield from self._told(self.alarms.tick(at))
@@ -266,6 +267,9 @@ class Engine:
         self.recorded.restore(records)
         self.timeline.restore(records)
         self._blind.update((record.session, record) for record in records if isinstance(record, Blind))
+        for record in records:
+            if isinstance(record, Alarm) and (record.cause, record.subject) == (Cause.CLOCK, _HERE):
+                self._set_at = record.raised_at
 
     def _proved(self, signal: Proved) -> None:
         call = self.desk.book.find(signal.call)

@@ -149,6 +149,17 @@ def test_somebody_is_told_and_after_ten_minutes_it_is_over() -> None:
     assert agent.alarms("this machine")[0].cleared_at is not None
 
 
+def test_nor_is_it_news_for_longer_where_the_agent_was_restarted_meanwhile() -> None:
+    agent = Set()
+    agent.set_clock(HOUR)
+    agent.now += 60_000
+    agent.start()
+    assert agent.alarms("this machine")[0].cleared_at is None
+    agent.now += 540_000
+    agent.tick()
+    assert agent.alarms("this machine")[0].cleared_at == agent.now
+
+
 @pytest.mark.parametrize(("ahead_ms", "words"), [(10_000, "10 s ahead of"), (-HOUR, "3600 s behind")])
 def test_clocks_that_differ_are_an_alarm_until_they_agree(ahead_ms: int, words: str) -> None:
     agent = Set()
