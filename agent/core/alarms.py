@@ -36,6 +36,8 @@ NAME_LIMIT, COMMENT_LIMIT, WHAT_LIMIT = 80, 500, 200
 
 BY_ITSELF = "closed by the agent: a day had passed, and nobody had closed it"
 
+TWICE = "closed by the agent: another alarm tells of the same"
+
 _Key = tuple[Cause, str]
 
 
@@ -212,6 +214,7 @@ class Alarms:
             if (Cause.EMERGENCY, emergency.id) not in self._open:
                 del self._calls[emergency.id]
                 yield from self.noted(emergency, at)
+        yield from self._orphaned(at)
         # In one order, whatever the store gave them back in: emergencies first, then the oldest.
         found = (self.alarms[id] for id in self._open.values())
         for alarm in sorted(found, key=lambda one: (not is_real(one), one.raised_at, one.id)):
@@ -219,6 +222,16 @@ class Alarms:
         yield from self._caught_up(at)
         yield from self.notices.tick(at, lambda id: id in self.alarms and self.alarms[id].closed_at is None)
         self._forget(at)
+
+    def _orphaned(self, at: int) -> Iterator[Record]:
+        """End what nothing else would: of a channel that was taken away, and of what another alarm tells as well."""
+        names = _names(self.policy)
+        for alarm in [one for one in self.alarms.values() if one.closed_at is None]:
+            if self._open.setdefault(_key(alarm), alarm.id) != alarm.id:
+                # Both the store and its stand-in had raised it.
+                yield from self._closed(step(alarm, Input.CLOSED, at, comment=TWICE), News.CLOSED, at)
+            elif alarm.cause is Cause.CHANNEL and alarm.subject not in names:
+                yield from self.condition(Cause.CHANNEL, alarm.subject, None, alarm.severity, at)
 
     def _caught_up(self, at: int) -> Iterator[Record]:
         """Whoever came in place of a channel, also while the agent did not run, hears of what nobody has taken on."""
@@ -351,7 +364,7 @@ class Alarms:
     def _kept(self, alarm: Alarm) -> Alarm:
         self.alarms[alarm.id] = alarm
         if alarm.closed_at is None:
-            self._open[_key(alarm)] = alarm.id
+            self._open.setdefault(_key(alarm), alarm.id)
         else:
             self._shifted_ms.pop(alarm.id, None)
             if self._open.get(_key(alarm)) == alarm.id:

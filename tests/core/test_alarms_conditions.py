@@ -1,6 +1,8 @@
 """Alarms of what stands in the way of the next 999, and of channels that take nothing."""
 
-from agent.core.alarms import DAY_MS, QUIET_MS, AlarmPolicy, Alarms
+from dataclasses import replace
+
+from agent.core.alarms import DAY_MS, QUIET_MS, TWICE, AlarmPolicy, Alarms
 from agent.core.notices import LONGEST_MS, REFUSALS
 from agent.core.records import (
     Alarm,
@@ -274,3 +276,32 @@ def test_a_channel_that_comes_later_hears_of_the_emergencies_that_nobody_has_tak
         told = list(book.tick(NOON + STEP_MS + 1))
     assert notices_of(told) == [("sms", News.RAISED), ("deputy", News.ESCALATED)]
     assert {book.alarms[due.alarm].subject for due in book.due(NOON + STEP_MS + 1)} == {"waits"}
+
+
+def test_the_alarm_of_a_channel_ends_when_that_is_taken_away() -> None:
+    book = alarms(DESK, rule_of("old"))
+    list(book.noted(call(), NOON))
+    notice = next(notice for notice in book.due(NOON) if notice.channel == "old")
+    raised = alarm_of(record for _ in range(REFUSALS) for record in book.failed(notice.id, "tls", NOON))
+    assert (raised.cause, raised.subject) == (Cause.CHANNEL, "old")
+    list(book.tick(NOON + 1_000))
+    assert book.alarms[raised.id].cleared_at is None
+    send_all(book, NOON + 1_000)
+    book.adopt(AlarmPolicy(channels=(DESK,)))
+    list(book.tick(NOON + 2_000))
+    told = list(book.tick(NOON + 2_000 + QUIET_MS))
+    assert (alarm_of(told).id, notices_of(told)) == (raised.id, [("desk", News.CLEARED)])
+    assert book.alarms[raised.id].closed_at is not None
+
+
+def test_of_two_alarms_of_one_thing_one_ends_at_once_and_the_other_with_its_cause() -> None:
+    """One stood in the store when that could not be opened, and the stand-in raised it again."""
+    raised = alarm_of(stands(alarms(DESK), "999 leads nowhere", NOON))
+    again = replace(raised, id="again", raised_at=NOON + 1)
+    book = alarms(DESK)
+    book.restore([raised, again])
+    told = list(book.tick(NOON + 2))
+    assert (alarm_of(told).id, alarm_of(told).comment) == ("again", TWICE)
+    assert notices_of(told) == [("desk", News.CLOSED)]
+    assert alarm_of(stands(book, None, NOON + 3)).id == raised.id
+    assert alarm_of(book.tick(NOON + 3 + QUIET_MS)).closed_at == NOON + 3 + QUIET_MS
