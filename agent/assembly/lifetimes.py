@@ -1,6 +1,7 @@
 """Puts together what becomes of records with time: they are locked, purged, erased, and handles of lines end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -51,15 +52,16 @@ class Lifetimes:
         self.eraser = self._eraser()
         self.canary = self._canary()
         self.locking = Locking(self.store, self.store.checkpoint)
-        self.passing = Passing(retire=self.store.retire_lines, reader=self.reader, clock=now_ms)
+        self.passing = self._passing()
 
     @property
     def parts(self) -> dict[str, Part]:
-        """What runs; handles and locks there are only with keys."""
+        """What runs; locks there are only with keys."""
         folder = self.config.subjects.bundle_dir
         return {
             "retention": self.purger.run,
-            **({"locking": self.locking.run, "passing": self.passing.run} if self.keys.wanted else {}),
+            "passing": self.passing.run,
+            **({"locking": self.locking.run} if self.keys.wanted else {}),
             "erasures": self.eraser.run,
             **({} if self.canary is None else {"canary": self.canary.run}),
             **({} if folder is None else {"copies": lambda: copies.run(folder, self.clock)}),
@@ -104,6 +106,21 @@ class Lifetimes:
             days=self.config.retention.days,
             clock=now_ms,
             new_id=new_id,
+        )
+
+    def _passing(self) -> Passing:
+        """What sees to lines that pass from an account."""
+
+        async def withdraw(given: OptIn) -> None:
+            with suppress(Refusal):  # Somebody else has withdrawn it.
+                await self.recordings.withdraw(given.id, "agent: the line passed")
+
+        return Passing(
+            consents=self.pipeline.engine.consents,
+            withdraw=withdraw,
+            retire=self.store.retire_lines,
+            reader=self.reader,
+            clock=now_ms,
         )
 
     def _canary(self) -> Canary | None:

@@ -1,6 +1,6 @@
 """The opt-ins: given for one call by a press, or standing until they are withdrawn; the default everywhere is none."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from agent.core.recording import ENDED
@@ -18,11 +18,16 @@ class Consents:
 
     new_id: Callable[[], str]
     _standing: dict[str, OptIn] = field(default_factory=dict)
+    #: Of those that stand, until when (ms) the line is whose it was when it was given; None: no end is known. Nothing
+    #: is recorded by one of which that has not been looked up.
+    _until: dict[str, int | None] = field(default_factory=dict)
     #: Of calls that are up: by the opt-in's id.
     _of_calls: dict[str, OptIn] = field(default_factory=dict)
 
-    def add(self, line: str, trigger: Trigger, calls: Calls, purpose: str, by: str, at: int) -> list[Record]:
-        """Write down a standing opt-in.
+    def add(
+        self, line: str, trigger: Trigger, calls: Calls, purpose: str, by: str, at: int, until: int | None = None
+    ) -> list[Record]:
+        """Write down a standing opt-in of whose the line is ``until`` then (ms; None: no end of that is known).
 
         Raises:
             ValueError: it is given by a press only, or stands already.
@@ -42,6 +47,7 @@ class Consents:
             given_at=at,
         )
         self._standing[given.id] = given
+        self._until[given.id] = until
         return [given]
 
     def withdraw(self, id: str, by: str, at: int) -> list[Record]:
@@ -53,6 +59,7 @@ class Consents:
         given = self._standing.pop(id, None)
         if given is None:
             raise LookupError("no opt-in with this id stands: it is unknown, withdrawn, or of one call only")
+        self._until.pop(id, None)
         return [replace(given, withdrawn_at=max(at, given.given_at), withdrawn_by=by)]
 
     def reworded(self, given: OptIn, purpose: str) -> OptIn:
@@ -66,10 +73,27 @@ class Consents:
         """Those that stand, oldest first."""
         return sorted(self._standing.values(), key=lambda given: (given.given_at, given.id))
 
-    def covering(self, line: str, trigger: Trigger, calls: Calls) -> OptIn | None:
-        """The standing opt-in by which such a call of ``line`` is recorded."""
+    def doubtful(self, at: int, lines: Collection[str | None] = ()) -> list[OptIn]:
+        """Those that stand of which is to be looked up whose the line is: it was not yet, or has passed by ``at``.
+
+        So are all of ``lines``.
+        """
+        return [given for given in self._standing.values() if given.line in lines or not self._holds(given, at)]
+
+    def settle(self, until: Mapping[str, int | None]) -> None:
+        """It was looked up, by the opt-in's id, until when (ms) the line is whose it was when it was given."""
+        self._until.update((id, end) for id, end in until.items() if id in self._standing)
+
+    def doubt(self, optins: Iterable[OptIn]) -> None:
+        """It could not be looked up."""
+        for given in optins:
+            self._until.pop(given.id, None)
+
+    def covering(self, line: str, trigger: Trigger, calls: Calls, at: int) -> OptIn | None:
+        """The standing opt-in by which such a call of ``line`` is recorded: one of who has the line at ``at``."""
         for given in self._standing.values():
-            if (given.line, given.trigger) == (line, trigger) and given.calls in (Calls.ALL, calls):
+            asked = (given.line, given.trigger) == (line, trigger) and given.calls in (Calls.ALL, calls)
+            if asked and self._holds(given, at):
                 return given
         return None
 
@@ -82,7 +106,7 @@ class Consents:
         if wish.trigger in PRESSES:
             given = self._one(wish, How.PRESS)
             return given, [given]
-        standing = self.covering(wish.line, wish.trigger, wish.calls)
+        standing = self.covering(wish.line, wish.trigger, wish.calls, wish.at)
         if standing is None or wish.trigger is not Trigger.CUSTOMER_SERVICE:
             return None if standing is None else (standing, [])
         given = self._one(wish, How.ANNOUNCED)
@@ -122,6 +146,10 @@ class Consents:
         """Take up those that had not been withdrawn when an earlier run stopped."""
         for given in records:
             (self._of_calls if given.calls is Calls.ONE else self._standing)[given.id] = given
+
+    def _holds(self, given: OptIn, at: int) -> bool:
+        until = self._until.get(given.id, 0)
+        return until is None or at < until
 
     def _one(self, wish: Wish, how: How) -> OptIn:
         given = OptIn(

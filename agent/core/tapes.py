@@ -305,7 +305,7 @@ class Tapes:
             if member.line is None or self.book.find(member.channel) is not None:
                 continue
             wish = _service(member, member.line, at)
-            optin = self.consents.covering(member.line, Trigger.SERVICE, wish.calls)
+            optin = self.consents.covering(member.line, Trigger.SERVICE, wish.calls, at)
             if optin is None or not self.in_emergency(member.channel):
                 continue
             fresh = recording.granted(wish, id=self.new_id(), optin=optin.id)

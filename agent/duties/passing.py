@@ -1,14 +1,16 @@
-"""Lets what comes of a line have another handle once the line has passed from an account."""
+"""Ends with a line's time with an account what was of that account: its opt-ins, and the line's handle."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import structlog
 
-from agent.core.records import Service
+from agent.core.accounts import stays_until
+from agent.core.consents import Consents
+from agent.core.records import OptIn, Service
 from agent.pacing import rested
 from agent.ports import Reader, StoreError
 
@@ -24,10 +26,12 @@ _BATCH = 64
 class Passing:
     """``retire`` ends the handles of lines, each with when it passed, at an instant (ms), and says how many that were.
 
-    What was stored under a former handle stays under it, and is found by the line's name as before. ``reader`` opens
-    the store for reading.
+    What was stored under a former handle stays under it, and is found by the line's name as before. ``withdraw`` takes
+    back one of the opt-ins of ``consents``, which is stored on return. ``reader`` opens the store for reading.
     """
 
+    consents: Consents
+    withdraw: Callable[[OptIn], Awaitable[None]]
     retire: Callable[[Mapping[str, int], int], Awaitable[int]]
     reader: Callable[[], AbstractContextManager[Reader]]
     clock: Callable[[], int]
@@ -44,11 +48,16 @@ class Passing:
     async def look(self, changed: Iterable[Service] = ()) -> None:
         """See to the lines that have passed since the last look, and to those of ``changed``, whenever they did.
 
-        Where the store or the keyring cannot be used now, a later look sees to all.
+        Where the store or the keyring cannot be used now, a later look sees to all; by an opt-in of which it cannot be
+        told whose the line is nothing is recorded until then.
         """
         async with self._turn:
-            now, count = self.clock(), 0
-            passed = self._passed(sorted(changed, key=_until), now)
+            now, count, changed = self.clock(), 0, sorted(changed, key=_until)
+            # What is withdrawn is stored anew, so it is before another handle stands for the line.
+            if not await self._withdrawn({each.line for each in changed}, now):
+                self._seen_until = 0
+                return
+            passed = self._passed(changed, now)
             try:
                 while some := await asyncio.to_thread(lambda: dict(islice(passed, _BATCH))):
                     count += await self.retire(some, now)
@@ -63,6 +72,26 @@ class Passing:
             self._seen_until = now
         if count:
             log.info("handles_retired", handles=count)
+
+    async def _withdrawn(self, lines: Collection[str | None], now: int) -> bool:
+        """Withdraw the opt-ins of who has the line no longer, as far as ``lines`` changed; False: some may be left."""
+        doubtful = self.consents.doubtful(now, lines)
+        try:
+            until = await asyncio.to_thread(self._looked_up, doubtful) if doubtful else {}
+            self.consents.settle(until)
+            for given in self.consents.doubtful(now):
+                if given.id in until:  # Else it was withdrawn, or given, meanwhile.
+                    await self.withdraw(given)
+                    log.info("optin_passed", optin=given.id)
+        except StoreError as error:
+            self.consents.doubt(doubtful)
+            log.error("optins_not_withdrawn", reason=str(error), hint=error.hint)
+            return False
+        return True
+
+    def _looked_up(self, optins: Sequence[OptIn]) -> dict[str, int | None]:
+        with self.reader() as reader:
+            return {given.id: stays_until(reader.services(line=given.line), given.given_at) for given in rested(optins)}
 
     def _passed(self, changed: Iterable[Service], now: int) -> Generator[tuple[str, int], None, None]:
         with self.reader() as reader:

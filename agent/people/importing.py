@@ -51,7 +51,7 @@ class Importing:
     """`agent.views.accounts.ImportControls` of one running agent.
 
     ``reader`` opens the store for reading, ``zone`` is where the customers' days begin. ``passed`` sees to the lines
-    that have passed from an account by what was stored.
+    that have passed from an account by what was stored, also of what was wrong.
     """
 
     keeping: Keeping
@@ -89,7 +89,7 @@ class Importing:
         for batch in _batches(changes):
             if not dry_run:
                 await self.keeping.keep([record for change in batch for record in change.records])
-                await self._looked([change.service for change in batch if change.service is not None])
+                await self._looked(record for change in batch for record in change.records)
             for change in batch:
                 counted[change.what] += 1
             yield [_told(change) for change in batch]
@@ -97,9 +97,9 @@ class Importing:
             log.info("accounts_imported", rows=len(lines), **counted)
         yield [{"rows": len(lines), **counted, "unchanged": len(lines) - len(changes)}]
 
-    async def _looked(self, services: Iterable[Service]) -> None:
-        if ended := [each for each in services if each.line is not None and each.until_at is not None]:
-            await self.passed(ended)
+    async def _looked(self, records: Iterable[Account | Service]) -> None:
+        if of_lines := [each for each in records if isinstance(each, Service) and each.line is not None]:
+            await self.passed(of_lines)
 
     def _compared(self, lines: Sequence[bytes], by: str) -> tuple[list[Mistake], list[Change]]:
         mistakes: list[Mistake] = []
@@ -135,7 +135,7 @@ class Importing:
             right = records[1]
             await self.auditing.note(by=by, use=AuditUse.RECTIFIED, subject=right.account, reason=reason)
             await self.keeping.keep(records)
-            await self._looked([right])
+            await self._looked(records)
         log.info("service_corrected", service=records[0].id, place=right.id)
         return document(right)
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from agent.core.accounts import stays_until
 from agent.core.records import (
     Access,
     AuditUse,
@@ -102,8 +103,12 @@ class Recordings:
 
     async def opt_in(self, line: str, trigger: Trigger, calls: Calls, purpose: str, by: str) -> OptIn:
         """See `agent.views.recordings.RecordingControls`."""
+        at = self.clock()
+        until = await asyncio.to_thread(self._stays_until, line, at)
+        if until is not None and until <= at:
+            raise Refusal(409, "this line is no account's now, so nobody can opt in for it")
         try:
-            records = self.pipeline.engine.consents.add(line, trigger, calls, purpose, by, self.clock())
+            records = self.pipeline.engine.consents.add(line, trigger, calls, purpose, by, at, until)
         except ValueError as error:
             raise Refusal(409, str(error)) from None
         return await self._written(records, "opted_in")
@@ -118,6 +123,10 @@ class Recordings:
         return await self._written(
             [output for output in outputs if not isinstance(output, CaptureOrder | Lookup)], "withdrawn"
         )
+
+    def _stays_until(self, line: str, at: int) -> int | None:
+        with self.reader() as reader:
+            return stays_until(reader.services(line=line), at)
 
     async def _written(self, records: list[Record], what: str) -> OptIn:
         await self.keeping.keep(records)

@@ -23,6 +23,7 @@ from agent.core.accounts import (
     read,
     settled,
     spans,
+    stays_until,
 )
 from agent.core.instants import from_rfc3339
 from agent.core.numbering import Plan
@@ -341,3 +342,25 @@ def test_spans_cover_just_the_instants_in_which_the_account_holds_a_line(
         held = {each.line for each in services if each.line is not None and holds(each, at)}
         covered = {span.line for span in found if span.begin <= at and (span.end is None or at < span.end)}
         assert covered == (held if asked else set())
+
+
+def of_line(begin: int, until: int | None, account: str = "A1001", **changes: Any) -> Service:
+    return Service(id=f"{account}-{begin}", account=account, line="201", from_at=begin, until_at=until, **changes)
+
+
+@pytest.mark.parametrize(
+    ("services", "until"),
+    [
+        ([], None),
+        ([of_line(1, None)], None),
+        ([of_line(1, 9), of_line(9, None, "A1002")], 9),
+        ([of_line(1, 5), of_line(5, None, "A1002")], None),
+        ([of_line(5, 9), of_line(1, 5, "A1002")], 9),
+        ([of_line(6, None)], 5),  # Whose it was then nobody knows.
+        ([of_line(1, 3), of_line(7, None)], 5),
+        ([of_line(1, None, corrected_at=8)], 5),
+        ([of_line(1, None, corrected_at=8), of_line(1, 7)], 7),
+    ],
+)
+def test_whose_a_line_was_it_is_until_that_service_ends(services: list[Service], until: int | None) -> None:
+    assert stays_until(services, 5) == until

@@ -20,7 +20,7 @@ from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.numbering import Plan
 from agent.core.policy import Policy
-from agent.core.records import Record, document
+from agent.core.records import OptIn, Record, document
 from agent.duties.passing import Passing
 from agent.people.accounts import Accounts
 from agent.people.control import Keeping
@@ -54,7 +54,18 @@ class Accounted:
 
     def passing(self, now: int = NOW) -> Passing:
         """What sees to lines that pass on, with a clock that says ``now`` (ms)."""
-        return Passing(retire=self.store.retire_lines, reader=self.reader, clock=lambda: now)
+        engine = self.pipeline.engine
+
+        async def withdraw(given: OptIn) -> None:
+            await self.keep(*engine.consents.withdraw(given.id, "a test", now))
+
+        return Passing(
+            consents=engine.consents,
+            withdraw=withdraw,
+            retire=self.store.retire_lines,
+            reader=self.reader,
+            clock=lambda: now,
+        )
 
     def reader(self) -> SqliteReader:
         return SqliteReader(self.folder / "agent.sqlite", self.fields)

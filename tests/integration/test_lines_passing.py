@@ -1,4 +1,4 @@
-"""A line that passes from an account to the next: what comes of it from then on stands under another handle."""
+"""A line that passes from an account to the next: its opt-ins end, and what comes of it has another handle."""
 
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.instants import rfc3339
-from agent.core.records import Registration
+from agent.core.records import Calls, OptIn, Registration, Trigger
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields
 from agent.stores.sqlite.opening import connect
@@ -16,7 +16,8 @@ from agent.stores.vault import Keyring
 from agent.world import now_ms
 from tests.contract.stored import registration
 from tests.integration.accounted import NOW, Accounted, accounted
-from tests.integration.commands import desk
+from tests.integration.commands import desk, one_sentence
+from tests.integration.fake_asterisk import Action, Peer, event, list_of
 from tests.integration.test_keys_running import settings
 from tests.scenarios.made import AT
 
@@ -110,6 +111,94 @@ async def test_while_the_keys_cannot_be_used_it_is_put_off(passed: Passed, monke
     assert [each["event"] for each in passed.agent.log].count("handles_not_retired") == 2
     await passing.look()
     assert await passed.registered("b", NOW) != passed.handle("a")
+
+
+async def test_when_its_time_comes_its_opt_ins_end_also_while_the_agent_was_down(passed: Passed) -> None:
+    agent, consents = passed.agent, passed.agent.pipeline.engine.consents
+    await agent.imported(HEAD + HIS.replace(",,,", ",2026-12-01,,"))
+    await agent.keep(*consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW))
+    await agent.keep(*consents.add("202", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW))
+    await agent.passing(NOW + DAY_MS).look()
+    assert len(consents.standing()) == 2
+    with agent.reader() as reader:
+        restarted = reader.open(OptIn)
+    for given in consents.standing():
+        consents.withdraw(given.id, "the agent stops", NOW)
+    consents.restore(restarted)
+    await agent.passing(NOW + 10 * DAY_MS).look()
+    assert [given.line for given in consents.standing()] == ["202"]
+    assert consents.covering("202", Trigger.SERVICE, Calls.INCOMING, NOW + 10 * DAY_MS), "no account ever had it"
+    with agent.reader() as reader:
+        his, others = sorted(reader.read(OptIn.KIND), key=lambda record: getattr(record, "line", ""))
+    assert [getattr(each, "withdrawn_at", None) for each in (his, others)] == [NOW + 10 * DAY_MS, None]
+    with closing(connect(agent.folder / "agent.sqlite", "mode=ro")) as database:
+        handles = database.execute("SELECT line FROM optins WHERE id = ?", (his.id,)).fetchall()
+    assert handles == [(passed.handle("a"),)], "it is his still"
+
+
+async def test_an_opt_in_of_a_line_that_was_never_theirs_ends_with_the_correction(passed: Passed) -> None:
+    consents = passed.agent.pipeline.engine.consents
+    await passed.agent.keep(*consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW))
+    (shown,) = await passed.agent.json("account", "show", "A1001", *WHY)
+    (service,) = shown["services"]
+    done = await passed.agent.run("account", "correct", service["id"], "--line", "209", *WHY)
+    assert done.returncode == 0, done.stderr
+    assert consents.standing() == []
+
+
+async def test_nothing_is_recorded_while_nobody_can_tell_whose_the_line_is(
+    passed: Passed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise StoreError("the keyring cannot be read")
+
+    consents = passed.agent.pipeline.engine.consents
+    (given,) = consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW)
+    await passed.agent.keep(given)
+    with passed.agent.reader() as reader:
+        services = reader.services(line="201")
+    with monkeypatch.context() as away:
+        away.setattr(Fields, "indexes", broken)
+        await passed.agent.passing().look(services)
+        assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) is None
+    await passed.agent.passing().look()
+    assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) == given
+
+
+@pytest.mark.parametrize("locked", [True, False], ids=["with a site key", "without"])
+async def test_no_opt_in_of_who_had_the_line_records_the_next_one(tmp_path: Path, locked: bool) -> None:
+    folder = tmp_path / "agent"
+    async with desk(folder, settings(folder) if locked else "") as here:
+
+        def marks(peer: Peer, action: Action) -> list[bytes]:
+            mark = event("DBGetTreeResponse", Key="/recording-optin/service/201", Val="all")
+            found = [mark] if action["Family"] == "recording-optin" else []
+            return list_of(action, "DBGetTreeComplete", *found)
+
+        def unmarked() -> list[str]:
+            return [action["Key"] for peer in here.fake.peers for action in peer.asked("DBDel")]
+
+        asked = ("recording", "optin", "add", "201", "--trigger", "service", "--purpose", "his own notes")
+        (folder / "accounts.csv").write_text(HEAD + HIS)
+        assert (await here.run("account", "import", "accounts.csv")).returncode == 0
+        done = await here.run(*asked)
+        assert done.returncode == 0, done.stderr
+        here.fake.replies["DBGetTree"] = marks
+        passed_at = rfc3339(now_ms())
+        (folder / "accounts.csv").write_text(HEAD + f"A1001,201,,2024-03-01,{passed_at},,\n")
+        done = await here.run("account", "import", "accounts.csv")
+        assert done.returncode == 0, done.stderr
+        assert await here.json("recording", "optin", "list") == []
+        (his,) = await here.json("recording", "optin", "list", "--all")
+        assert (his["purpose"], his["withdrawn_by"]) == ("his own notes", "agent: the line passed")
+        await here.agent.until(lambda: "service/201" in unmarked(), "the mark taken back")
+        # Nobody has the line now; then she asks for it herself.
+        one_sentence(await here.run(*asked), 1, "this line is no account's now")
+        (folder / "accounts.csv").write_text(HEAD + f"A1002,201,,{passed_at},,,\n")
+        assert (await here.run("account", "import", "accounts.csv")).returncode == 0
+        done = await here.run(*asked)
+        assert done.returncode == 0, done.stderr
+        assert [each["line"] for each in await here.json("recording", "optin", "list")] == ["201"]
 
 
 async def test_a_running_agent_sees_to_it_from_the_command_to_the_store(tmp_path: Path) -> None:

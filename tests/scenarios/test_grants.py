@@ -920,6 +920,20 @@ def test_a_refusal_leaves_nothing_behind() -> None:
     assert agent.engine.consents == Consents(agent.engine.consents.new_id)
 
 
+def test_a_standing_opt_in_counts_only_while_the_line_is_known_to_be_whose_it_was() -> None:
+    agent = Agent().play("0 optin Line=201 Trigger=service Calls=all")
+    (given,) = agent.engine.consents.standing()
+    stored = agent.open_records()
+    agent.engine.consents.settle({given.id: NOON + 2_000})
+    agent.play("1.999 granted on=201#1 Trigger=service\n2 granted on=201#2 Trigger=service")
+    assert len(agent.of(Recording)) == 1, "at that instant the line passes"
+    # An agent that has just started, and has not looked up yet whether it passed meanwhile.
+    restarted = Agent()
+    restarted.engine.restore(stored)
+    restarted.play("2 granted on=201#3 Trigger=service")
+    assert restarted.acts == ["2 refused nobody"]
+
+
 def in_a_call(*lines: str) -> Agent:
     joined = (f"1 BridgeEnter on={line} BridgeUniqueid=b{number}" for number, line in enumerate(lines))
     return Agent().play("\n".join(["0 optin Line=201 Trigger=service Calls=all", *joined]))

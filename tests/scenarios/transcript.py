@@ -133,6 +133,8 @@ class Agent:
             case ["restart"]:
                 self._start()
                 self.engine.restore(self.open_records())
+                # As the agent itself looks up at its start whose the lines are.
+                self.engine.consents.settle({given.id: None for given in self.engine.consents.standing()})
                 self.engine.synchronise(at)
             case ["lost", session]:
                 return self.engine.lost(session, "closed", at)

@@ -2,7 +2,7 @@
 
 from agent.core.accounts.changes import Change, Conflict, Mistake, What, compare, correct, settled
 from agent.core.accounts.rows import COLUMNS, ZONE, Entry, Unfit, instant, line_name, own_number, read, reference
-from agent.core.accounts.spans import Span, holds, spans
+from agent.core.accounts.spans import Span, holds, spans, stays_until
 
 __all__ = [
     "COLUMNS",
@@ -24,4 +24,5 @@ __all__ = [
     "reference",
     "settled",
     "spans",
+    "stays_until",
 ]

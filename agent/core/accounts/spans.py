@@ -1,6 +1,6 @@
 """The time in which a line or a number is an account's, and no longer."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from agent.core.records import Service
@@ -19,6 +19,17 @@ def holds(service: Service, at: int) -> bool:
     """Whether it is the account's at the instant ``at`` (ms); one that was wrong never was."""
     ended = service.until_at is not None and service.until_at <= at
     return service.corrected_at is None and service.from_at <= at and not ended
+
+
+def stays_until(services: Collection[Service], since: int) -> int | None:
+    """Until when (ms) a line is whose it was at ``since``; None: no end is known, or it is in no account at all.
+
+    ``services`` are all of that line. Where none of them says whose it was then, it is ``since`` itself.
+    """
+    if not services:
+        return None
+    theirs = [service for service in services if holds(service, since)]
+    return theirs[0].until_at if theirs else since
 
 
 def spans(services: Iterable[Service], begin: int, end: int | None) -> list[Span]:

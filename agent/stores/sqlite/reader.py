@@ -165,10 +165,18 @@ class SqliteReader:
         """What is or was this line, or else this number, of any account; oldest first.
 
         Raises:
-            StoreError: the store cannot be read.
+            StoreError: the store cannot be read, or not whose lines and numbers are.
         """
         name, text = ("having", number or "") if line is None else ("of_line", line)
-        found = self._records(Service, name, {"indexes": json.dumps(self._indexes(Service.KIND, text))})
+        indexes = [storable(text)]
+        if self._fields is not None:
+            # That it is nobody's can only be told where lines and numbers can be read.
+            indexes += self._fields.indexes(storable(text), retentions(Service))
+        found = self._records(Service, name, {"indexes": json.dumps(indexes)})
+        if any(LOCKED in (each.line, each.number) for each in found):
+            raise StoreError(
+                "the lines and numbers that are stored cannot be read now", "see telephony-agent keys status"
+            )
         # Whose key is gone is nobody's any more, though its index stands.
         theirs = [each for each in found if text in (each.line, each.number)]
         return sorted(theirs, key=lambda service: service.from_at)
