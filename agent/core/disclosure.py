@@ -42,7 +42,7 @@ Windows = Mapping[str, Sequence[tuple[int, int]]]
 
 
 def windows(scope: Scope, account: str, services: Sequence[Service]) -> Windows:
-    """The times of each line that a disclosure is about: all of its time, or those in which it was of ``account``.
+    """The times of each line of ``scope`` that is meant: all of its time, or those in which it was of ``account``.
 
     ``services`` are those of the account; what was of somebody else before or after stays.
     """
@@ -52,7 +52,8 @@ def windows(scope: Scope, account: str, services: Sequence[Service]) -> Windows:
     for each in services:
         until = scope.until_at if each.until_at is None else min(each.until_at, scope.until_at)
         since = max(each.from_at, scope.since_at)
-        if each.line is not None and each.account == account and each.corrected_at is None and since < until:
+        own = each.account == account and each.corrected_at is None
+        if own and each.line is not None and each.line in scope.lines and since < until:
             found.setdefault(each.line, []).append((since, until))
     return found
 

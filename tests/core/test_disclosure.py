@@ -126,13 +126,14 @@ def test_what_the_agent_keeps_for_itself_never_leaves() -> None:
 
 
 def test_a_disclosure_about_an_account_is_about_its_own_time_on_each_line() -> None:
-    asked = scope(since_at=AT - 5 * HOUR, lines=())
+    asked = scope(since_at=AT - 5 * HOUR, lines=("201", "202", "203", "204"))
     services = [
         service(from_at=AT - 9 * HOUR, until_at=AT - 4 * HOUR),
         service(from_at=AT - 2 * HOUR),
         service(line="202", from_at=AT - 9 * HOUR, until_at=AT - 5 * HOUR),
         service(line="203", corrected_at=AT),
         service(line="204", account="A1002"),
+        service(line="205"),
         service(line=None, number="01134960753"),
     ]
     times = windows(asked, "A1001", services)

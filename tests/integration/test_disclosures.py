@@ -411,6 +411,21 @@ async def test_of_an_account_leaves_what_was_its_own_and_nothing_of_who_had_the_
     )
 
 
+async def test_a_line_that_came_to_the_account_after_the_proposal_stays(agent: Registered) -> None:
+    await agent.keep(
+        Service(id="s1", account="A1001", line="201", from_at=AT - 90 * DAY),
+        call("named", number="1"),
+        call("later", line="202", number="2"),
+    )
+    asked = ("--consent", await consented(agent), "--party", "Acme", "--reference", "letter", "--account", "A1001")
+    (entry,) = await agent.json("disclose", "propose", *SINCE, *WHY, *SAM, *asked, "--field", "call.number")
+    await agent.keep(Service(id="s2", account="A1001", line="202", from_at=AT - 90 * DAY))
+    (done,) = await agent.json("disclose", "release", entry["id"], *WHY, *KIM)
+    told = json.loads((Path(done["folder"]) / "disclosure.json").read_text())
+    assert told["records"]["call"] == [{"number": "1"}], "neither the consent nor the register names 202"
+    assert done["lines"] == "201"
+
+
 async def test_an_account_consents_for_itself_alone(agent: Registered) -> None:
     await agent.keep(Service(id="s1", account="A0999", line="201", from_at=AT - 90 * DAY))
     id = await consented(agent)
