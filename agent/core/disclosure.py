@@ -37,25 +37,45 @@ class Scope:
         return tuple(dict.fromkeys(name.partition(".")[0] for name in self.fields))
 
 
-#: For each line the times, [from, until) in ms, whose data is meant.
-Windows = Mapping[str, Sequence[tuple[int, int]]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A time, [``since_at``, ``until_at``) in ms, whose data is meant; what began before ``own_at`` is another's."""
+
+    since_at: int
+    until_at: int
+    own_at: int = 0
+
+
+#: For each line the times whose data is meant.
+Windows = Mapping[str, Sequence[Window]]
 
 
 def windows(scope: Scope, account: str, services: Sequence[Service]) -> Windows:
     """The times of each line of ``scope`` that is meant: all of its time, or those in which it was of ``account``.
 
-    ``services`` are those of the account; what was of somebody else before or after stays.
+    ``services`` are those of the account, or of the lines whose customer consents; what was of somebody else before or
+    after stays.
     """
+    theirs = [each for each in services if each.corrected_at is None]
     if not account:
-        return {line: [(scope.since_at, scope.until_at)] for line in scope.lines}
-    found: dict[str, list[tuple[int, int]]] = {}
-    for each in services:
+        return {line: [_window(scope, scope.until_at, _own_at(line, scope, theirs))] for line in scope.lines}
+    found: dict[str, list[Window]] = {}
+    for each in theirs:
         until = scope.until_at if each.until_at is None else min(each.until_at, scope.until_at)
-        since = max(each.from_at, scope.since_at)
-        own = each.account == account and each.corrected_at is None
-        if own and each.line is not None and each.line in scope.lines and since < until:
-            found.setdefault(each.line, []).append((since, until))
+        window = _window(scope, until, each.from_at)
+        own = each.account == account and window.since_at < until
+        if own and each.line is not None and each.line in scope.lines:
+            found.setdefault(each.line, []).append(window)
     return found
+
+
+def _window(scope: Scope, until_at: int, own_at: int) -> Window:
+    return Window(since_at=max(own_at, scope.since_at), until_at=until_at, own_at=own_at)
+
+
+def _own_at(line: str, scope: Scope, services: Sequence[Service]) -> int:
+    begins = (each.from_at for each in services if each.line == line and each.from_at <= scope.since_at)
+    return max(begins, default=0)
 
 
 def fields_of(kind: str) -> tuple[str, ...]:

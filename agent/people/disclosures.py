@@ -199,10 +199,16 @@ class Disclosures:
 
     def _bundled(self, proposal: Disclosure, scope: Scope) -> str:
         with self.reader() as reader:
-            services = reader.of(Service, proposal.account) if proposal.account else []
-            times = disclosure.windows(scope, proposal.account, services)
+            times = disclosure.windows(scope, proposal.account, _services(reader, proposal, scope))
             rows = {kind: released(reader, kind, scope.fields, times, proposal.emergency) for kind in scope.kinds}
             return self.bundles.write(proposal.id, _header(proposal), rows)
+
+
+def _services(reader: Reader, proposal: Disclosure, scope: Scope) -> list[Service]:
+    """By what it is told whose the lines were; a power that names lines asks for all of their time."""
+    if proposal.account:
+        return reader.of(Service, proposal.account)
+    return [each for line in scope.lines for each in reader.services(line=line)] if proposal.consent else []
 
 
 def _undecided(entries: Sequence[Disclosure]) -> Disclosure:

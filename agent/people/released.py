@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from agent.core.disclosure import Windows
+from agent.core.disclosure import Window, Windows
 from agent.core.records import Detail, Emergency, Record, Service, document
 from agent.ports import Reader
 
@@ -38,7 +38,7 @@ def _records(reader: Reader, kind: str, times: Windows, emergency: str) -> Itera
             yield from _in_time(reader.read(kind, line=line), kind, spans)
 
 
-def _in_time(records: Iterable[Record], kind: str, spans: Sequence[tuple[int, int]]) -> Iterator[Record]:
+def _in_time(records: Iterable[Record], kind: str, spans: Sequence[Window]) -> Iterator[Record]:
     began, ended = _SPANS[kind]
     for record in records:
         if isinstance(record, Service) and record.corrected_at is not None:
@@ -46,9 +46,11 @@ def _in_time(records: Iterable[Record], kind: str, spans: Sequence[tuple[int, in
         end = getattr(record, ended)
         begin = getattr(record, began)
         begin = end if begin is None else begin
-        if begin is not None and any(_meets(begin, end, since, until) for since, until in spans):
+        if begin is not None and any(_meets(begin, end, window) for window in spans):
             yield record
 
 
-def _meets(begin: int, end: int | None, since: int, until: int) -> bool:
-    return begin < until and (begin >= since or end is None or end > since)
+def _meets(begin: int, end: int | None, window: Window) -> bool:
+    # A record is of who had the line when it began, however far it reaches into the time of the next.
+    reaches = begin >= window.since_at or end is None or end > window.since_at
+    return window.own_at <= begin < window.until_at and reaches

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.core.disclosure import (
     Register,
     Scope,
+    Window,
     basis_refusal,
     canonical,
     checkpoint,
@@ -137,8 +138,21 @@ def test_a_disclosure_about_an_account_is_about_its_own_time_on_each_line() -> N
         service(line=None, number="01134960753"),
     ]
     times = windows(asked, "A1001", services)
-    assert times == {"201": [(AT - 5 * HOUR, AT - 4 * HOUR), (AT - 2 * HOUR, AT)]}
-    assert windows(scope(), "", []) == {"201": [(AT - HOUR, AT)]}
+    first = Window(since_at=AT - 5 * HOUR, until_at=AT - 4 * HOUR, own_at=AT - 9 * HOUR)
+    second = Window(since_at=AT - 2 * HOUR, until_at=AT, own_at=AT - 2 * HOUR)
+    assert times == {"201": [first, second]}
+
+
+def test_a_disclosure_about_lines_is_about_all_of_its_time_or_by_consent_about_who_had_them_then() -> None:
+    whole = Window(since_at=AT - HOUR, until_at=AT)
+    assert windows(scope(), "", []) == {"201": [whole]}
+    services = [
+        service(account="A0999", from_at=AT - 9 * HOUR, until_at=AT - 2 * HOUR),
+        service(from_at=AT - 2 * HOUR),
+        service(from_at=AT - HOUR, corrected_at=AT),
+        service(line="202", from_at=AT - HOUR),
+    ]
+    assert windows(scope(), "", services) == {"201": [replace(whole, own_at=AT - 2 * HOUR)]}
 
 
 @pytest.mark.parametrize(

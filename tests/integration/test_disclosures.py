@@ -83,6 +83,24 @@ def emergency(**changes: Any) -> Emergency:
     return replace(made, **changes)
 
 
+def span(id: str, first: int, end: int | None) -> Registration:
+    """One of line 201, of a vendor that is called as it is."""
+    return Registration(
+        id=id,
+        line="201",
+        ip="192.0.2.7",
+        ip_source=IpSource.SECURITY,
+        transport=None,
+        vendor=id,
+        model="",
+        firmware="",
+        first_seen=first,
+        last_seen=first,
+        refreshes=0,
+        ended_at=end,
+    )
+
+
 async def proposed(agent: Registered, *more: str) -> str:
     """Propose by Sam, of line 201 unless it is of an emergency call; the id."""
     about = () if "--emergency" in more else ("--line", "201", *SINCE)
@@ -153,22 +171,6 @@ async def test_exactly_what_is_in_scope_leaves_and_its_hash_is_in_the_register(a
 
 
 async def test_a_span_that_reaches_into_the_time_leaves_and_one_beside_it_does_not(agent: Registered) -> None:
-    def span(id: str, first: int, end: int | None) -> Registration:
-        return Registration(
-            id=id,
-            line="201",
-            ip="192.0.2.7",
-            ip_source=IpSource.SECURITY,
-            transport=None,
-            vendor=id,
-            model="",
-            firmware="",
-            first_seen=first,
-            last_seen=first,
-            refreshes=0,
-            ended_at=end,
-        )
-
     await agent.keep(call("a1"))
     agent.pipeline.put(
         [
@@ -409,6 +411,22 @@ async def test_of_an_account_leaves_what_was_its_own_and_nothing_of_who_had_the_
     one_sentence(
         await agent.run(*asked, "--line", "201", "--kind", "call"), 2, "one of --line, --account or --emergency"
     )
+
+
+@pytest.mark.parametrize("about", [("--account", "A1001"), ("--line", "201")])
+async def test_a_span_that_began_in_the_time_of_another_holder_stays(agent: Registered, about: tuple[str, str]) -> None:
+    await agent.keep(
+        Service(id="s1", account="A0999", line="201", from_at=AT - 90 * DAY, until_at=AT - 9 * DAY),
+        Service(id="s2", account="A1001", line="201", from_at=AT - 9 * DAY),
+    )
+    agent.pipeline.put([span("before", AT - 10 * DAY, AT), span("own", AT - 9 * DAY, AT), span("open", AT, None)])
+    await agent.written("registration")
+    asked = ("--consent", await consented(agent, "--kind", "registration"), "--party", "Acme", "--reference", "letter")
+    fields = ("--field", "registration.vendor")
+    (entry,) = await agent.json("disclose", "propose", *SINCE, *WHY, *SAM, *asked, *about, *fields)
+    (done,) = await agent.json("disclose", "release", entry["id"], *WHY, *KIM)
+    told = json.loads((Path(done["folder"]) / "disclosure.json").read_text())["records"]
+    assert {row["vendor"] for row in told["registration"]} == {"own", "open"}, "an address of A0999's is not A1001's"
 
 
 async def test_a_line_that_came_to_the_account_after_the_proposal_stays(agent: Registered) -> None:
