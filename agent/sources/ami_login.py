@@ -14,6 +14,14 @@ class LoginRefused(Exception):
     """Asterisk knows no such user with this secret from here; the message is one sentence for the operator."""
 
 
+class InUse(LoginRefused):
+    """The user may log in only once, and somebody is: perhaps a connection of ours that Asterisk does not know lost."""
+
+
+class Mute(NotAmi):
+    """Nothing greets there: of an Asterisk that hangs the kernel still takes connections."""
+
+
 class TlsRefused(Exception):
     """The TLS handshake failed: wrong certificate, or no TLS at that port; the message is one sentence."""
 
@@ -45,7 +53,8 @@ async def connected(
     """A connection that Asterisk has greeted, gone when the block is left.
 
     Raises:
-        NotAmi: something else answers there, or nothing does within ``greeting_s``.
+        NotAmi: something else answers there.
+        Mute: nothing does within ``greeting_s``.
         TlsRefused: no handshake, or a certificate that ``address.ssl`` does not trust.
         OSError: no connection.
     """
@@ -69,12 +78,14 @@ async def connected(
 
 
 async def _greeting(connection: Connection, address: Address, limit_s: float) -> None:
+    is_not = f"What listens at {address} is not Asterisk's Manager Interface"
     try:
         async with asyncio.timeout(limit_s):
             await connection.greeted
-    except (NotAmi, TimeoutError) as error:
-        does = "says nothing" if isinstance(error, TimeoutError) else "speaks some other protocol"
-        raise NotAmi(f"What listens at {address} is not Asterisk's Manager Interface: it {does}") from None
+    except NotAmi:
+        raise NotAmi(f"{is_not}: it speaks some other protocol") from None
+    except TimeoutError:
+        raise Mute(f"{is_not}: it says nothing") from None
 
 
 async def log_in(
@@ -84,6 +95,7 @@ async def log_in(
 
     Raises:
         LoginRefused: Asterisk said no.
+        InUse: not while somebody else is logged in as this user.
         TimeoutError, SessionDown: Asterisk said nothing.
     """
     user = {"Username": credentials.username}
@@ -98,7 +110,8 @@ async def log_in(
             login |= {"Secret": credentials.secret}
         answer = await connection.ask(login, limit_s)
     if not answer.ok:
-        why = "wrong name, wrong secret, or an address that `permit` leaves out"
+        refused = f"Asterisk at {address} refused the login of user '{credentials.username}'"
         if "In Use" in answer.message:
             why = "it is logged in already and manager.conf has allowmultiplelogin=no; the agent needs two sessions"
-        raise LoginRefused(f"Asterisk at {address} refused the login of user '{credentials.username}': {why}")
+            raise InUse(f"{refused}: {why}")
+        raise LoginRefused(f"{refused}: wrong name, wrong secret, or an address that `permit` leaves out")

@@ -11,7 +11,7 @@ from agent.core.wire import LAST_WINS, Message, name_of, parse
 from agent.ports import Listener
 from agent.sources.ami_connection import Answer, Connection, NotAmi, SessionDown
 from agent.sources.ami_filters import OWN_EVENTS, PROBE, Filters
-from agent.sources.ami_login import Address, Credentials, LoginRefused, TlsRefused, connected, log_in
+from agent.sources.ami_login import Address, Credentials, InUse, LoginRefused, Mute, TlsRefused, connected, log_in
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,9 @@ _CAUSES = {
     "OSError": "no way there",
     "SessionDown": "the connection ended",
     "LoginRefused": "the login is refused: wrong name, wrong secret or an address that manager.conf does not permit",
+    "InUse": "the user is logged in still and manager.conf has allowmultiplelogin=no",
     "NotAmi": "what answers there is not AMI",
+    "Mute": "what answers there says nothing",
     "TlsRefused": "the TLS handshake failed",
     "silent": "it fell silent",
     "stalled": "it did not answer the snapshot in time",
@@ -132,7 +134,9 @@ class Session:
             except (LoginRefused, NotAmi, TlsRefused) as error:
                 if not self._known_good:
                     raise
-                cause, pause = type(error).__name__, self.timing.refused_s
+                cause = type(error).__name__
+                if not isinstance(error, InUse | Mute):  # An Asterisk that hung, or was cut off, is well at any moment.
+                    pause = self.timing.refused_s
             except (OSError, SessionDown) as error:
                 cause = type(error).__name__
             finally:

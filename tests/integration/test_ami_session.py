@@ -149,6 +149,28 @@ async def test_a_login_refused_later_is_retried_slowly(
     assert "next try in 0.3 s" in caplog.text
 
 
+async def test_an_asterisk_that_hung_is_heard_again_as_soon_as_it_is_well(fake: FakeAsterisk, ear: Ear) -> None:
+    session = session_to(fake.port, ear, timing=replace(QUICK, refused_s=3600))
+    async with running(session.run()):
+        await in_step(ear, session)
+        banner, fake.banner, fake.silent = fake.banner, b"", True  # The kernel goes on taking connections.
+        await ear.until(lambda: fake.connections == 3)
+        fake.banner, fake.silent = banner, False
+        await in_step(ear, session)
+    assert ear.states[:3] == [("bulk", "regained"), ("bulk", "silent"), ("bulk", "regained")]
+
+
+async def test_a_login_that_asterisk_takes_for_one_still_up_is_tried_again_soon(fake: FakeAsterisk, ear: Ear) -> None:
+    session = session_to(fake.port, ear, timing=replace(QUICK, refused_s=3600))
+    async with running(session.run()):
+        await in_step(ear, session)
+        fake.replies["Challenge"] = lambda peer, action: [response(action, "Error", "Message: Login Already In Use")]
+        fake.cut()
+        await ear.until(lambda: fake.connections == 3)
+        del fake.replies["Challenge"]
+        await in_step(ear, session)
+
+
 @pytest.mark.parametrize(
     ("banner", "does"),
     [
