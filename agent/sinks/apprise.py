@@ -46,8 +46,7 @@ class AppriseChannel:
         body = text.body[: self._most]
         kind = NotifyType.FAILURE if alarm.severity is Severity.CRITICAL else NotifyType.WARNING
         left = [target for target in self._targets if target not in taken]
-        told = await asyncio.gather(*(target.tell(title, body, kind) for target in left), return_exceptions=True)
-        taken.update(target for target, failure in zip(left, told, strict=True) if failure is None)
+        told = await asyncio.gather(*(target.tell(title, body, kind, taken) for target in left), return_exceptions=True)
         for failure in told:
             if failure is not None:
                 raise failure
@@ -80,28 +79,34 @@ class _Target:
         self._apprise = Apprise(services=service, asset=asset)
         self._under_way = 0
 
-    async def tell(self, title: str, body: str, kind: NotifyType) -> None:
-        """Raises ChannelError: ``failed`` (Apprise tells no more), or ``stuck`` when earlier calls never came back."""
+    async def tell(self, title: str, body: str, kind: NotifyType, taken: "set[_Target]") -> None:
+        """Tell it, and add it to ``taken`` once it has taken it: also when nobody waits for that any more.
+
+        Raises:
+            ChannelError: ``failed`` (Apprise tells no more), or ``stuck`` when earlier calls never came back.
+        """
         if self._under_way >= _MOST_STUCK:
             raise ChannelError("stuck")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
 
-        def settle(taken: bool) -> None:
+        def settle(well: bool) -> None:
             self._under_way -= 1
+            if well:
+                taken.add(self)
             if not done.done():
-                done.set_result(taken)
+                done.set_result(well)
 
         def notify() -> None:
-            taken = False
+            well = False
             try:
-                taken = bool(self._apprise.notify(body, title, notify_type=kind, body_format=NotifyFormat.TEXT))
+                well = bool(self._apprise.notify(body, title, notify_type=kind, body_format=NotifyFormat.TEXT))
             except Exception:  # noqa: BLE001 - whatever a plug-in raises, its text may hold what it was to send
-                taken = False
+                well = False
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, taken)
+                loop.call_soon_threadsafe(settle, well)
 
-        self._under_way += 1
         threading.Thread(target=notify, name="apprise", daemon=True).start()
+        self._under_way += 1  # Only now: a thread that could not be started does not come back.
         if not await done:
             raise ChannelError("failed")

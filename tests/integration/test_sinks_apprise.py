@@ -69,6 +69,18 @@ def json_url(ear: WebEar, path: str = "") -> str:
     return f"json://user:hidden-password@127.0.0.1:{ear.port}{path}"
 
 
+def calls() -> list[threading.Thread]:
+    """The calls of Apprise that have not come back, the oldest first."""
+    return [thread for thread in threading.enumerate() if thread.name == "apprise"]
+
+
+async def returned(calls: list[threading.Thread]) -> None:
+    """Return when these calls have come back, and what they brought is known."""
+    for call in calls:
+        await asyncio.to_thread(call.join, 60)
+    await asyncio.sleep(0)
+
+
 async def test_a_mail(post: MailServer) -> None:
     channel = AppriseChannel([post.url], most_characters=2000)
     assert await channel.send(Words(), alarm(), notice()) is Receipt.SENT
@@ -133,6 +145,42 @@ async def test_only_who_has_not_taken_it_is_told_again(ear: WebEar) -> None:
         assert (len(ear.requests), len(second.requests)) == (2, 3)
 
 
+async def test_whoever_took_it_is_told_once_though_another_does_not_answer_in_time(ear: WebEar) -> None:
+    with listening() as tar_pit:
+        tar_pit.hold.clear()
+        channel = AppriseChannel([json_url(ear), json_url(tar_pit)], most_characters=2000)
+        first = asyncio.create_task(channel.send(Words(), alarm(), notice()))
+        assert await asyncio.to_thread(tar_pit.came.acquire, timeout=60)
+        await returned(calls()[:-1])
+        first.cancel()  # As the channel's time-out does.
+        await asyncio.wait([first])
+        again = asyncio.create_task(channel.send(Words(), alarm(), notice()))
+        assert await asyncio.to_thread(tar_pit.came.acquire, timeout=60)
+        again.cancel()
+        await asyncio.wait([again])
+        assert len(ear.requests) == 1
+        # and what it takes too late it has taken as well
+        tar_pit.hold.set()
+        await returned(calls())
+        assert await channel.send(Words(), alarm(), notice()) is Receipt.SENT
+        assert (len(ear.requests), len(tar_pit.requests)) == (1, 2)
+
+
+async def test_threads_that_could_not_be_started_are_not_waited_for(
+    ear: WebEar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    channel = AppriseChannel([json_url(ear)], most_characters=2000)
+    with monkeypatch.context() as full:
+        full.setattr("agent.sinks.apprise.threading.Thread.start", none_left)
+        for _ in range(4):
+            with pytest.raises(RuntimeError):
+                await channel.send(Words(), alarm(), notice())
+    assert await channel.send(Words(), alarm(), notice()) is Receipt.SENT
+
+
 async def test_a_plug_in_that_blocks_stalls_nothing(ear: WebEar) -> None:
     ear.hold.clear()
     blocked = AppriseChannel([json_url(ear)], most_characters=2000)
@@ -145,7 +193,7 @@ async def test_a_plug_in_that_blocks_stalls_nothing(ear: WebEar) -> None:
         assert caught.value.kind == "stuck"
         free = AppriseChannel([json_url(other)], most_characters=2000)
         assert await free.send(Words(), alarm(), notice()) is Receipt.SENT
-    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "apprise")
+    assert all(call.daemon for call in calls())
     # and when the calls come back, it is asked again
     ear.hold.set()
     async with asyncio.timeout(60):
