@@ -17,6 +17,7 @@ from agent.duties import storing
 from agent.duties.storing import Storing
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
+from agent.stores.sqlite.batches import Batch
 from agent.stores.sqlite.last_resort import LastResort
 from agent.stores.sqlite.reserve import Reserve
 from agent.stores.vault import Keyring
@@ -169,6 +170,42 @@ async def test_a_later_state_is_not_overwritten_by_what_was_put_aside(tmp_path: 
     await store.tend()
     assert [record.ended_at for record in kept(path)] == [AT + 1000]
     assert aside.read_bytes() == b""
+    await store.close()
+
+
+async def test_what_is_put_aside_while_the_rest_is_brought_in_stays_until_it_is_stored(
+    tmp_path: Path, aside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path, last_resort=aside)
+    write = store.writer.transaction
+    late = [emergency("b"), emergency("c")]
+
+    async def slow(begin: str, batch: Batch, *, urgent: bool = False) -> int:
+        if late:
+            store.put_aside([late.pop()])
+            await store._aside.settled()
+        return await write(begin, batch, urgent=urgent)
+
+    monkeypatch.setattr(store.writer, "transaction", slow)
+    store.put_aside([emergency("a")])
+    await store.commit([emergency("d")], durable=True)
+    await killed(store)
+    assert b'"a"' not in aside.read_bytes(), "it is stored"
+    store = await SqliteStore.open(path, last_resort=aside)
+    assert sorted(record.id for record in kept(path)) == ["a", "b", "c", "d"]
+    assert aside.read_bytes() == b""
+    await store.close()
+
+
+@pytest.mark.parametrize("left", [b'{"schema": 1, "upsert_emer', b"    \n"], ids=["torn", "half cleared"])
+async def test_a_kill_in_the_middle_leaves_no_file_that_is_never_cleared(
+    tmp_path: Path, aside: Path, left: bytes
+) -> None:
+    aside.write_bytes(left)
+    aside.chmod(0o600)
+    store = await SqliteStore.open(tmp_path / "store.db", last_resort=aside)
+    assert (aside.read_bytes(), store.last_resort.bytes, store.last_resort.fault) == (b"", 0, "")
     await store.close()
 
 

@@ -402,9 +402,9 @@ class SqliteStore:
         """
         if self._aside.any and not self.suspect:
             found = await self._aside.found()
-            for each in found:
+            for each in found or []:
                 await self._brought_in(each)
-            if found:
+            if found is not None:
                 await self._aside.clear()
         return await self.writer.transaction(begin, batch, urgent=urgent)
 

@@ -23,6 +23,9 @@ class Aside:
         self._thread = ThreadPoolExecutor(1, "last_resort")
         self._putting: asyncio.Task[None] | None = None
         self._put: dict[Key, Record] = {}
+        #: Of both what `found` has read: more may come before that is in the store.
+        self._read_bytes = 0
+        self._read: dict[Key, Record] = {}
 
     @property
     def any(self) -> bool:
@@ -46,18 +49,23 @@ class Aside:
             if self._putting is putting:
                 self._putting = None
 
-    async def found(self) -> list[Batch]:
-        """What is in the file, all that was put aside with it; nothing where it cannot be read, and is left."""
+    async def found(self) -> list[Batch] | None:
+        """What is in the file, all that was put aside with it; None where it cannot be read, and is left."""
         await self.settled()
+        self._read = dict(self._put)
         try:
-            return await self._elsewhere(self._file.batches)
+            batches, self._read_bytes = await self._elsewhere(lambda: (self._file.batches(), self._file.bytes))
         except StoreError:
-            return []  # Its `fault` tells of it.
+            return None  # Its `fault` tells of it.
+        return batches
 
     async def clear(self) -> None:
-        """All that is in the file is in the store."""
-        await self._elsewhere(self._file.clear)
-        self._put.clear()
+        """All that was `found` is in the store; what was put aside meanwhile stays."""
+        await self._elsewhere(self._file.clear, self._read_bytes)
+        for key, record in self._read.items():
+            if self._put.get(key) is record:
+                del self._put[key]
+        self._read.clear()
 
     def close(self) -> None:
         """Begin nothing any more."""

@@ -118,17 +118,18 @@ class LastResort:
             return []
         return [record for record in found.values() if belongs(record)]
 
-    def clear(self) -> None:
-        """Everything in it is in the store: overwrite it, and begin anew."""
-        if self._path is None:
+    def clear(self, read_bytes: int) -> None:
+        """The first ``read_bytes`` of it are in the store: overwrite them, and begin anew if that is all."""
+        if self._path is None or not read_bytes:
             return
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
-                os.pwrite(file, bytes(os.fstat(file).st_size), 0)
+                os.pwrite(file, b" " * (read_bytes - 1) + b"\n", 0)  # One line that holds nothing.
                 os.fsync(file)
-                os.ftruncate(file, 0)
-                os.fsync(file)
+                if os.fstat(file).st_size == read_bytes:
+                    os.ftruncate(file, 0)
+                    os.fsync(file)
             finally:
                 os.close(file)
         except OSError as error:
