@@ -87,6 +87,9 @@ class Holds:
 
     def keeps(self, kind: str, line: str | None, begun_at: int, ended_at: int) -> bool:
         """Whether a record of ``line`` that tells of this time (ms, both ends) must not be deleted."""
+        if line is not None and is_hidden(line):
+            # It may be a line that is held.
+            return self.keeps_since(kind) is not None
         if line is None or not (self._of_anybody or line in self._of_line):
             return False
         word = _WORD_OF.get(kind)

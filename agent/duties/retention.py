@@ -219,9 +219,6 @@ class _Run:
         return goes, kept
 
     def _held(self, holds: Holds, due: Due) -> bool:
-        if due.hidden:
-            # It may be a line that is held.
-            return holds.keeps_since(self.step.kind) is not None
         return holds.keeps(self.step.kind, due.line, due.begun_at, due.ended_at)
 
     def _consented(self, due: Due) -> bool:

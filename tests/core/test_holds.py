@@ -81,6 +81,14 @@ def test_while_nobody_can_tell_whose_data_a_hold_keeps_it_keeps_everybodys(hidde
         assert known.unread() == []
 
 
+@pytest.mark.parametrize("hidden", ["locked", f"1.{'a' * 16}.{'b' * 16}.Zm9vYmFy"])
+def test_while_nobody_can_tell_whose_a_record_is_all_of_a_kind_that_is_held_stays(hidden: str) -> None:
+    found = holds(hold("a", "201", from_at=12))
+    assert found.keeps("call", hidden, 0, 11)
+    assert not found.keeps("recording", hidden, 15, 15)
+    assert not Holds().keeps("call", hidden, 15, 15)
+
+
 def test_a_hold_on_an_account_whose_lines_were_not_looked_up_yet_keeps_everybodys() -> None:
     found = Holds().taken_up([replace(hold("a"), lines=(), account="A1")])
     assert found.keeps("call", "203", 15, 15)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.config import site_key_in
 from agent.core.accounts import Span, spans
 from agent.core.erasing import Fate, Why
 from agent.core.holds import Holds
+from agent.core.personal import LOCKED
 from agent.core.records import (
     Account,
     Call,
@@ -35,6 +37,8 @@ from agent.ports import StoreError
 from agent.stores.erasures import Erasures
 from agent.stores.sqlite import ERASED
 from agent.stores.sqlite.statements import STATEMENTS
+from agent.stores.vault import Keyring
+from agent.stores.vault.rotation import KeyFile, rotate
 from tests.integration.customers import (
     CONTENT,
     DAY_MS,
@@ -357,6 +361,23 @@ async def test_an_account_that_is_called_as_a_line_takes_none_of_its_recordings_
         await erased.eraser.erase("202")
         assert "202" not in erased.forgotten
         assert "account 202" in erased.forgotten
+
+
+async def test_what_is_held_stays_though_nobody_can_tell_now_whose_it_is(tmp_path: Path) -> None:
+    async with erasing(tmp_path, locked=True) as erased:
+        await erased.store.commit([*CLOSED, *of_line("201")], durable=True)
+        erased.holds = Holds().taken_up([hold("calls")])
+        await erased.eraser.erase("A1001")
+        # The keyring is under another site key until the agent is restarted.
+        file = KeyFile(path=tmp_path / "site-key", former=tmp_path / "site-key.old", read=site_key_in)
+        file.path.write_text(KEY.hex() + "\n")
+        file.path.chmod(0o600)
+        with closing(Keyring(tmp_path / "agent.keys", KEY)) as keyring:
+            rotate(keyring, file)
+        with pytest.raises(StoreError):
+            await erased.eraser.replay()
+        assert {call.line for call in erased.stored(Call)} == {LOCKED}
+        assert erased.left(Call, Account) == ["a-A1001", "c-201", "u-201"]
 
 
 async def test_what_comes_of_a_line_after_the_erasure_has_another_handle(tmp_path: Path) -> None:
