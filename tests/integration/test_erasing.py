@@ -20,6 +20,8 @@ from agent.core.records import (
     Account,
     Call,
     Calls,
+    Content,
+    ContentState,
     Deletion,
     Emergency,
     Ground,
@@ -272,6 +274,17 @@ async def test_without_a_vault_no_recording_is_called_erased(tmp_path: Path) -> 
         assert CONTENT in erased.left(*KINDS)
 
 
+async def test_a_recording_that_is_lost_goes_with_its_key_as_any(tmp_path: Path) -> None:
+    async with erasing(tmp_path) as erased:
+        tape, sound = recording()
+        assert isinstance(sound, Content)
+        lost = replace(sound, state=ContentState.LOST, deleted_at=AT + 10_000)
+        await erased.store.commit([*CLOSED, tape, lost], durable=True)
+        await erased.eraser.erase("A1001")
+        assert erased.left(*KINDS) == []
+        assert erased.destroyed == [CONTENT]
+
+
 async def test_a_press_of_a_call_that_is_up_is_left_alone(tmp_path: Path) -> None:
     async with erasing(tmp_path) as erased:
         press = optin("press", calls=Calls.ONE, how=How.PRESS, trigger=Trigger.BUTTON)
@@ -355,9 +368,13 @@ async def test_the_numbers_of_an_account_that_is_gone_are_unreadable_in_every_co
         assert {service.account for service in erased.stored(Service)} == {"A1002"}
 
 
-async def test_an_account_that_is_called_as_a_line_takes_none_of_its_recordings_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", [ContentState.KEPT, ContentState.LOST])
+async def test_an_account_that_is_called_as_a_line_takes_none_of_its_recordings_with_it(
+    tmp_path: Path, state: ContentState
+) -> None:
     async with erasing(tmp_path, locked=True) as erased:
-        await erased.store.commit([*account("202", "201", until=CLOSED_AT), *OTHERS], durable=True)
+        others = [replace(each, state=state) if isinstance(each, Content) else each for each in OTHERS]
+        await erased.store.commit([*account("202", "201", until=CLOSED_AT), *others], durable=True)
         await erased.eraser.erase("202")
         assert "202" not in erased.forgotten
         assert "account 202" in erased.forgotten

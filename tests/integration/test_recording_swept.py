@@ -385,6 +385,46 @@ async def test_a_file_that_went_is_lost_and_one_that_comes_back_is_kept(tmp_path
         assert file.exists()
 
 
+async def test_the_key_of_a_lost_one_goes_when_its_time_is_over(tmp_path: Path, monitor: Path) -> None:
+    """Else the file in an old backup would open for ever."""
+    async with taped(tmp_path) as run:
+        await sealed(run)
+        await sealed(run, OTHER, line="207")
+        vault = run.recorder.vault
+        assert vault is not None
+        (run.sealed / f"{ID}.sealed").rename(tmp_path / "backup")
+        (run.sealed / f"{OTHER}.sealed").unlink()
+        await stock(run).compare()
+        await until(lambda: [each.state for each in run.read(Content)] == ["lost", "lost"])
+    async with taped(tmp_path, held=["207"]) as run:
+        run.clock["now"] = AT + 90 * DAY_MS
+        await stock(run).compare()
+        assert run.keys.keyring().ids() == [ID, OTHER]
+        run.clock["now"] += 1
+        await stock(run).compare()
+        assert run.keys.keyring().ids() == [OTHER]
+        gone = run.content(ID)
+        assert gone is not None
+        assert (gone.state, gone.reason, gone.deleted_at) == ("deleted", "expired", run.clock["now"])
+        (tmp_path / "backup").rename(run.sealed / f"{ID}.sealed")
+        with pytest.raises(StoreError, match="key"):
+            next(vault.read(ID))
+        await stock(run).compare()
+        assert not (run.sealed / f"{ID}.sealed").exists()
+
+
+async def test_a_key_of_no_record_goes_after_a_week_as_a_file_does(tmp_path: Path, monitor: Path) -> None:
+    async with taped(tmp_path) as run:
+        await sealed(run)
+        run.keys.keyring().seal(OTHER, "201")
+        for day in range(8):
+            run.clock["now"] = AT + day * DAY_MS
+            await stock(run).compare()
+            assert (OTHER in run.keys.keyring().ids()) == (day < 7)
+        assert run.keys.keyring().ids() == [ID]
+        assert not run.stands("sealed")
+
+
 async def test_a_fresh_database_beside_a_full_store_destroys_nothing_for_a_week(tmp_path: Path, monitor: Path) -> None:
     async with taped(tmp_path) as run:
         await sealed(run)

@@ -170,7 +170,7 @@ class Eraser:
             for record in goes:
                 if isinstance(record, OptIn) and record.withdrawn_at is None:
                     await self.withdraw(record)
-                elif isinstance(record, Content) and record.state is ContentState.KEPT:
+                elif isinstance(record, Content) and record.state in (ContentState.KEPT, ContentState.LOST):
                     await self._destroyed(record.id)
             for retention, some in groupby(sorted(goes, key=class_of), key=class_of):
                 removed += await self._removed(list(some), retention, counted=counted)

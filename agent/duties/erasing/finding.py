@@ -166,7 +166,9 @@ class Finder:
         """Whether nothing else can be under the key that earlier agents gave an account: that of a line called so."""
         with self.reader() as reader:
             sound = reader.read(Content.KIND, line=account)
-            kept = any(isinstance(each, Content) and each.state is ContentState.KEPT for each in sound)
+            kept = any(
+                isinstance(each, Content) and each.state in (ContentState.KEPT, ContentState.LOST) for each in sound
+            )
         return account != NO_OWNER and not kept
 
 

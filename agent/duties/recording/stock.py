@@ -1,4 +1,4 @@
-"""Looks after the store of recordings: those whose time is over, records without a file, files without record or key.
+"""Looks after the store of recordings: those whose time is over, and what of record, file and key lacks another.
 
 Nothing is ever deleted for want of room.
 """
@@ -17,7 +17,7 @@ from agent.ports import StoreError
 log = structlog.get_logger()
 
 _DAY_MS = 86_400_000
-#: Sealed files that no record names are held so long: the records may have been restored from an old copy.
+#: Sealed files and keys that no record names are held so long: the records may have been restored from an old copy.
 _HELD_MS = 7 * _DAY_MS
 _BATCH = 100
 
@@ -28,7 +28,7 @@ class Stock:
     """``days`` are the terms of contents, ``held`` tells those that must not go; ``keys`` are the recordings that the
     keyring has a key to (it blocks).
 
-    ``sightings`` remembers the sealed files that no record names.
+    ``sightings`` remembers the sealed files and keys that no record names.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Stock:
         self._days = days
         self._held = held
         self._clock = clock
-        #: Sealed files of no record: since when they are known (ms).
+        #: Sealed files and keys of no record: since when they are known (ms).
         self._unnamed: dict[str, int] = {}
         self.expired = self.lost = self.shredded = self.failures = 0
 
@@ -86,7 +86,7 @@ class Stock:
         return True
 
     async def compare(self) -> None:
-        """Find records without a file, files without a record, and files without a key."""
+        """Find records without a file, files and keys without a record, and files without a key."""
         files = set(await on_disk(self._vault.ids))
         kept = {content.id: content for content in await on_disk(lambda: list(self._books.all_kept()))}
         busy = self._sealer.busy_with if self._sealer is not None else frozenset()
@@ -98,11 +98,13 @@ class Stock:
             if now is not None and now.state is ContentState.KEPT:
                 self.lost += 1
                 self._books.put([gone(now, self._clock(), Reason.MISSING, ContentState.LOST)])
-        await self._unnamed_files(files - kept.keys() - busy)
-        keyless = files & kept.keys() - busy - set(await on_disk(self._keys))
+        keys = set(await on_disk(self._keys))
+        await self._beside_records((files | keys) - kept.keys() - busy, files)
+        keyless = files & kept.keys() - busy - keys
         unfinished = await on_disk(self._vault.strays)
         parts = f"{self.lost} recordings that were kept are missing from the store" if self.lost else ""
-        names = f"{len(self._unnamed)} files of the store belong to no record" if self._unnamed else ""
+        nobodys = self._unnamed.keys() & files
+        names = f"{len(nobodys)} files of the store belong to no record" if nobodys else ""
         other = f"{len(unfinished)} files in the store are none of the agent's" if unfinished else ""
         self._books.condition(SEALED, "; ".join(filter(None, (parts, names, other))) or None)
         text = f"the keyring has no key to {len(keyless)} recordings that are kept: restore its backup"
@@ -110,18 +112,22 @@ class Stock:
         # An agent that is restarted each week must not begin to count anew.
         await on_disk(self._sightings.write, self._unnamed)
 
-    async def _unnamed_files(self, unnamed: set[str]) -> None:
+    async def _beside_records(self, unnamed: set[str], files: set[str]) -> None:
+        """Look after the ``files`` and keys that no record of what is kept names."""
         now = self._clock()
         for id in list(unnamed):
             content = await on_disk(self._books.content, id)
-            if content is not None and content.state is not ContentState.SHREDDED:
-                unnamed.discard(id)
-            if content is not None and content.state is ContentState.LOST:
+            if content is None or content.kept_as is None:
+                continue
+            unnamed.discard(id)
+            if content.state is ContentState.LOST and id in files:
                 # Its disk had not been there.
                 self.lost = max(0, self.lost - 1)
                 self._books.put([replace(content, state=ContentState.KEPT, deleted_at=None, reason=None)])
-            elif content is not None and content.state is ContentState.DELETED:
-                # A copy of the folder was put back: what was deleted stays deleted.
+            elif content.state is ContentState.LOST:
+                await self._given_up(content, now)
+            elif content.state is ContentState.DELETED:
+                # A copy of the folder or the keyring was put back: what was deleted stays deleted.
                 await on_disk(self._vault.destroy, id)
                 self.shredded += 1
         # A clock that was set back makes nothing older.
@@ -132,3 +138,10 @@ class Stock:
                 await on_disk(self._vault.destroy, id)
                 del self._unnamed[id]
                 self.shredded += 1
+
+    async def _given_up(self, content: Content, now: int) -> None:
+        """Destroy the key of a lost recording whose time is over: it opens the file in every backup."""
+        over = content.kept_as is not None and content.stored_at < now - self._days(content.kept_as) * _DAY_MS
+        if over and not self._held(content) and await self._went(content.id):
+            await self._books.keep([gone(content, now, Reason.EXPIRED)])
+            self.expired += 1
