@@ -83,7 +83,7 @@ class Store(Protocol):
 class Due:
     """A record that has ended, as the purge sees it: whose line's it is, and from when to when it tells (ms).
 
-    ``hidden``: whose it is cannot be told now, for want of a key.
+    ``hidden``: whose it is cannot be told now, for want of a key. ``account``: of which it tells what is its own.
     """
 
     id: str
@@ -91,6 +91,7 @@ class Due:
     begun_at: int
     ended_at: int
     hidden: bool = False
+    account: str | None = None
 
 
 class Held(Protocol):

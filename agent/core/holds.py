@@ -98,8 +98,9 @@ class Holds:
 
     def keeps_account(self, account: str, lines: Collection[str]) -> bool:
         """Whether what says that ``lines`` are the account's must not be deleted."""
-        return bool(self._of_anybody) or any(
-            hold.account == account or not {*lines}.isdisjoint(hold.lines) for hold in self.standing.values()
+        unknown = bool(self._of_anybody) or any(map(is_hidden, lines))
+        return any(
+            unknown or hold.account == account or not {*lines}.isdisjoint(hold.lines) for hold in self.standing.values()
         )
 
     def unread(self) -> list[Hold]:

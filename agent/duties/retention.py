@@ -11,6 +11,7 @@ import structlog
 
 from agent.core.accounts.spans import holds as is_theirs
 from agent.core.holds import Holds
+from agent.core.personal import LOCKED
 from agent.core.purging import DAY_MS, Count, Step, counted, plan
 from agent.core.records import RECORDS, Account, Call, Deletion, Detail, Ground, Record, RetentionClass, Service
 from agent.ports import Due, Reader, Store, StoreError
@@ -198,9 +199,13 @@ class _Run:
     held: Count | None = None
     #: What a line may have consented to, as far as it was asked for in this run.
     consents: dict[str, list[Service]] = field(default_factory=dict)
+    #: The lines of accounts, as far as they were asked for in this run.
+    lines: dict[str, list[str]] = field(default_factory=dict)
 
     def look_up(self, records: Reader, due: Sequence[Due]) -> None:
-        """Have at hand what `sorted_out` will ask about the lines of ``due``."""
+        """Have at hand what `sorted_out` will ask about the lines and accounts of ``due``."""
+        for account in {each.account for each in due if each.account is not None} - self.lines.keys():
+            self.lines[account] = _lines_of(records, account)
         if self.step.consented_before is None:
             return
         for line in {each.line for each in due if each.line is not None} - self.consents.keys():
@@ -219,6 +224,9 @@ class _Run:
         return goes, kept
 
     def _held(self, holds: Holds, due: Due) -> bool:
+        if due.account is not None:
+            # It says whose what is held was.
+            return holds.keeps_account(due.account, self.lines[due.account])
         return holds.keeps(self.step.kind, due.line, due.begun_at, due.ended_at)
 
     def _consented(self, due: Due) -> bool:
@@ -265,6 +273,13 @@ def outlook(reader: Reader, holds: Holds, days: Callable[[RetentionClass], int],
         coming = reader.due(step.kind, _LAST_MS, 1, after=border, retention=step.of_class)
         next_at = coming[0].ended_at + days(step.retention) * DAY_MS if coming else None
         yield Outlook(step=step, goes=goes, held=held, next_at=next_at)
+
+
+def _lines_of(records: Reader, account: str) -> list[str]:
+    try:
+        return [service.line for service in records.of(Service, account) if service.line is not None]
+    except StoreError:
+        return [LOCKED]
 
 
 async def _rest(began: float) -> None:

@@ -86,7 +86,9 @@ def test_while_nobody_can_tell_whose_a_record_is_all_of_a_kind_that_is_held_stay
     found = holds(hold("a", "201", from_at=12))
     assert found.keeps("call", hidden, 0, 11)
     assert not found.keeps("recording", hidden, 15, 15)
+    assert found.keeps_account("A1", [hidden])
     assert not Holds().keeps("call", hidden, 15, 15)
+    assert not Holds().keeps_account("A1", [hidden])
 
 
 def test_a_hold_on_an_account_whose_lines_were_not_looked_up_yet_keeps_everybodys() -> None:

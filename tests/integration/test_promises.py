@@ -430,6 +430,14 @@ def test_p20_lines_of_a_timeline_go_with_their_emergency(promised: Promised) -> 
     promised.broken("P20", "1 entry of class emergency")
 
 
+def test_p20_the_name_of_a_line_goes_with_the_last_that_is_the_lines(promised: Promised) -> None:
+    handle = "~0123456789abcdef"
+    promised.spoil("INSERT INTO lines VALUES (?, '201', NULL, ?, ?)", handle, rfc3339(0), rfc3339(AT - 3000 * DAY_MS))
+    promised.broken("P20", "1 line of class consent")
+    promised.keep(leg(line=handle, started_at=AT))
+    promised.kept("P20")
+
+
 @pytest.mark.parametrize(("itemised", "days", "word"), [(True, 367, "class call"), (False, 32, "class unbilled")])
 def test_p06_calls_past_their_term_break_it(promised: Promised, itemised: bool, days: int, word: str) -> None:
     promised.keep(leg(itemised=itemised, started_at=AT - (days - 2) * DAY_MS))

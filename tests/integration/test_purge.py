@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agent.core.accounts.spans import spans
 from agent.core.holds import Holds
 from agent.core.instants import rfc3339
 from agent.core.records import (
@@ -35,7 +37,9 @@ from agent.core.records import (
 from agent.duties import retention
 from agent.duties.retention import BATCH, PAGE, outlook
 from agent.ports import StoreError
-from agent.stores.sqlite import SqliteReader, SqliteStore
+from agent.stores.sqlite import Fields, SqliteReader, SqliteStore
+from agent.stores.vault import Keyring
+from tests.integration.customers import account
 from tests.integration.purging import DAY_MS, days, hold, holds, purger
 from tests.scenarios.made import AT
 
@@ -86,6 +90,11 @@ def span(id: str, ended_at: int, line: str = "201") -> Registration:
         refreshes=1,
         ended_at=ended_at,
     )
+
+
+def customer(reference: str, line: str) -> list[Account | Service]:
+    """One whose contract has ended."""
+    return account(reference, line, until=AT + DAY_MS)
 
 
 def left(path: Path, kind: str) -> list[str]:
@@ -247,6 +256,66 @@ async def test_what_is_held_is_not_walked_through_again_before_the_next_day(
     standing = holds(hold("h", "202"))
     await at.purge()
     assert left(path, "registration") == []
+
+
+@pytest.mark.parametrize("on", ["account", "line"])
+async def test_whose_what_is_held_was_stays_known_for_as_long_as_the_hold_stands(
+    store: SqliteStore, tmp_path: Path, on: str
+) -> None:
+    """A hold may stand for longer than accounts are kept for."""
+    path = tmp_path / "agent.sqlite"
+    await store.commit([*customer("A1001", "201"), *customer("A1002", "202"), call("held")], durable=True)
+    kept = hold(kinds=("calls",))
+    kept = replace(kept, account="A1001", lines=()) if on == "account" else kept
+
+    async def purged(standing: Holds) -> list[str]:
+        with SqliteReader(path) as reader:
+            standing = standing.of({"A1001": spans(reader.of(Service, "A1001"), 0, None)})
+        await purger(store, path, AT + 7 * YEAR_MS, lambda: standing).purge()
+        return [id for kind in ("account", "service", "call") for id in left(path, kind)]
+
+    for _ in range(2):
+        assert await purged(holds(kept)) == ["a-A1001", "l-A1001", "n-A1001", "held"]
+    assert await purged(Holds()) == []
+
+
+async def test_what_tells_an_accounts_lines_stays_under_any_hold_while_they_cannot_be_read(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "agent.sqlite"
+    locked = [
+        replace(each, line=f"1.{'a' * 16}.{'b' * 16}.Zm9vYmFy") if isinstance(each, Service) and each.line else each
+        for each in customer("A1001", "201")
+    ]
+    await store.commit(locked, durable=True)
+    await purger(store, path, AT + 7 * YEAR_MS, lambda: holds(hold())).purge()
+    assert left(path, "account") == ["a-A1001"]
+    await purger(store, path, AT + 7 * YEAR_MS).purge()
+    assert left(path, "account") == []
+
+
+async def test_the_name_of_a_line_stays_for_as_long_as_anything_that_is_held_is_left(tmp_path: Path) -> None:
+    path, times = tmp_path / "agent.sqlite", [AT]
+    with closing(Keyring(tmp_path / "keys", bytes(32))) as keyring:
+        fields = Fields(path, lambda: keyring, lambda: times[0])
+        store = await SqliteStore.open(path, fields=fields)
+        await store.commit([call("held")], durable=True)
+        await store.retire_lines({"201": AT + DAY_MS}, AT + DAY_MS)
+        held = [holds(hold(kinds=("calls",)))]
+        at = purger(store, path, lambda: times[0], lambda: held[0], fields=fields)
+        times[0] = AT + 7 * YEAR_MS
+        for _ in range(2):
+            await at.purge()
+            await store.expire(RetentionClass.CONSENT, times[0] - days(RetentionClass.CONSENT) * DAY_MS)
+            with SqliteReader(path, fields) as reader:
+                assert [each.line for each in reader.read("call") if isinstance(each, Call)] == ["201"]
+            times[0] += DAY_MS
+        held[0] = Holds()
+        for _ in range(3):  # the call, its total, and then the line
+            await at.purge()
+        with SqliteReader(path, fields) as reader:
+            assert [*reader.read("call"), *reader.read("total"), *reader.read("line")] == []
+        await store.close()
 
 
 async def test_nothing_goes_that_is_held_while_the_purge_is_at_it(store: SqliteStore, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.personal import LOCKED
+from agent.core.personal import HANDLED, LOCKED
 from agent.core.records import (
     RECORDS,
     Access,
@@ -87,8 +87,8 @@ ENDS: dict[type[Record], str] = {
     Request: "closed_at",
     Line: "until_at",
 }
-#: Which field of a kind names what it stays with: its emergency, its account, its content.
-_WAITING: dict[type[Record], str] = {Entry: "emergency", Service: "account", Recording: "id"}
+#: Which field of a kind names what it stays with: its emergency, its account, its content, what is the line's.
+_WAITING: dict[type[Record], str] = {Entry: "emergency", Service: "account", Recording: "id", Line: "id"}
 #: How late a purge may come: it is hourly, and a fuller view's every minute.
 MARGIN_MS, DETAIL_MARGIN_MS = DAY_MS, 900_000
 #: What goes by whole months goes once the last day of one is past its term.
@@ -171,6 +171,8 @@ def _past(survey: Survey, record: type[Record], before: int, equal: dict[str, in
 def _there(survey: Survey, record: type[Record]) -> set[object]:
     if record is Recording:
         return {id for id, state in survey.raw(Content.KIND, "id", "state") if state == ContentState.KEPT}
+    if record is Line:
+        return {line for kind, names in HANDLED.items() for name in names for (line,) in survey.raw(kind.KIND, name)}
     owner, name = (Emergency, "id") if record is Entry else (Account, "account")
     return {id for (id,) in survey.raw(owner.KIND, name)}
 

@@ -2,8 +2,9 @@
 --   upsert    insert a record, or put its later state in its place
 --   open      records that have not ended; of entries, those of an emergency that has not, or whose alarm is open
 --   due       at most :limit records behind (:after, :id) that ended before :before, oldest first: end, id, line,
---             begin; of entries, none before its emergency has gone; of services, none before its account has gone;
---             of recordings, none before its content has gone; _of_class: of one retention class
+--             begin, account; of entries, none before its emergency has gone; of services, none before its account has
+--             gone; of recordings, none before its content has gone; of lines, none before all that is theirs has gone;
+--             _of_class: of one retention class
 --   remove    the one with this :id
 --   grouped   those of the time from :begin to :end, counted together
 --   cut       add those of the :ids, a JSON list, to what is left of them
@@ -894,7 +895,7 @@ ON CONFLICT (id) DO UPDATE SET
     closed_at = excluded.closed_at;
 
 -- name: due_account
-SELECT closed_at, id, NULL, opened_at FROM accounts
+SELECT closed_at, id, NULL, opened_at, account FROM accounts
 WHERE closed_at >= :after AND closed_at < :before
     AND (closed_at, id) > (:after, :id)
 ORDER BY closed_at, id LIMIT :limit;
@@ -935,7 +936,7 @@ INSERT INTO services (
     correction = excluded.correction;
 
 -- name: due_service
-SELECT coalesce(until_at, corrected_at), id, NULL, from_at FROM services
+SELECT coalesce(until_at, corrected_at), id, NULL, from_at, account FROM services
 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.account = services.account)
     AND coalesce(until_at, corrected_at) >= :after AND coalesce(until_at, corrected_at) < :before
     AND (coalesce(until_at, corrected_at), id) > (:after, :id)
@@ -1490,6 +1491,14 @@ SELECT id, name, since_at, until_at FROM lines WHERE name_index IN (SELECT value
 -- name: due_line
 SELECT until_at, id, id, since_at FROM lines
 WHERE until_at >= :after AND until_at < :before
+    AND NOT EXISTS (SELECT 1 FROM registrations WHERE registrations.line = lines.id)
+    AND NOT EXISTS (SELECT 1 FROM emergencies WHERE emergencies.line = lines.id)
+    AND NOT EXISTS (SELECT 1 FROM recordings WHERE recordings.line = lines.id)
+    AND NOT EXISTS (SELECT 1 FROM optins WHERE optins.line = lines.id)
+    AND NOT EXISTS (SELECT 1 FROM contents WHERE contents.line = lines.id)
+    AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.line = lines.id)
+    AND NOT EXISTS (SELECT 1 FROM texts WHERE texts.line = lines.id)
+    AND NOT EXISTS (SELECT 1 FROM totals WHERE totals.line = lines.id)
     AND (until_at, id) > (:after, :id)
 ORDER BY until_at, id LIMIT :limit;
 

@@ -309,7 +309,7 @@ class SqliteReader:
         """
         return int(self._rows("PRAGMA data_version")[0][0])
 
-    def _due(self, ended: str, id: str, line: str | None, begun: str) -> Due:
+    def _due(self, ended: str, id: str, line: str | None, begun: str, account: str | None = None) -> Due:
         name = None if line is None else self._name(line)
         return Due(
             id=id,
@@ -317,6 +317,7 @@ class SqliteReader:
             begun_at=from_rfc3339(begun),
             ended_at=from_rfc3339(ended),
             hidden=name == LOCKED and name != line,
+            account=account,
         )
 
     def _name(self, line: str) -> str:
