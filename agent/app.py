@@ -371,6 +371,7 @@ class Agent:
             keeping=office.keeping,
             auditing=office.auditing,
             reader=self._reader,
+            key=office.key,
             clock=now_ms,
             new_id=new_id,
             tables={"sites": reread_sites, "channels": reread_channels},

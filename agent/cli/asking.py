@@ -1,6 +1,7 @@
 """Asks the running agent on its control socket (`agent.views.control`), or ends the command with one sentence."""
 
 import json
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,16 @@ def ask(config: Config, path: str, **asked: Asked) -> dict[str, Any]:
     if answer is None:
         fail(NO_AGENT, "the agent answered nothing", "see its log")
     return answer
+
+
+def answers(config: Config) -> bool:
+    """Whether somebody answers on the agent's socket."""
+    with unix.address(unix.beside(config.store.path)) as name, socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(name)
+        except OSError:
+            return False
+    return True
 
 
 def stream(config: Config, method: str, path: str, **asked: Asked) -> Iterator[dict[str, Any]]:
@@ -83,8 +94,8 @@ def pour(config: Config, path: str, **asked: str | None) -> Iterator[tuple[int, 
 @contextmanager
 def _response(config: Config, method: str, path: str, content: str) -> Iterator[httpx.Response]:
     place = unix.beside(config.store.path)
-    with _explained(place), unix.address(place) as socket:
-        transport = httpx.HTTPTransport(uds=socket)
+    with _explained(place), unix.address(place) as address:
+        transport = httpx.HTTPTransport(uds=address)
         with (
             httpx.Client(transport=transport, base_url="http://agent", timeout=ANSWER_S, trust_env=False) as client,
             client.stream(method, path, content=content.encode()) as response,

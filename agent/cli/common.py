@@ -29,6 +29,11 @@ _PIPED_WIDTH = 1 << 16
 #: No path is longer (PATH_MAX), nor a word that somebody has to read.
 _LONG_WORD = re.compile(r"(\S{200})\S{3,}")
 
+LOCKED_HINT = (
+    "docker/telephony-agent.service shows how to hand a command the site key that the service has;"
+    " emergency list, show and phones need none while the agent runs"
+)
+
 ConfigPath = Annotated[
     Path | None,
     typer.Option(
@@ -72,13 +77,29 @@ def config_file(context: typer.Context, path: Path | None) -> Path | None:
 
 
 @contextmanager
-def stored(config: Config) -> Iterator[SqliteReader]:
-    """What is stored, to be read; ends the command where it cannot be."""
+def stored(config: Config, *, shown: bool = True) -> Iterator[SqliteReader]:
+    """What is stored, to be read; ends the command where it cannot be.
+
+    ``shown``: who runs the command sees of it, and is told where it is locked.
+    """
+    if shown and (why := unreadable(config)) is not None:
+        say(f"lines, addresses and numbers are locked, since {why}", LOCKED_HINT)
     try:
         with SqliteReader(config.store.path, keys.reading(config, world.now_ms)) as reader:
             yield reader
     except StoreError as error:
         fail(STORE, str(error), error.hint)
+
+
+def unreadable(config: Config) -> str | None:
+    """Why this command cannot read what is locked in the store; None where it can, or where nothing was ever locked."""
+    if not config.keyring.exists():
+        return None
+    try:
+        keys.reading(config, world.now_ms).fetch(())
+    except StoreError as error:
+        return str(error)
+    return None
 
 
 def instant(text: str | None, option: str = "--since") -> int | None:
@@ -113,8 +134,13 @@ def show(records: Iterable[Record], *, json: bool) -> None:
 
 
 def fail(code: int, sentence: str, hint: str = "") -> NoReturn:
-    """End with one sentence on standard error; what it repeats of the input steers no terminal, and fills none."""
+    """End with one sentence on standard error."""
+    say(sentence, hint)
+    raise typer.Exit(code)
+
+
+def say(sentence: str, hint: str = "") -> None:
+    """One sentence on standard error; what it repeats of the input steers no terminal, and fills none."""
     text = f"telephony-agent: {sentence}" + (f" ({hint})" if hint else "")
     for row in text.split("\n"):
         typer.echo(printable(_LONG_WORD.sub(r"\1…", row)), err=True)
-    raise typer.Exit(code)

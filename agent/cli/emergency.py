@@ -12,7 +12,7 @@ from rich.text import Text
 
 from agent import world
 from agent.cli import views
-from agent.cli.asking import ask, stream
+from agent.cli.asking import answers, ask, stream
 from agent.cli.common import (
     NONE_SUCH,
     PROBLEMS,
@@ -28,12 +28,13 @@ from agent.cli.common import (
     line,
     settings,
     stored,
+    unreadable,
 )
 from agent.config import Config
 from agent.core.printable import printable
 from agent.core.records import Alarm, Emergency
+from agent.people import emergencies
 from agent.ports import Reader, StoreError
-from agent.stores.sqlite import SqliteReader
 
 T = TypeVar("T", Emergency, Alarm, Emergency | Alarm)
 
@@ -60,15 +61,14 @@ def list_(
     """List emergencies with what became of their alarms, oldest first."""
     configured = settings(context, config, secrets_required=False)
     begin = instant(since)
-    with stored(configured) as reader:
-        found = (
-            each for each in _listed(reader, begin) if (tests or not each[0].test) and (not open_ or _is_open(each))
-        )
-        if json:
-            for each in found:
-                line(dumps(views.listed_json(*each), ensure_ascii=False))
-            return
-        rows = list(found)
+    found = (
+        call for call in _listed(configured, begin) if (tests or not call["test"]) and (not open_ or _is_open(call))
+    )
+    if json:
+        for call in found:
+            line(dumps(call, ensure_ascii=False))
+        return
+    rows = list(found)
     if not rows:
         Console(stderr=True).print("no emergencies")
         return
@@ -95,20 +95,19 @@ def show(
     if full is not (reason is not None):
         fail(USAGE, "--full needs --reason TEXT" if full else "--reason belongs to --full")
     configured = settings(context, config, secrets_required=False)
-    with stored(configured) as reader:
+    with stored(configured, shown=False) as reader:
         chosen = _emergency(reader, id)
     # The look comes first: nothing is shown of which there is no record that it was.
     fuller = ask(configured, "/look", id=chosen.id, reason=reason, by=by) if full else None
-    with stored(configured) as reader:
-        kept = views.File.read(reader, chosen, _key(configured))
+    kept = _kept(configured, chosen)
     if json:
-        line(dumps(kept.document() | ({} if fuller is None else {"detail": fuller}), ensure_ascii=False))
+        line(dumps(kept | ({} if fuller is None else {"detail": fuller}), ensure_ascii=False))
     else:
-        kept.print(console())
+        views.print_kept(console(), kept)
         if fuller is not None:
             console().print(Text("fuller view", style="bold"))
             console().print(views.facts(fuller))
-    raise typer.Exit(PROBLEMS if kept.problems else 0)
+    raise typer.Exit(0 if kept["timeline"]["whole"] else PROBLEMS)
 
 
 @emergency.command()
@@ -190,15 +189,29 @@ def _told(alarm: dict[str, Any], *, json: bool) -> None:
         typer.echo(f"taken on by {printable(str(alarm['acknowledged_by']))}")
 
 
-def _listed(reader: SqliteReader, since: int | None) -> Iterator[tuple[Emergency, Alarm | None]]:
-    for found in reader.read(Emergency.KIND, since=since):
-        if isinstance(found, Emergency):
-            yield found, views.alarm_of(reader, found)
+def _listed(configured: Config, since: int | None) -> Iterator[dict[str, Any]]:
+    if _agent_knows_more(configured):
+        yield from stream(configured, "POST", "/emergencies", since=since)
+        return
+    with stored(configured) as reader:
+        yield from emergencies.listed(reader, since)
 
 
-def _is_open(found: tuple[Emergency, Alarm | None]) -> bool:
-    call, alarm = found
-    return call.ended_at is None or (alarm is not None and alarm.closed_at is None)
+def _kept(configured: Config, chosen: Emergency) -> dict[str, Any]:
+    if _agent_knows_more(configured):
+        return ask(configured, "/emergency", id=chosen.id)
+    with stored(configured) as reader:
+        return emergencies.kept(reader, chosen, _key(configured))
+
+
+def _agent_knows_more(configured: Config) -> bool:
+    """Whether the agent is to be asked: it holds the site key, which under systemd nobody else has."""
+    return unreadable(configured) is not None and answers(configured)
+
+
+def _is_open(call: dict[str, Any]) -> bool:
+    alarm = call["alarm"]
+    return call["ended_at"] is None or (alarm is not None and alarm["closed_at"] is None)
 
 
 def _emergency(reader: Reader, id: str) -> Emergency:
@@ -209,7 +222,7 @@ def _whole(configured: Config, id: str) -> str:
     """The whole id of the emergency or alarm; one that the store has not got yet is the agent's to know."""
     found: list[Emergency | Alarm] = []
     if _is_id(id):
-        with stored(configured) as reader:
+        with stored(configured, shown=False) as reader:
             found = [*reader.find(Emergency, id), *reader.find(Alarm, id)]
         if not found and len(id) == _ID_LENGTH:
             return id

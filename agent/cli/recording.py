@@ -278,7 +278,7 @@ def _whole(configured: Config, id: str, kind: type[Recording] | type[OptIn]) -> 
     """The whole id; one that the store has not got yet is the agent's to know."""
     found: list[str] = []
     if re.fullmatch("[0-9a-f]{1,64}", id):
-        with stored(configured) as reader:
+        with stored(configured, shown=False) as reader:
             found = sorted({record.id for of_kind in _kinds(kind) for record in reader.find(of_kind, id)})
         if id in found or (not found and len(id) == _ID_LENGTH):
             return id

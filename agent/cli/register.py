@@ -89,7 +89,7 @@ def verify_(
 def root(context: typer.Context, json: Json = False, config: ConfigPath = None) -> None:
     """Print the signed root and the public key; note both elsewhere, they say nothing about anybody."""
     configured = settings(context, config, secrets_required=False)
-    with stored(configured) as reader:
+    with stored(configured, shown=False) as reader:
         leaves = in_order(reader.read(Leaf.KIND))
     _shown(_head(leaves, _key(configured, leaves)), json=json)
 
@@ -103,7 +103,7 @@ def prove(
 ) -> None:
     """Print the proof that an entry is in the register: its leaf hash leads with it to the signed root."""
     configured = settings(context, config, secrets_required=False)
-    with stored(configured) as reader:
+    with stored(configured, shown=False) as reader:
         leaves = in_order(reader.read(Leaf.KIND))
     key = _key(configured, leaves)
     hashes = tree(leaves)
@@ -128,7 +128,7 @@ def consistency(
     """Print the proof that the register begins with what a noted root was of; exit code 1 where it does not."""
     configured = settings(context, config, secrets_required=False)
     size, first = _noted(noted)
-    with stored(configured) as reader:
+    with stored(configured, shown=False) as reader:
         leaves = in_order(reader.read(Leaf.KIND))
     key = _key(configured, leaves)
     hashes = tree(leaves)

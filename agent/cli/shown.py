@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -54,14 +55,13 @@ def json_line(record: Record) -> str:
     return json.dumps(document(record), ensure_ascii=False)
 
 
-def table(
-    kind: str, records: Iterable[Record], *, title: str | None = None, days: bool = True, without: str = ""
+def rows(
+    kind: str, documents: Iterable[dict[str, Any]], *, title: str | None = None, days: bool = True, without: str = ""
 ) -> Table:
-    """The records of one kind as a table, but for a column; times without their day unless ``days``."""
+    """Documents of one kind of record as a table, but for a column; times without their day unless ``days``."""
     columns = [column for column in COLUMNS[kind] if column != without]
     shown = grid(columns, title=title)
-    for record in records:
-        values = document(record)
+    for values in documents:
         shown.add_row(*(cell(values[column], days=days) for column in columns), style=_style(values))
     return shown
 
@@ -79,7 +79,7 @@ def print_tables(console: Console, records: Sequence[Record]) -> None:
     for kind in COLUMNS:
         of_kind = [record for record in records if kind == record.KIND]
         if of_kind:
-            console.print(table(kind, of_kind, title=f"{kind} ({len(of_kind)})"))
+            console.print(rows(kind, map(document, of_kind), title=f"{kind} ({len(of_kind)})"))
 
 
 def cell(value: object, *, days: bool = True) -> Text:

@@ -11,7 +11,9 @@ from rich.console import Console
 from agent.assembly import replaying
 from agent.cli import common
 from agent.cli.common import INPUT, ConfigPath, Json, Since, fail, instant, settings, show
+from agent.core.personal import HANDLED, PERSONAL
 from agent.sources.replay import NotACapture
+from agent.stores.sqlite.rows import RECORD_OF_KIND
 
 _CHUNK = 1 << 16
 
@@ -96,7 +98,8 @@ def list_(
     """List what is stored, oldest first."""
     configured = settings(context, config, secrets_required=False)
     begin = instant(since)
-    with common.stored(configured) as reader:
+    kind = RECORD_OF_KIND[_KIND[what]]
+    with common.stored(configured, shown=bool(PERSONAL[kind] or HANDLED[kind])) as reader:
         records = reader.read(_KIND[what], since=begin, line=line, limit=limit)
         if json:
             show(records, json=True)

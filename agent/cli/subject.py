@@ -323,7 +323,7 @@ def whole(configured: Config, id: str) -> str:
     """The whole id of a request; ends the command where there is none, or more than one."""
     found: list[str] = []
     if re.fullmatch("[0-9a-f]{1,64}", id):
-        with stored(configured) as reader:
+        with stored(configured, shown=False) as reader:
             found = [request.id for request in reader.find(Request, id)]
     if not found:
         fail(NONE_SUCH, f"no request has an id that begins with {id[:20]!a}")

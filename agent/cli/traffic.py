@@ -29,7 +29,7 @@ def traffic(
     """Show each day's traffic: attempts, how many were answered, Erlangs, the busy hour; from ten lines on."""
     configured = settings(context, config, secrets_required=False)
     begin = instant(since)
-    with stored(configured) as reader:
+    with stored(configured, shown=False) as reader:
         if devices:
             rows = [document(each) for each in reader.read(Devices.KIND, since=begin)]
             _show(rows, _DEVICES, json=json)

@@ -1,9 +1,10 @@
 """Carries out what people ask of the running agent: nothing counts as done before it is durably stored."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from agent.config import ConfigError
 from agent.core.lanes import Lane
 from agent.core.records import Alarm, AuditUse, Detail, Emergency, Key, Look, Record, key_of
+from agent.people import emergencies
 from agent.people.auditing import Auditing
 from agent.pipeline import Pipeline
 from agent.ports import Reader, StoreError
@@ -25,6 +27,9 @@ STORE_S = 10.0
 #: One record that the store will not have makes it refuse those beside it, which it then takes one by one.
 ALONE_S = 0.5
 RETRY_S = 5.0
+
+#: Emergencies read at once.
+PAGE = 100
 
 _LATER = "it waits in memory, and is stored as soon as the store takes it"
 
@@ -79,14 +84,15 @@ def _fail(stored: asyncio.Future[None], refusal: StoreError) -> None:
 class Control:
     """`agent.views.control.Controls` of one running agent.
 
-    ``reader`` opens the store for reading; ``tables`` are what reads a table of the configuration again, by its name,
-    and says how many entries are in use now.
+    ``reader`` opens the store for reading, whose timelines are checked with ``key``; ``tables`` are what reads a table
+    of the configuration again, by its name, and says how many entries are in use now.
     """
 
     pipeline: Pipeline
     keeping: Keeping
     auditing: Auditing
     reader: Callable[[], AbstractContextManager[Reader]]
+    key: bytes
     clock: Callable[[], int]
     new_id: Callable[[], str]
     tables: Mapping[str, Callable[[], Awaitable[int]]]
@@ -119,6 +125,24 @@ class Control:
         alarms = self.pipeline.engine.alarms.alarms
         return next(alarm for alarm in reversed(alarms.values()) if id in (alarm.id, alarm.subject))
 
+    async def emergencies(self, since: int | None) -> AsyncIterator[Sequence[Answer]]:
+        """See `agent.views.control.Controls`."""
+        found = self._listed(since)
+        while page := await asyncio.to_thread(lambda: list(islice(found, PAGE))):
+            yield page
+
+    def _listed(self, since: int | None) -> Iterator[Answer]:
+        with self.reader() as reader:
+            yield from emergencies.listed(reader, since)
+
+    async def emergency(self, id: str) -> Answer:
+        """See `agent.views.control.Controls`."""
+        return await asyncio.to_thread(self._kept, id)
+
+    def _kept(self, id: str) -> Answer:
+        with self.reader() as reader:
+            return emergencies.kept(reader, _emergency(reader, id), self.key)
+
     async def look(self, id: str, by: str, reason: str) -> Detail:
         """See `agent.views.control.Controls`."""
         await asyncio.to_thread(self._detail, id)
@@ -131,9 +155,7 @@ class Control:
 
     def _detail(self, id: str) -> Detail:
         with self.reader() as reader:
-            if not any(found.id == id for found in reader.find(Emergency, id)):
-                raise Refusal(404, "no emergency has this id")
-            details = reader.of(Detail, id)
+            details = reader.of(Detail, _emergency(reader, id).id)
         now = self.clock()
         for detail in details:
             if detail.until_at is None or detail.until_at > now:
@@ -162,6 +184,13 @@ class Control:
     async def phones(self) -> list[Answer]:
         """See `agent.views.control.Controls`."""
         return self.reachable()
+
+
+def _emergency(reader: Reader, id: str) -> Emergency:
+    for found in reader.find(Emergency, id):
+        if found.id == id:
+            return found
+    raise Refusal(404, "no emergency has this id")
 
 
 async def serve(controls: Controls, path: Path, *more: Routes) -> None:

@@ -1,7 +1,7 @@
 """The control side: what people ask of the running agent, on a Unix socket of its own and never on TCP."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Protocol
 
 from fastapi import FastAPI, Request, Response
 from pydantic import Field
@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from agent.core.records import Alarm, Detail, document
 from agent.ports import StoreError
 from agent.views import asking
-from agent.views.asking import MOST_BYTES, Answer, Asked, Endpoint, Id, Refusal, Words
+from agent.views.asking import LAST_MS, MOST_BYTES, Answer, Asked, Endpoint, Id, Refusal, Words
 
 __all__ = ["MOST_BYTES", "Answer", "Controls", "Refusal", "Routes", "application"]
 
@@ -30,6 +30,12 @@ class Controls(Protocol):
     async def close(self, id: str, by: str, comment: str) -> Alarm:
         """An alarm is over; ``comment`` says what came of it. It is stored durably on return."""
 
+    def emergencies(self, since: int | None) -> AsyncIterator[Sequence[Answer]]:
+        """Each emergency begun at or after ``since`` (ms), oldest first, with its alarm; a page of them at a time."""
+
+    async def emergency(self, id: str) -> Answer:
+        """All that is kept of one emergency but its fuller view."""
+
     async def look(self, id: str, by: str, reason: str) -> Detail:
         """The fuller view of an emergency, after the look itself is stored durably."""
 
@@ -44,6 +50,14 @@ class Controls(Protocol):
 
 
 class _Acknowledge(Asked):
+    id: Id
+
+
+class _Emergencies(Asked):
+    since: Annotated[int, Field(ge=0, le=LAST_MS)] | None = Field(None, description="milliseconds since 1970")
+
+
+class _Emergency(Asked):
     id: Id
 
 
@@ -90,6 +104,16 @@ def application(controls: Controls, *more: Routes) -> FastAPI:
     async def _close(request: Request) -> Response:
         asked, by = await asking.read(request, _Close)
         return asking.whole(document(await controls.close(asked.id, by, asked.comment)))
+
+    @app.post("/emergencies")
+    async def _emergencies(request: Request) -> Response:
+        asked, _ = await asking.read(request, _Emergencies)
+        return await asking.pages(controls.emergencies(asked.since))
+
+    @app.post("/emergency")
+    async def _emergency(request: Request) -> Response:
+        asked, _ = await asking.read(request, _Emergency)
+        return asking.whole(await controls.emergency(asked.id))
 
     @app.post("/look")
     async def _look(request: Request) -> Response:

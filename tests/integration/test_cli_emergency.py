@@ -17,7 +17,7 @@ import pytest
 
 from agent.cli import views
 from agent.cli.shown import cell
-from agent.core.records import Alarm, Cause, Outcome, SeenBy, Severity
+from agent.core.records import Alarm, Cause, Outcome, SeenBy, Severity, document
 from agent.duties.assurance import Reach
 from agent.ports import StoreError
 from agent.stores.sqlite import SqliteStore
@@ -95,7 +95,7 @@ def test_what_is_shown_of_an_alarm_says_whose_it_is() -> None:
     alarm = Alarm(id="a", cause=Cause.EMERGENCY, subject="e", severity=Severity.CRITICAL, raised_at=AT)
     said = [
         views.state(None),
-        views.state(alarm),
+        views.state(document(alarm)),
         views.state(_with(alarm, escalated_at=AT, level=2)),
         views.state(_with(alarm, acknowledged_at=AT, acknowledged_by="Sam (desk)")),
         views.state(_with(alarm, acknowledged_at=AT, acknowledged_by="Sam", closed_at=AT, closed_by="Kim (desk)")),
@@ -111,8 +111,8 @@ def test_what_is_shown_of_an_alarm_says_whose_it_is() -> None:
     ]
 
 
-def _with(alarm: Alarm, **changes: Any) -> Alarm:
-    return replace(alarm, **changes)
+def _with(alarm: Alarm, **changes: Any) -> dict[str, Any]:
+    return document(replace(alarm, **changes))
 
 
 # show

@@ -50,7 +50,7 @@ async def test_its_owner_alone_may_use_it_and_nothing_of_it_is_on_the_network(ru
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.agent.http_port}") as client:
-        for path in ("/acknowledge", "/close", "/look", "/rehearse", "/reload"):
+        for path in ("/acknowledge", "/close", "/emergencies", "/emergency", "/look", "/rehearse", "/reload"):
             assert (await client.post(path, json={})).status_code == 404
         assert (await client.get("/phones")).status_code == 404
     assert (await asked(running, "/metrics", method="GET")).status_code == 404
