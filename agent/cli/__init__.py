@@ -9,7 +9,7 @@ from agent import __version__
 from agent.cli import inventory, running, stored
 from agent.cli.account import account
 from agent.cli.audit import audit
-from agent.cli.common import USAGE, ConfigPath, Json, group
+from agent.cli.common import USAGE, ConfigPath, ConfigPathOrVariable, Json, group
 from agent.cli.disclose import disclose
 from agent.cli.emergency import emergency
 from agent.cli.escrow import escrow
@@ -32,7 +32,7 @@ cli = group("telephony-agent")
 
 
 @cli.callback()
-def everywhere(context: typer.Context, config: ConfigPath = None) -> None:
+def everywhere(context: typer.Context, config: ConfigPathOrVariable = None) -> None:
     """Hears phones register, 999 calls and opt-in recordings beside an Asterisk, and keeps only what it must."""
     context.obj = config
 

@@ -34,14 +34,11 @@ LOCKED_HINT = (
     " emergency list, show and phones need none while the agent runs"
 )
 
-ConfigPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="TELEPHONY_AGENT_CONFIG",
-        help="The TOML file; by default agent.toml here, else /etc/telephony-agent/agent.toml, else none.",
-    ),
+_CONFIG_HELP = "The TOML file; by default agent.toml here, else /etc/telephony-agent/agent.toml, else none."
+#: Behind a command; the environment is asked before it alone, so that it beats neither.
+ConfigPath = Annotated[Path | None, typer.Option("--config", "-c", help=_CONFIG_HELP)]
+ConfigPathOrVariable = Annotated[
+    Path | None, typer.Option("--config", "-c", envvar="TELEPHONY_AGENT_CONFIG", help=_CONFIG_HELP)
 ]
 Json = Annotated[bool, typer.Option("--json", envvar="TELEPHONY_AGENT_JSON", help="One JSON object a line.")]
 Since = Annotated[

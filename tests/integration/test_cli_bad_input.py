@@ -13,7 +13,7 @@ import pytest
 from agent.core.records import Outcome, SeenBy
 from agent.stores.sqlite import SqliteStore
 from agent.world import link_key
-from tests.integration.commands import COMMAND, one_sentence, telephony_agent
+from tests.integration.commands import COMMAND, one_sentence, telephony_agent, told
 from tests.integration.fake_asterisk import FakeAsterisk
 from tests.scenarios.made import emergency
 
@@ -174,6 +174,27 @@ def test_the_configuration_may_be_named_before_the_command_or_after(config: Path
         done = telephony_agent(*words, cwd=elsewhere)
         assert (done.returncode, done.stderr) == (0, "")
         assert "answered" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        (("--config", "{right}", "list", "emergencies"), True),
+        (("list", "emergencies", "--config", "{right}"), True),
+        (("--config", "{wrong}", "list", "emergencies", "--config", "{right}"), True),
+        (("--config", "{right}", "list", "emergencies", "--config", "{wrong}"), False),
+    ],
+)
+def test_a_configuration_that_the_command_line_names_beats_the_environments(
+    config: Path, tmp_path: Path, words: tuple[str, ...], read: bool
+) -> None:
+    named = [word.format(right=config, wrong=tmp_path / "none.toml") for word in words]
+    done = told(*named, cwd=tmp_path, TELEPHONY_AGENT_CONFIG=str(tmp_path / "another.toml"))
+    if read:
+        assert (done.returncode, "answered" in done.stdout) == (0, True), done.stderr
+    else:
+        assert done.returncode == 2
+        assert "none.toml" in done.stderr
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
