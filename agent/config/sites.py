@@ -128,7 +128,7 @@ class SiteEntry(Section):
         Field(strict=False),  # TOML has arrays, no tuples
         AfterValidator(_each_once),
         Key(
-            meaning="The site's own emergency trunks, tried from left to right.",
+            meaning="The emergency trunks that the dialplan tries for the site: they are watched. It routes nothing.",
             takes="names of endpoints, of letters, digits and . _ - only, each in quotes",
             example='["emergency-leeds"]',
         ),
@@ -136,7 +136,8 @@ class SiteEntry(Section):
     cli: Annotated[
         Annotated[str, matching(r"\+[1-9][0-9]{6,14}")] | None,
         Key(
-            meaning="The number that the emergency services are shown for the site.",
+            meaning="The number that the dialplan shows the emergency services for the site: it is compared with the"
+            " carrier's address export. It sets nothing.",
             takes="a number in E.164, + and 7 to 15 digits",
             example='"+441134960000"',
         ),

@@ -135,6 +135,21 @@ async def test_a_list_of_trunks_written_carelessly_still_holds_all_of_them(lab: 
     assert tried == [("trunk-a", "1"), ("no-such-trunk", "2"), ("trunk-b", "3")]
 
 
+async def test_a_site_of_its_own_has_trunks_and_numbers_by_its_endpoints(lab: Asterisk) -> None:
+    """As dialplan/README.md has a second site do it: a variable of the endpoint beats the global."""
+    await settings(lab, EMERGENCY_CLI_trunk__a="+441134960998")
+    etc = lab.folder / "etc" / "pjsip.conf"
+    own = "set_var=EMERGENCY_TRUNKS=trunk-b,trunk-a\nset_var=EMERGENCY_CLI_trunk-a=+442079460000\n"
+    etc.write_text(etc.read_text().replace("auth=202\n", f"auth=202\n{own}"))
+    await lab.cli("module reload res_pjsip.so")
+    there, here = await registered(lab, "202"), await registered(lab, "203")
+    async with Trunk(lab, "trunk-a") as first, Trunk(lab, "trunk-b", answers=503) as second:
+        await there.call("999", steps=[Talk(0.2)])
+        await here.call("999", steps=[Talk(0.2)])
+    assert [invite.cli for invite in second.invites] == ["+441134960999"], "the trunk's own, as laid down for all"
+    assert [invite.cli for invite in first.invites] == ["+442079460000", "+441134960998"]
+
+
 async def test_every_trunk_shows_its_own_number_or_the_phones(lab: Asterisk) -> None:
     phone = await registered(lab, "202")
     async with Trunk(lab, "trunk-a", answers=503) as first, Trunk(lab, "trunk-b") as second:
