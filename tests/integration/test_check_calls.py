@@ -95,4 +95,8 @@ def test_a_file_that_cannot_be_taken_is_told_before_the_agent_runs(tmp_path: Pat
     os.mkfifo(tmp_path / "pipe")
     assert fault(tmp_path / "pipe") == "it is no regular file"
     broken = configured(CallFile(path=FILE, trunks=TRUNKS, fault="it is no regular file"))
+    (made,) = [each.fix.partition(", and")[0] for each in judge(broken) if each.id == "calls.file"]
+    assert made == f"install -d -m 2770 -o asterisk -g asterisk {Path(FILE).parent}"
+    for page in (EXAMPLE, EXAMPLE.with_name("README.md"), EXAMPLE.parents[1] / "docker" / "telephony-agent.service"):
+        assert made in page.read_text(), "one folder, whoever tells of it"
     assert [found[:2] for found in wrong(broken)] == [("calls.file", Severity.PROBLEM)]

@@ -57,7 +57,8 @@ def _fault(path: Path) -> str:
 def _file(seen: CallFile) -> Finding:
     if not seen.fault:
         return ok("calls.file", f"the agent may take calls away from {seen.path}")
-    fix = "run the agent as Asterisk's own user; mkdir -m 700 the folder and give it to that user"
+    folder = Path(seen.path).parent
+    fix = f"install -d -m 2770 -o asterisk -g asterisk {folder}, and have the agent in that group"
     return problem("calls.file", f"no calls are kept from {seen.path}: {seen.fault}", fix)
 
 
