@@ -109,7 +109,7 @@ class Alarms:
         self._calls[emergency.id] = emergency
         if emergency.outcome is Outcome.FAILED:
             self._failed.add(emergency.id)
-        if emergency.ended_at is not None and not emergency.links:
+        if emergency.ended_at is not None:
             self._over.setdefault(emergency.id, at)
         else:
             self._over.pop(emergency.id, None)
@@ -245,7 +245,8 @@ class Alarms:
 
     def _aged(self, alarm: Alarm, at: int) -> Iterator[Record]:
         raised_at = alarm.raised_at + self._shifted_ms.get(alarm.id, 0)
-        since = (raised_at, alarm.escalated_at, alarm.acknowledged_at, alarm.cleared_at)
+        over_at = self._over.get(alarm.subject)
+        since = (raised_at, over_at, alarm.escalated_at, alarm.acknowledged_at, alarm.cleared_at)
         latest = max(at for at in since if at is not None)
         if is_call(alarm) and not self._is_up(alarm.subject) and at - latest >= DAY_MS:
             yield from self._closed(step(alarm, Input.CLOSED, at, comment=BY_ITSELF), News.CLOSED, at)
@@ -271,7 +272,10 @@ class Alarms:
             if alarm.closed_at is not None and at - alarm.closed_at >= LINGER_MS:
                 del self.alarms[id]
         for id, since in list(self._over.items()):
-            if at - since >= LINGER_MS and (Cause.EMERGENCY, id) not in self._open:
+            # After a restart it is a PBX's, whose clock may be ahead.
+            self._over[id] = min(since, at)
+            more = self._calls[id].links or (Cause.EMERGENCY, id) in self._open
+            if at - since >= LINGER_MS and not more:
                 del self._over[id], self._calls[id]
                 self._failed.discard(id)
 

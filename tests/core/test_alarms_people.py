@@ -110,9 +110,18 @@ def test_an_emergency_that_nobody_closes_is_closed_by_the_agent_a_day_later() ->
     at = NOON + 2 * DAY_MS
     assert notices_of(book.tick(at)) == [], "its call is up"
     list(book.noted(over(call(), Outcome.ABANDONED, at), at))
-    told = list(book.tick(at + 1_000))
+    assert notices_of(book.tick(at + DAY_MS - 1)) == []
+    told = list(book.tick(at + DAY_MS))
     assert (alarm_of(told).comment, alarm_of(told).closed_by) == (BY_ITSELF, None)
     assert notices_of(told) == [("desk", News.CLOSED)]
+
+
+def test_nor_does_it_stay_open_for_a_pbx_whose_clock_is_a_year_ahead() -> None:
+    gone = over(call(), Outcome.ABANDONED, NOON + 365 * DAY_MS)
+    book = alarms(DESK)
+    book.restore([*alarms(DESK).noted(gone, NOON), gone])
+    list(book.tick(NOON + 1_000))
+    assert alarm_of(book.tick(NOON + 1_000 + DAY_MS)).comment == BY_ITSELF
 
 
 def test_who_has_been_told_is_told_of_the_end_though_worse_news_still_waits() -> None:
