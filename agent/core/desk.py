@@ -35,6 +35,10 @@ _LATE_MS = 600_000
 #: By how much a PBX's clock may be ahead of the agent's before the end of a call is taken by the agent's.
 _AHEAD_MS = 60_000
 
+#: A journal that cannot be read may be mended for so long after the time for calling back. Then its calls are
+#: forgotten: what tells of them, hashes of channels among it, would stay for ever, and be more with each call.
+_UNREAD_MS = 86_400_000
+
 
 @dataclass(slots=True)
 class Desk:
@@ -56,8 +60,10 @@ class Desk:
     book: Book[Call] = field(init=False)
     _live: list[LiveChannel] = field(default_factory=list)
     _back_at: int | None = None
-    #: Calls of which the journal held nothing when it was last read, and those told of since that reading began.
+    #: Calls of which the journal held nothing when it was last read, those of which it held something, and those told
+    #: of since that reading began.
     _cleared: set[str] = field(default_factory=set)
+    _written: set[str] = field(default_factory=set)
     _told: set[str] = field(default_factory=set)
     _filed: set[str] = field(default_factory=set)
     #: Of each call its calls back, by Linkedid: whether one was taken, when that is known.
@@ -260,7 +266,7 @@ class Desk:
         The fuller view goes from memory when its time is over.
         """
         self._now = at
-        for call in self.book.tick(at, held=lambda id: id not in self._cleared):
+        for call in self.book.tick(at, held=lambda id: self._is_held(id, at)):
             self._cleared.discard(call.id)
             self._told.discard(call.id)
             self._filed.discard(call.id)
@@ -271,14 +277,20 @@ class Desk:
             if emergency.detail(call) is not None and self._detail(call) is None:
                 self.book.states[call.id] = replace(call, cli=None, address=None, contact=None)
 
+    def _is_held(self, id: str, at: int) -> bool:
+        """Whether the journal may hold entries of this call, by which it would begin anew."""
+        over_at = self.book.over_at(id)
+        unread = over_at is not None and at - over_at >= self.policy.callback_ms + _UNREAD_MS
+        return id in self._written or (id not in self._cleared and not unread)
+
     def reading(self) -> None:
         """The journal is about to be read."""
         self._told.clear()
 
     def read(self, calls: Collection[str]) -> None:
         """The whole journal was read: it holds entries of ``calls`` (keyed hashes), and of no others."""
-        held = {call.id for call in map(self.book.find, calls) if call is not None} | self._told
-        self._cleared = self.book.states.keys() - held
+        self._written = {call.id for call in map(self.book.find, calls) if call is not None}
+        self._cleared = self.book.states.keys() - self._written - self._told
 
     def known(self, id: str) -> tuple[Emergency | None, Detail | None]:
         """The emergency with this id as it stands, and the fuller view of it, as far as they are in memory."""

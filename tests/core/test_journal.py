@@ -191,6 +191,31 @@ def test_a_stage_told_while_the_journal_is_read_is_waited_for() -> None:
     assert not agents.emergencies[0].links
 
 
+@given(told())
+def test_where_the_journal_is_never_read_a_call_is_remembered_for_a_day(call: Told) -> None:
+    agents = Agents()
+    agents.hear(*call.dialplan)
+    for hours in range(1, 40):
+        agents.engine.desk.reading()  # And Asterisk refuses it.
+        agents.tick(NOON + hours * HOUR)
+        assert bool(agents.emergencies[0].links) == (hours < 1 + 3 + 24), "a hash of a channel is nobody's for ever"
+    assert not agents.engine.desk.book.states
+
+
+@given(told())
+def test_what_the_journal_held_when_it_could_be_read_does_not_begin_anew(call: Told) -> None:
+    agents = Agents()
+    agents.hear(*call.dialplan)
+    agents.read(call.dialplan)
+    for hours in range(1, 100):
+        agents.engine.desk.reading()
+        agents.tick(NOON + hours * HOUR)
+    assert agents.read(call.dialplan) == []
+    agents.read([])
+    agents.tick(NOON + 101 * HOUR)
+    assert not agents.engine.desk.book.states
+
+
 # -- entries as AstDB holds them ----------------------------------------------------------------------------------
 
 FACTS = {

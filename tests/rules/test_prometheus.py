@@ -22,7 +22,7 @@ from tests.rules.promql import RULES, panels, rules
 
 WAIT_S = 60.0
 #: What an agent that has no session and no store, and a call up, cannot have, answering all the same.
-NOT_ILL = {"AgentDown", "ExpressSessionUnfiltered", "JournalNotDrained"}
+NOT_ILL = {"AgentDown", "ExpressSessionUnfiltered", "JournalNotDrained", "JournalNotRead"}
 ALERTS = {rule["alert"] for rule in rules()}
 #: Scrapes, a second apart, after which every rule has been evaluated.
 JUDGED_WITHIN = 10
