@@ -133,6 +133,7 @@ def records(token: str, at: int) -> tuple[Record, ...]:
             id=needle("recording"),
             line=line,
             state=ContentState.SHREDDED,
+            began_at=at,
             stored_at=at,
             deleted_at=at,
             deleted_by=needle("deleted-by"),

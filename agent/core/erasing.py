@@ -140,7 +140,7 @@ def _told_of(record: Record) -> tuple[int, int | None]:
             over = record.state in (RecordingState.STOPPED, RecordingState.NOT_STARTED)
             return begun, (record.stopped_at or begun) if over else None
         case Content():
-            return record.stored_at, record.stored_at
+            return record.began_at, record.stored_at
         case OptIn():
             # One that stands is withdrawn first; a press ends with its call.
             pressed = record.calls is Calls.ONE

@@ -80,7 +80,7 @@ class Holding:
 
     def keeps(self, content: Content) -> bool:
         """Whether what was recorded must not be destroyed."""
-        return self.holds.keeps(Content.KIND, content.line, content.stored_at, content.stored_at)
+        return self.holds.keeps(Content.KIND, content.line, content.began_at, content.stored_at)
 
     async def run(self) -> None:
         """Tell of what is overdue, until cancelled."""

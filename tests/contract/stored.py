@@ -202,6 +202,7 @@ def content(name: str, at: int = AT, **changes: Any) -> Content:
             line="201",
             kept_as=ContentClass.USER,
             state=ContentState.KEPT,
+            began_at=at,
             stored_at=at,
             size_bytes=16_044,
             duration_ms=1000,

@@ -100,7 +100,7 @@ SAMPLES: dict[type[Record], Record] = {
     Path: Path(id="", context="phones", number="999", verdict=Verdict.OURS, route="", since_at=0),
     Probe: Probe(id="", at=0),
     OptIn: OptIn(id="", line="201", trigger=Trigger.CODE, calls=Calls.ONE, how=How.PRESS, by=None, given_at=0),
-    Content: Content(id="", state=ContentState.SHREDDED, stored_at=0),
+    Content: Content(id="", state=ContentState.SHREDDED, began_at=0, stored_at=0),
     Access: Access(id="", at=0, by="sam", recording="r", use=Use.PLAYED, reason="asked"),
     Purge: Purge(id="", at=0),
     Audit: Audit(
@@ -284,7 +284,7 @@ def test_two_records_of_one_id_are_two_records() -> None:
         opted_in=False,
         state=RecordingState.STOPPED,
     )
-    content = Content(id="one", state=ContentState.SHREDDED, stored_at=1)
+    content = Content(id="one", state=ContentState.SHREDDED, began_at=1, stored_at=1)
     lanes = Lanes()
     lanes.put(recording)
     lanes.put(content)

@@ -104,31 +104,29 @@ def registration(id: str, line: str = "201", at: int = AT, **changes: Any) -> Re
 
 
 def recording(id: str = CONTENT, line: str = "201", at: int = AT, **changes: Any) -> list[Recording | Content]:
-    """One that is over, and its content."""
-    return [
-        replace(
-            Recording(
-                id=id,
-                line=line,
-                leg="caller",
-                trigger=Trigger.BUTTON,
-                opted_in=True,
-                started_at=at,
-                stopped_at=at + 9_000,
-                state=RecordingState.STOPPED,
-            ),
-            **changes,
-        ),
-        Content(
-            id=id,
-            line=line,
-            kept_as=ContentClass.USER,
-            state=ContentState.KEPT,
-            stored_at=at + 9_100,
-            size_bytes=10,
-            duration_ms=9_000,
-        ),
-    ]
+    """One that is over, and its content, sealed a moment later."""
+    tape = Recording(
+        id=id,
+        line=line,
+        leg="caller",
+        trigger=Trigger.BUTTON,
+        opted_in=True,
+        started_at=at,
+        stopped_at=at + 9_000,
+        state=RecordingState.STOPPED,
+    )
+    tape = replace(tape, **changes)
+    content = Content(
+        id=id,
+        line=line,
+        kept_as=ContentClass.USER,
+        state=ContentState.KEPT,
+        began_at=at,
+        stored_at=(tape.stopped_at or at) + 100,
+        size_bytes=10,
+        duration_ms=9_000,
+    )
+    return [tape, content]
 
 
 def optin(id: str, line: str = "201", at: int = AT, **changes: Any) -> OptIn:

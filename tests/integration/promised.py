@@ -225,6 +225,7 @@ def recorded(**values: Any) -> tuple[OptIn, Recording, Content]:
         line="201",
         kept_as=ContentClass.USER,
         state=ContentState.KEPT,
+        began_at=AT - DAY_MS,
         stored_at=AT - DAY_MS + 11_000,
         size_bytes=96_044,
         duration_ms=6_000,

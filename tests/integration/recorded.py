@@ -135,6 +135,7 @@ def content(id: str, size: int, **changes: Any) -> Content:
             line="201",
             kept_as=ContentClass.USER,
             state=ContentState.KEPT,
+            began_at=AT,
             stored_at=AT + 9100,
             size_bytes=size,
             duration_ms=9000,

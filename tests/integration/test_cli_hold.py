@@ -3,6 +3,7 @@
 import getpass
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,18 @@ from fastapi import FastAPI
 from agent import world
 from agent.config import Config
 from agent.core.instants import from_rfc3339, rfc3339
-from agent.core.records import Account, Alarm, Hold, Service
+from agent.core.records import Account, Alarm, Content, ContentState, Hold, Reason, Recording, Service
 from agent.duties import retention
 from agent.duties.retention import Purger
 from agent.people.holds import Holding, Purging, retention_state
 from agent.stores.sqlite import SqliteReader
 from agent.views import holds as views
 from tests.integration.commands import one_sentence, told
+from tests.integration.customers import recording
 from tests.integration.purging import DAY_MS, nothing
 from tests.integration.registered import Registered, registered
 from tests.integration.test_purge import call, left, span
+from tests.scenarios.made import AT
 
 LOGIN = getpass.getuser()
 WHY = ("--reason", "asked by the court")
@@ -126,6 +129,21 @@ async def test_a_hold_is_in_no_other_output_and_in_no_log(held: Held) -> None:
     assert refused.returncode == 2
     assert "CANARY" not in str(run.log)
     assert placed["id"] not in str(run.log)
+
+
+async def test_the_sound_of_a_call_is_held_with_its_record(held: Held) -> None:
+    # It ends while the call is up, so that the sound is sealed behind it.
+    tape, sound = recording(at=AT, stopped_at=AT + 2 * DAY_MS)
+    await held.agent.json(*PLACE, "--kind", "recordings", "--until", rfc3339(AT + DAY_MS))
+    assert isinstance(tape, Recording)
+    assert isinstance(sound, Content)
+    assert held.holding.holds.keeps(Recording.KIND, "201", AT, AT + 2 * DAY_MS)
+    assert held.holding.keeps(sound)
+    gone = replace(sound, state=ContentState.DELETED, deleted_at=sound.stored_at, reason=Reason.MISSING)
+    await held.agent.keep(gone)
+    await held.purger.purge()
+    assert held.agent.stored("content"), "what became of it is held as well"
+    assert not held.holding.keeps(replace(sound, began_at=AT + 2 * DAY_MS))
 
 
 async def test_a_hold_is_in_force_after_a_restart(tmp_path: Path) -> None:

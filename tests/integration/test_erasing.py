@@ -30,6 +30,8 @@ from agent.core.records import (
     Line,
     OptIn,
     Record,
+    Recording,
+    RecordingState,
     Registration,
     Service,
     Total,
@@ -152,6 +154,31 @@ async def test_only_the_time_is_erased_in_which_the_line_was_the_accounts(tmp_pa
         assert erased.left(*KINDS) == ["after", "before", "e-201", "later"]
         assert await erased.eraser.replay() == 0
         assert erased.left(*KINDS) == ["after", "before", "e-201", "later"]
+
+
+async def test_the_sound_of_a_call_is_of_who_had_the_line_when_it_began(tmp_path: Path) -> None:
+    late = recording(at=CLOSED_AT - 9, stopped_at=CLOSED_AT + 9)
+    next_one = recording("00000000000000ab", at=CLOSED_AT, stopped_at=CLOSED_AT + 9)
+    async with erasing(tmp_path) as erased:
+        heir = account("A1002", "201", since=CLOSED_AT, until=None)
+        await erased.store.commit([*CLOSED, *heir, *late, *next_one], durable=True)
+        await erased.eraser.erase("A1002")
+        assert erased.left(Recording, Content) == [CONTENT, CONTENT]
+        await erased.eraser.erase("A1001")
+        assert erased.left(Recording, Content) == []
+        assert erased.destroyed == ["00000000000000ab", CONTENT]
+
+
+async def test_the_sound_of_a_call_that_was_up_goes_with_the_pass_after_it_was_sealed(tmp_path: Path) -> None:
+    tape, sound = recording(at=AT - 9, stopped_at=AT + 9)
+    async with erasing(tmp_path, at=AT) as erased:
+        up = replace(tape, state=RecordingState.RECORDING, stopped_at=None)
+        await erased.store.commit([*account("A1001", "201", until=None), up], durable=True)
+        await erased.eraser.erase("A1001")
+        await erased.store.commit([tape, sound], durable=True)
+        await erased.eraser.replay()
+        assert erased.left(Recording, Content) == []
+        assert erased.destroyed == [CONTENT]
 
 
 async def test_what_goes_on_stays_until_it_is_over_and_goes_with_the_next_pass(erased: Erased) -> None:

@@ -19,6 +19,7 @@ KEPT = Content(
     line="201",
     kept_as=ContentClass.USER,
     state=ContentState.KEPT,
+    began_at=500,
     stored_at=1_000,
     size_bytes=8_044,
     duration_ms=500,

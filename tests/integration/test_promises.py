@@ -264,7 +264,7 @@ def test_p19_what_began_after_an_erasure_may_be_there(promised: Promised) -> Non
         leg(started_at=LONG_AGO),
         sent(at=LONG_AGO),
         span(first_seen=LONG_AGO, last_seen=LONG_AGO, ended_at=LONG_AGO),
-        recorded(stored_at=LONG_AGO)[2],
+        recorded(began_at=LONG_AGO, stored_at=LONG_AGO)[2],
         replace(ACCOUNT, closed_at=LONG_AGO),
     ],
 )
@@ -475,7 +475,7 @@ def test_p20_what_is_held_may_stay(promised: Promised) -> None:
 
 
 def test_p20_sound_that_is_held_may_stay(promised: Promised) -> None:
-    promised.keep(*recorded(stored_at=AT - 92 * DAY_MS), hold(lines=("202",)))
+    promised.keep(*recorded(began_at=AT - 92 * DAY_MS, stored_at=AT - 92 * DAY_MS), hold(lines=("202",)))
     promised.broken("P20", "1 recordings of class user")
     promised.keep(hold(kinds=("calls",)))
     promised.broken("P20", "1 recordings of class user")

@@ -88,12 +88,14 @@ async def test_what_is_over_is_sealed_and_no_plain_byte_stays(tmp_path: Path, mo
     async with taped(tmp_path) as run:
         id = await run.recording("201-1")
         with (monitor / f"{id}.wav").open("rb") as held:
+            run.clock["now"] += 9_000
             run.capture("201-1", Capture.STOPPED)
             kept = await until(lambda: run.content(id))
             await until(lambda: not run.plain())
             assert held.read() == bytes(len(SPOKEN))
         assert (kept.state, kept.kept_as, kept.line) == ("kept", "user", "201")
         assert (kept.size_bytes, kept.duration_ms) == (len(SPOKEN), 1000)
+        assert (kept.began_at, kept.stored_at) == (AT, AT + 9_000)
         assert opened(run, id) == SPOKEN
         assert all(SPOKEN[44:544] not in path.read_bytes() for path in run.folder.rglob("*") if path.is_file())
 

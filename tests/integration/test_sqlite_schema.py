@@ -185,6 +185,25 @@ def test_tables_that_are_made_anew_keep_every_row(tmp_path: Path) -> None:
             insert(connection, "alarms", [row_of("alarms", 10) | {"cause": "weather"}])
 
 
+def test_what_was_sealed_before_is_of_when_its_recording_began(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    spans = {"began": ("1", "2"), "unheard": (None, "3")}
+    with closing(connected(path)) as connection:
+        migrate(connection, path, MIGRATIONS[:16])
+        for id, (started, stopped) in spans.items():
+            record = {"id": id, "line": "201", "started_at": started, "stopped_at": stopped, "state": "stopped"}
+            insert(
+                connection,
+                "recordings",
+                [record | {"opted_in": 1, "trigger": "button", "pauses": "[]", "links": "[]", "blind": 0}],
+            )
+        for id in (*spans, "alone"):
+            insert(connection, "contents", [{"id": id, "state": "kept", "stored_at": "9", "size_bytes": 7}])
+        migrate(connection, path)
+        found = connection.execute("SELECT id, began_at, stored_at, size_bytes FROM contents ORDER BY id").fetchall()
+    assert found == [("alone", "9", "9", 7), ("began", "1", "9", 7), ("unheard", "3", "9", 7)]
+
+
 #: What a column that takes certain words only may hold; any other holds its own name, or a number.
 WORDS = {
     "cause": "emergency",

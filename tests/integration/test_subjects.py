@@ -15,7 +15,7 @@ import pytest
 
 from agent.core.erasing import Fate
 from agent.core.instants import rfc3339
-from agent.core.records import Calls, Content, ContentState, NumberClass
+from agent.core.records import Calls, Content, ContentState, NumberClass, Service
 from agent.duties import copies
 from agent.duties.erasing import Eraser
 from agent.duties.voicemail import SpoolError, empty
@@ -227,6 +227,21 @@ async def test_the_recordings_are_in_the_copy_as_anybody_can_play_them(asked: Re
     assert (found, made["sounds"]) == ({f"recordings/{CONTENT}.wav": b"0123456789"}, 1)
     (access,) = asked.agent.stored("access")
     assert (access["recording"], access["use"], access["reason"]) == (CONTENT, "exported", f"request {id}")
+
+
+async def test_the_sound_of_who_had_the_line_before_is_in_no_copy_of_who_has_it_now(asked: Requested) -> None:
+    await asked.agent.keep(
+        Service(id="before", account="A0999", line="203", from_at=AT - 9, until_at=AT),
+        Service(id="since", account="A1001", line="203", from_at=AT),
+        *recording(line="203", at=AT - 1, stopped_at=AT + 9),
+        *recording("00000000000000ab", "203", AT),
+    )
+    asked.vault.held |= {CONTENT: b"0123456789", "00000000000000ab": b"0123456789"}
+    id = await identified(asked, "access")
+    await asked.agent.json("subject", "export", id, "--to", "copy")
+    found = files(asked.agent.folder / "copy")
+    assert [name for name in found if name.endswith(".wav")] == ["recordings/00000000000000ab.wav"]
+    assert not [name for name, content in found.items() if CONTENT.encode() in content]
 
 
 async def test_a_recording_that_breaks_off_leaves_no_copy(asked: Requested) -> None:

@@ -298,6 +298,7 @@ class MadeUpAgent:
             line="202",
             kept_as=ContentClass.USER,
             state=ContentState.KEPT,
+            began_at=BEGIN,
             stored_at=BEGIN,
             size_bytes=480_044,
         )

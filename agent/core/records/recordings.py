@@ -160,6 +160,7 @@ class Content:
     line: Annotated[str | None, "whose it is", Handled()] = None
     kept_as: Annotated[ContentClass | None, "how long it may be kept; none where nothing was"] = None
     state: Annotated[ContentState, "what became of it"]
+    began_at: Annotated[int, "whose time on the line it is of: when capture began; of a stray file as the next"]
     stored_at: Annotated[int, "since when it is kept, or when it was destroyed"]
     size_bytes: Annotated[int, "length of what was captured"] = 0
     duration_ms: Annotated[int | None, "length of what was captured, in time; the pauses are not in it"] = None

@@ -206,11 +206,11 @@ def _sound_over(scene: Scene, survey: Survey) -> Iterator[_Over]:
     for content in survey.read(Content.KIND):
         if not isinstance(content, Content) or content.state is not ContentState.KEPT or content.kept_as is None:
             continue
-        begun = content.stored_at
-        late = begun < scene.at - scene.terms.content_days[content.kept_as] * DAY_MS - MARGIN_MS
+        stored = content.stored_at
+        late = stored < scene.at - scene.terms.content_days[content.kept_as] * DAY_MS - MARGIN_MS
         # Whose it is cannot be told without the keys: then any hold may be on it.
         unread = content.line == LOCKED and bool(holds.standing)
-        if late and not unread and not holds.keeps(Content.KIND, content.line, begun, begun):
-            over.setdefault(content.kept_as, []).append(begun)
+        if late and not unread and not holds.keeps(Content.KIND, content.line, content.began_at, stored):
+            over.setdefault(content.kept_as, []).append(stored)
     for kind, since in over.items():
         yield _Over(kind="recordings", retention=kind, count=len(since), oldest=rfc3339(min(since)))

@@ -60,6 +60,7 @@ class Destroying:
         content = Content(
             id=order.recording,
             state=ContentState.SHREDDED,
+            began_at=now,
             stored_at=now,
             size_bytes=size,
             deleted_at=now,

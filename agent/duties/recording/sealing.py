@@ -176,12 +176,14 @@ class Sealer:
 
     async def _sealed(self, record: Recording, plain: Path) -> Content:
         found = await on_disk(self._vault.seal, plain, record.id, record.line or "")
+        now = self._clock()
         return Content(
             id=record.id,
             line=record.line,
             kept_as=CONTENT_CLASS[record.trigger],
             state=ContentState.KEPT,
-            stored_at=self._clock(),
+            began_at=_began_at(record, now),
+            stored_at=now,
             size_bytes=found.size_bytes,
             duration_ms=found.duration_ms,
             sha256=found.sha256,
@@ -211,7 +213,15 @@ class Sealer:
 
     async def _ended(self, record: Recording, reason: Reason, state: ContentState) -> None:
         now = self._clock()
-        content = Content(id=record.id, line=record.line, state=state, stored_at=now, deleted_at=now, reason=reason)
+        content = Content(
+            id=record.id,
+            line=record.line,
+            state=state,
+            began_at=_began_at(record, now),
+            stored_at=now,
+            deleted_at=now,
+            reason=reason,
+        )
         self._books.put([content])
 
 
@@ -223,6 +233,12 @@ def may_have_file(record: Recording) -> bool:
 def gone(content: Content, at: int, reason: Reason, state: ContentState = ContentState.DELETED) -> Content:
     """``content`` once it is not there any more."""
     return replace(content, state=state, deleted_at=at, reason=reason)
+
+
+def _began_at(record: Recording, now: int) -> int:
+    """When the capture began, or at least when it was over (ms): the line may have passed since."""
+    known = record.started_at if record.started_at is not None else record.stopped_at
+    return now if known is None else known
 
 
 def _begun(record: Recording) -> list[Recording]:

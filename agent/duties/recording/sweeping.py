@@ -199,6 +199,7 @@ class Sweeper:
                 Content(
                     id=self._new_id(),
                     state=ContentState.SHREDDED,
+                    began_at=now,
                     stored_at=now,
                     size_bytes=size_bytes,
                     deleted_at=now,

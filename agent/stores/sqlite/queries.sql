@@ -622,19 +622,19 @@ SELECT * FROM optins WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
 
 -- name: upsert_content
 INSERT INTO contents (
-    id, line, kept_as, state, stored_at, size_bytes, duration_ms, sha256, key, deleted_at,
-    deleted_by, reason
+    id, line, kept_as, state, began_at, stored_at, size_bytes, duration_ms, sha256, key,
+    deleted_at, deleted_by, reason
 ) VALUES (
-    :id, :line, :kept_as, :state, :stored_at, :size_bytes, :duration_ms, :sha256, :key, :deleted_at,
-    :deleted_by, :reason
+    :id, :line, :kept_as, :state, :began_at, :stored_at, :size_bytes, :duration_ms, :sha256, :key,
+    :deleted_at, :deleted_by, :reason
 ) ON CONFLICT (id) DO UPDATE SET
     line = excluded.line, kept_as = excluded.kept_as, state = excluded.state,
-    stored_at = excluded.stored_at, size_bytes = excluded.size_bytes,
+    began_at = excluded.began_at, stored_at = excluded.stored_at, size_bytes = excluded.size_bytes,
     duration_ms = excluded.duration_ms, sha256 = excluded.sha256, key = excluded.key,
     deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by, reason = excluded.reason;
 
 -- name: due_content
-SELECT coalesce(deleted_at, stored_at), id, line, stored_at FROM contents
+SELECT coalesce(deleted_at, stored_at), id, line, began_at FROM contents
 WHERE state <> 'kept'
     AND coalesce(deleted_at, stored_at) >= :after AND coalesce(deleted_at, stored_at) < :before
     AND (coalesce(deleted_at, stored_at), id) > (:after, :id)
@@ -644,26 +644,26 @@ ORDER BY coalesce(deleted_at, stored_at), id LIMIT :limit;
 DELETE FROM contents WHERE id = :id;
 
 -- name: read_content
-SELECT stored_at, * FROM contents
-WHERE stored_at >= :begin
-    AND (stored_at, id) > (:begin, :id)
-ORDER BY stored_at, id LIMIT :chunk;
+SELECT began_at, * FROM contents
+WHERE began_at >= :begin
+    AND (began_at, id) > (:begin, :id)
+ORDER BY began_at, id LIMIT :chunk;
 
 -- name: seek_content
-SELECT stored_at, id FROM contents
-WHERE stored_at >= :begin
-ORDER BY stored_at DESC, id DESC LIMIT 1 OFFSET :limit;
+SELECT began_at, id FROM contents
+WHERE began_at >= :begin
+ORDER BY began_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: read_content_of_line
-SELECT stored_at, * FROM contents
-WHERE line = :line AND stored_at >= :begin
-    AND (stored_at, id) > (:begin, :id)
-ORDER BY stored_at, id LIMIT :chunk;
+SELECT began_at, * FROM contents
+WHERE line = :line AND began_at >= :begin
+    AND (began_at, id) > (:begin, :id)
+ORDER BY began_at, id LIMIT :chunk;
 
 -- name: seek_content_of_line
-SELECT stored_at, id FROM contents
-WHERE line = :line AND stored_at >= :begin
-ORDER BY stored_at DESC, id DESC LIMIT 1 OFFSET :limit;
+SELECT began_at, id FROM contents
+WHERE line = :line AND began_at >= :begin
+ORDER BY began_at DESC, id DESC LIMIT 1 OFFSET :limit;
 
 -- name: lines_content
 SELECT min(line) FROM contents WHERE line > :after;

@@ -259,6 +259,7 @@ CREATE TABLE contents (
     line        TEXT,
     kept_as     TEXT CHECK (kept_as IN ('user', 'pa', 'customer_service')),
     state       TEXT NOT NULL CHECK (state IN ('kept', 'lost', 'deleted', 'shredded')),
+    began_at    TEXT NOT NULL,
     stored_at   TEXT NOT NULL,
     size_bytes  INTEGER NOT NULL,
     duration_ms INTEGER,
@@ -271,8 +272,8 @@ CREATE TABLE contents (
     ))
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX contents_begin ON contents (stored_at);
-CREATE INDEX contents_line ON contents (line, stored_at);
+CREATE INDEX contents_begin ON contents (began_at);
+CREATE INDEX contents_line ON contents (line, began_at);
 CREATE INDEX contents_kept ON contents (kept_as, stored_at) WHERE state = 'kept';
 CREATE INDEX contents_ended ON contents (coalesce(deleted_at, stored_at)) WHERE state <> 'kept';
 CREATE INDEX contents_clear ON contents (id) WHERE
