@@ -142,7 +142,8 @@ class Desk:
             if not isinstance(signal, EmergencyStage | ChannelUp | DialBegun | LiveChannel):
                 return
             call = emergency.begin(signal, id=self.new_id(), number=number, caller=caller)
-        after = self._located(emergency.step(call, signal), signal)
+        placed = emergency.placed_by(call, signal) if number else call
+        after = self._located(emergency.step(placed, signal), signal)
         if before is None or (after.line, after.ip) != (before.line, before.ip):
             after = self._placed(after)
         journal = isinstance(signal, EmergencyStage) and signal.journal
@@ -326,7 +327,7 @@ class Desk:
             call = restore(record)
             if (detail := details.get(call.id)) is not None:
                 call = replace(call, cli=detail.cli, address=detail.address, contact=detail.contact)
-            self.book.put(call.id, call, call.caller, *call.legs, *call.answered_legs)
+            self.book.put(call.id, call, call.caller, call.linked, *call.legs, *call.answered_legs)
             if call.ended_at is not None:
                 self.book.close(call.id)
                 # The fuller view of a call that was over is complete, and is not read back.

@@ -39,6 +39,7 @@ def begin(signal: EmergencyStage | ChannelUp | DialBegun | LiveChannel, *, id: s
     return Call(
         id=id,
         caller=caller,
+        linked=signal.linked if signal.linked != caller else "",
         line=signal.line if signal.channel == caller else None,
         number=number,
         voices=frozenset({_voice(signal)}),
@@ -46,6 +47,21 @@ def begin(signal: EmergencyStage | ChannelUp | DialBegun | LiveChannel, *, id: s
         dialled_at=signal.at if isinstance(signal, ChannelUp | DialBegun) else None,
         seen_at=_seen_at(signal),
     )
+
+
+def placed_by(call: Call, signal: Signal) -> Call:
+    """``call`` with its true caller, where ``signal`` is of its first channel, and that dialled an emergency number.
+
+    Our dialplan may run on a Local channel, which has no line, and tell of it before the call's own events do.
+    """
+    match signal:
+        case ChannelUp() | LiveChannel() if signal.channel == signal.linked and call.line is None:
+            down = dict(call.down)
+            if call.caller != signal.channel and (ended_at := down.pop(call.caller, None)) is not None:
+                down[signal.channel] = min(ended_at, down.get(signal.channel, ended_at))
+            return _changed(call, caller=signal.channel, line=signal.line, down=tuple(sorted(down.items())))
+        case _:
+            return call
 
 
 def step(call: Call, signal: Signal) -> Call:

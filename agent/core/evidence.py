@@ -33,6 +33,8 @@ class Call:
 
     id: str
     caller: str
+    #: the call's first channel, by which Asterisk names it, where the one that told of it is another
+    linked: str = ""
     line: str | None
     number: str
     ip: str | None = None
@@ -179,6 +181,8 @@ def links(call: Call) -> tuple[str, ...]:
 
 def _linked(call: Call) -> Iterator[tuple[str, object]]:
     yield "caller", call.caller
+    if call.linked:
+        yield "linked", call.linked
     yield "seen", call.seen_at
     if call.dialled_at is not None:
         yield "start", call.dialled_at
@@ -242,6 +246,7 @@ def restore(record: Emergency) -> Call:
     return Call(
         id=record.id,
         caller=one("caller") or "",
+        linked=one("linked") or "",
         line=record.line,
         number=record.number,
         ip=record.ip,

@@ -107,15 +107,16 @@ def _standing(emergency: Emergency) -> str:
 
 
 def _headline(emergency: Emergency, detail: Detail | None) -> str:
-    number, line = plain(emergency.number, 16), plain(emergency.line or "unknown line", WORD_LIMIT)
+    number = plain(emergency.number, 16)
+    line = "an unknown line" if emergency.line is None else f"line {plain(emergency.line, WORD_LIMIT)}"
     where = plain(_place(emergency, detail) or "place not known", WORD_LIMIT)
     match emergency.outcome:
         case Outcome.FAILED:
-            return f"{number} CALL FAILED, nobody was reached: line {line}, {where}"
+            return f"{number} CALL FAILED, nobody was reached: {line}, {where}"
         case Outcome.IN_PROGRESS if emergency.answered_at is None:
-            return f"{number} CALL: line {line}, {where}"
+            return f"{number} CALL: {line}, {where}"
         case _:
-            return f"{number} call, {_standing(emergency)}: line {line}, {where}"
+            return f"{number} call, {_standing(emergency)}: {line}, {where}"
 
 
 def _place(emergency: Emergency, detail: Detail | None) -> str | None:

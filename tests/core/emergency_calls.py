@@ -37,11 +37,18 @@ class _Teller:
     at: int
     dialplan: list[OnChannel]
     calls: list[OnChannel]
+    #: The leg on which our dialplan runs.
+    runs_on: str = ""
 
     def stage(self, stage: Stage, leg: str = "", **more: object) -> None:
         values = {"number": self.number, "trunk": None, "attempt": 0, "test": False, **more}
         self.dialplan.append(
-            EmergencyStage(**self._on(leg), stage=stage, call=self.name, **values)  # type: ignore[arg-type]
+            EmergencyStage(
+                **self._on(leg or self.runs_on),  # type: ignore[arg-type]
+                stage=stage,
+                call=self.name + self.runs_on,
+                **values,  # type: ignore[arg-type]
+            )
         )
 
     def call(self, kind: type[OnChannel], leg: str = "", **more: object) -> None:
@@ -61,11 +68,16 @@ def told(draw: st.DrawFn, name: str = "call", *, line: str = "201") -> Told:
     teller = _Teller(name=name, line=line, number=number, at=start, dialplan=[], calls=[])
     through_local = draw(st.booleans())
     teller.call(ChannelUp, number=number)
-    teller.stage(Stage.DIALLED)
+    if through_local and draw(st.booleans()):
+        teller.runs_on = "local2"
+    else:
+        teller.stage(Stage.DIALLED)
     if through_local:
         teller.call(ChannelUp, leg="local1", number=number)
         teller.call(ChannelUp, leg="local2", number=number)
         teller.call(DialBegun, dest=name + "local1", trunk=None, number=number)
+    if teller.runs_on:
+        teller.stage(Stage.DIALLED)
     refusals = draw(st.integers(0, 3))
     ending = draw(st.sampled_from(["answered", "abandoned", "failed", "abandoned between"]))
     for attempt in range(1, refusals + 1):
@@ -81,8 +93,7 @@ def told(draw: st.DrawFn, name: str = "call", *, line: str = "201") -> Told:
             _talks(teller, refusals + 1, draw(st.integers(0, 90_000)), transferred=draw(st.booleans()))
             return Told(dialplan=teller.dialplan, calls=teller.calls)
         _cancelled(teller, refusals + 1)
-    teller.stage(Stage.ENDED)
-    teller.call(ChannelDown)
+    _over(teller)
     return Told(dialplan=teller.dialplan, calls=teller.calls)
 
 
@@ -128,9 +139,15 @@ def _talks(teller: _Teller, attempt: int, talk_ms: int, *, transferred: bool) ->
         teller.call(ChannelDown, leg="202")
     teller.stage(Stage.LEG_ENDED, leg=leg, trunk=leg, attempt=attempt)
     if not transferred:
-        teller.stage(Stage.ENDED)
-        teller.call(ChannelDown)
+        _over(teller)
     teller.call(ChannelDown, leg=leg)
+
+
+def _over(teller: _Teller) -> None:
+    teller.stage(Stage.ENDED)
+    teller.call(ChannelDown)
+    if teller.runs_on:
+        teller.call(ChannelDown, leg=teller.runs_on)
 
 
 @st.composite

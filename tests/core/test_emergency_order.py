@@ -11,12 +11,21 @@ from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
 from agent.core.records import Alarm, Emergency, Entry, Notice, Outcome, Record, SeenBy
-from agent.core.signals import CaptureOrder, Gone, LiveChannel, LiveChannelsListed, Lookup, Signal
+from agent.core.signals import (
+    CaptureOrder,
+    EmergencyStage,
+    Gone,
+    LiveChannel,
+    LiveChannelsListed,
+    Lookup,
+    Signal,
+    Stage,
+)
 from tests.core.emergency_calls import NOON, Told, interleaved, told
 
 
-def engine() -> Engine:
-    ids = count()
+def engine(first_id: int = 0) -> Engine:
+    ids = count(first_id)
     return Engine(policy=Policy(), link=Linker(b"key"), new_id=lambda: f"id-{next(ids)}")
 
 
@@ -135,6 +144,34 @@ def test_the_live_list_has_no_order(data: st.DataObject, call: Told) -> None:
     lists = [[*data.draw(st.permutations(list(up.values()))), LiveChannelsListed(at=NOON + 800_001)] for _ in "12"]
     assert final(lists[0]) == final(lists[1])
     assert [record.outcome for record in final(lists[0]) if isinstance(record, Emergency)] == [Outcome.IN_PROGRESS]
+
+
+def test_a_call_whose_dialplan_runs_on_a_local_channel_is_that_of_the_phone_found_up() -> None:
+    """The agent was away when the phone dialled, and is restarted before it sees the list of what is up."""
+    stage = EmergencyStage(
+        at=NOON,
+        channel="local2",
+        linked="phone",
+        line=None,
+        stage=Stage.DIALLED,
+        call="local2",
+        number="999",
+        trunk=None,
+        attempt=0,
+        test=False,
+    )
+    found = LiveChannel(
+        at=NOON + 9, channel="phone", linked="phone", line="201", number="999", began_at=NOON, bridged=True
+    )
+    kept = records(engine(), [stage])
+    later = engine(first_id=100)
+    later.restore(kept.values())
+    later.synchronise()
+    kept |= records(later, [found, LiveChannelsListed(at=NOON + 10)])
+    (record,) = kept.values()
+    assert isinstance(record, Emergency)
+    assert (record.line, record.trunk, record.attempts) == ("201", None, 0)
+    assert record.outcome is Outcome.IN_PROGRESS
 
 
 def _at(signal: Signal) -> int:

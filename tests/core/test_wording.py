@@ -89,7 +89,7 @@ def test_where_nothing_is_known_it_says_so() -> None:
         id="e", line=None, number="112", ip=None, vendor=None, model=None, started_at=NOON, seen_by=SeenBy.CALLS
     )
     text = worded(ALARM, emergency=bare)
-    assert text.title == "112 CALL: line unknown line, place not known"
+    assert text.title == "112 CALL: an unknown line, place not known"
     assert text.lines[0] == "Where: NOT KNOWN. Ask the caller."
 
 
