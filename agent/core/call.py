@@ -11,10 +11,12 @@
 
 A leg of which neither side is a line or a trunk is the PBX talking to itself, and no call. Which legs were one call is
 told by `Call.call`. A forwarded call has a leg that ends in a Local channel, named after the number that it went to.
+A number that its caller withholds is not kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent.core.areas import area
 from agent.core.cdr import Cdr
@@ -41,7 +43,8 @@ class Legs:
     Of a channel to a trunk ``sent`` has the number, and ``placed`` the line or the Local channel that it was made for;
     whoever talks on it later, a transferred caller for one, does so at that line's cost. ``linked`` has the Linkedid
     that it was placed under, for Asterisk gives names anew when it is started anew. ``onward`` has the number that
-    a call was sent on to, by its Linkedid, for what was sent before the agent came.
+    a call was sent on to, by its Linkedid, for what was sent before the agent came. ``withheld`` says, by the Linkedid,
+    whether the number of who calls in is withheld.
     """
 
     through: dict[str, str] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class Legs:
     placed: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
     onward: dict[str, str] = field(default_factory=dict)
+    withheld: dict[str, bool] = field(default_factory=dict)
 
     def forget_channel(self, name: str) -> None:
         """Another channel has this name now."""
@@ -61,7 +65,8 @@ class Legs:
 
     def forget(self, most: int = 10_000) -> None:
         """Keep so many, the latest: a call's last leg is written when it ends."""
-        for known in (self.through, self.sent, self.placed, self.linked, self.onward):
+        known: dict[str, Any]
+        for known in (self.through, self.sent, self.placed, self.linked, self.onward, self.withheld):
             for name in list(known)[: len(known) - most]:
                 del known[name]
 
@@ -93,6 +98,8 @@ class Calls:
             legs.through[name] = line
         if (forwarded := self._forwarded(cdr)) is not None:
             legs.onward.setdefault(cdr.linkedid, forwarded)
+        if line_of(cdr.channel) in self.trunks and cdr.withheld is not None:
+            legs.withheld[cdr.linkedid] = cdr.withheld or legs.withheld.get(cdr.linkedid, False)
         if trunk in self.trunks and (number := self._dialled(cdr)):
             if legs.linked.get(cdr.dstchannel) != cdr.linkedid:
                 legs.forget_channel(cdr.dstchannel)
@@ -172,7 +179,9 @@ class Calls:
             sent = legs.sent.get(cdr.dstchannel) or (legs.sent.get(cdr.channel) if legs.handed_on(cdr) else None)
             return self._dialled(cdr) or sent or self._likely(cdr) or legs.onward.get(cdr.linkedid, "")
         if direction is Direction.INCOMING or line_of(cdr.channel) is None:
-            return cdr.src
+            # A leg through a Local channel does not tell, and can end long before the one from the trunk, which does.
+            unsure = direction is Direction.INCOMING and cdr.withheld is not None
+            return "" if legs.withheld.get(cdr.linkedid, unsure) else cdr.src
         return line_of(cdr.dstchannel) or cdr.dst
 
     def _dialled(self, cdr: Cdr) -> str:

@@ -17,6 +17,7 @@ from tests.lab.ami import AmiSession
 from tests.lab.calls import TRUNKS, CallsLab, Forwarding, stored
 from tests.lab.provision import installation
 from tests.lab.sip import Callee, Consult, Dial, Phone, Talk, Transfer, Trunk, start_trunk_call, trunk_call
+from tests.lab.sipp import SippRun
 
 OUTSIDE, MOBILE = "01134960100", "07700900123"
 
@@ -212,6 +213,43 @@ async def test_what_was_recorded_says_so(pbx: CallsLab, tmp_path: Path) -> None:
             await call.done()
         calls = await all_in(pbx, agent)
     assert [call["recorded"] for call in calls] == [False, True]
+
+
+async def test_a_number_that_its_caller_withholds_is_kept_nowhere(version: str, tmp_path: Path) -> None:
+    lab, withheld, shown = CallsLab(installation(version, print)), "07700900456", "07700900457"
+    pjsip, extensions = lab.folder / "etc" / "pjsip.conf", lab.folder / "etc" / "extensions.conf"
+    # As a carrier hands calls over: who calls stands in P-Asserted-Identity.
+    text = pjsip.read_text().replace("\ncontext=incoming\n", "\ncontext=incoming\ntrust_id_inbound=yes\n")
+    pjsip.write_text(text.replace("send_pai=yes\n", ""))
+    with extensions.open("a") as file:
+        file.write("[ordinary-incoming](+)\nexten => 01134960299,1,Dial(Local/203@internal/n,1)\n")
+        file.write(" same => n,Dial(PJSIP/202,30)\n")
+    async with lab, lab.agent(tmp_path / "agent") as agent:
+        phones = await lab.phones()
+
+        async def called(number: str, who: str, *privacy: str, talk_s: float = 1) -> SippRun:
+            headers = [f"P-Asserted-Identity: <sip:{who}@127.0.0.1>", *privacy]
+            return await start_trunk_call(
+                lab, "trunk-a", number, caller="anonymous", steps=[Talk(talk_s)], headers=headers
+            )
+
+        async with Callee(phones["202"]), Callee(phones["203"], ring_s=20):
+            await (await called("01134960202", withheld, "Privacy: id")).done()
+            await (await called("01134960202", shown)).done()
+            # 203 was rung through a Local channel, and its leg is read long before the call ends.
+            calling = await called("01134960299", withheld, "Privacy: id", talk_s=8)
+            await agent.until(lambda: len(agent.stored("call")) == 3, "the leg of 203")
+            assert "0 active" not in await lab.cli("core show channels count")
+            await calling.done()
+        calls = await all_in(lab, agent)
+        assert [row["src"] for row in lab.cdrs()].count(withheld) == len(calls) - 1, "Asterisk has it"
+    assert [(call["line"], call["direction"], call["number"]) for call in calls if call["line"]] == [
+        ("202", "incoming", None),
+        ("202", "incoming", shown),
+        ("203", "incoming", None),
+        ("202", "incoming", None),
+    ]
+    assert withheld not in str(calls)
 
 
 async def test_check_knows_what_asterisk_writes(pbx: CallsLab, tmp_path: Path) -> None:

@@ -208,3 +208,31 @@ def test_a_recorded_call_says_so_also_after_a_restart() -> None:
     known = Recorded()
     known.restore([tape])
     assert [call.recorded for call in made(cdr(1), cdr(2), recorded=known)] == [True, False]
+
+
+IN = {"channel": "PJSIP/trunk-a-01", "dstchannel": "PJSIP/202-01", "src": "07700900456", "dst": "01134960202"}
+RUNG = {"channel": "Local/202@in-1;2", "dstchannel": "PJSIP/202-02", "src": "07700900456", "dst": "202"}
+SAME = {"linkedid": "1795380280.9"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "numbers"),
+    [
+        ([cdr(1, **IN, presentation="prohib")], [None]),
+        ([cdr(1, **IN)], ["07700900456"]),
+        # Any leg of the call tells it of all, whichever was written first.
+        ([cdr(1, **IN, **SAME, presentation="prohib"), cdr(2, **IN, **SAME)], [None, None]),
+        ([cdr(1, **RUNG, **SAME), cdr(2, **IN, **SAME, presentation="prohib")], [None, None]),
+        ([cdr(1, **RUNG, **SAME), cdr(2, **IN, **SAME)], ["07700900456", "07700900456"]),
+        # The leg that knows it is not written yet.
+        ([cdr(1, **RUNG, **SAME)], [None]),
+        # Written before the template told it.
+        ([line.replace(b',"",end', b",end") for line in (cdr(1, **IN), cdr(2, **RUNG))], ["07700900456"] * 2),
+        # What was dialled is nobody's to withhold from who dialled it.
+        ([cdr(1, **SENT_ON, dstchannel="PJSIP/202-01", presentation="prohib"), cdr(2)], [None, "07700900123"]),
+    ],
+)
+def test_a_number_that_is_withheld_is_not_kept(lines: list[bytes], numbers: list[str | None]) -> None:
+    calls = made(*lines)
+    assert [call.number for call in calls] == numbers
+    assert [call.number_class == "unknown" for call in calls] == [number is None for number in numbers]

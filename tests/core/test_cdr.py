@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.cdr import FIELDS, TEMPLATE, parse
+from agent.core.cdr import FIELDS, FORMER, TEMPLATE, parse
 from agent.core.lines import LONGEST, Lines
 from tests.scenarios.cdrs import cdr
 
@@ -77,3 +77,18 @@ def test_long_fields_are_cut_and_the_rest_is_read() -> None:
     read = parse(cdr(1, src="9" * 10_000, dst="1" * 10_000, lastdata="PJSIP/1@trunk-a" + "&x" * 5_000))
     assert read is not None
     assert (len(read.src), len(read.dst), read.billable_s) == (255, 255, 7)
+
+
+@pytest.mark.parametrize(("presentation", "withheld"), [("prohib_not_screened", True), ("prohib", True), ("", False)])
+def test_whether_the_number_is_withheld(presentation: str, withheld: bool) -> None:
+    read = parse(cdr(1, presentation=presentation))
+    assert read is not None
+    assert read.withheld is withheld
+
+
+def test_a_line_as_it_was_written_before_is_read_and_does_not_tell_of_that() -> None:
+    assert TEMPLATE.replace(",${CSV_QUOTE(${CDR(presentation)})}", "") == FORMER
+    (line,), stray = cut(cdr(1).replace(b',"",end', b",end"), [])
+    read = parse(line)
+    assert read is not None
+    assert (read.sequence, read.accountcode, read.withheld, stray) == ("1", "", None, 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.cdr import TEMPLATE
+from agent.core.cdr import FORMER, TEMPLATE
 from agent.duties.check import Evidence, Severity, look_at_calls
 from agent.duties.check.calls import judge
 from agent.duties.check.evidence import CallFile, Endpoint, Host
@@ -60,6 +60,18 @@ def test_nothing_is_wrong_where_all_is_as_the_example_has_it(tmp_path: Path) -> 
             "calls.mapping",
             Severity.PROBLEM,
             "otherwise than the agent reads it",
+        ),
+        (
+            {"mappings": section("mappings", **{"telephony-agent.csv": FORMER})},
+            "calls.mapping",
+            Severity.PROBLEM,
+            "numbers are kept that callers withhold",
+        ),
+        (
+            {"contexts": {"caller-presentation": False}},
+            "calls.presentation",
+            Severity.WARNING,
+            "numbers are kept that callers withhold",
         ),
         ({"mappings": None}, "calls.mapping", Severity.UNKNOWN, "could not be seen"),
         ({"cdr": section("general", enable="no")}, "calls.settings", Severity.PROBLEM, "turns all CDRs off"),

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from agent.duties.check import Evidence, Finding, Severity, findings, json_lines, loopback, print_findings
+from agent.duties.check.calls import PRESENTATION
 from agent.duties.check.emergency import CONTEXTS, HELPFUL, MODULES, PARTS
 from agent.duties.check.evidence import (
     Account,
@@ -84,7 +85,7 @@ def healthy(**changes: Any) -> Evidence:
         skew_ms=0,
         endpoints=(PHONE, trunk("trunk-a"), trunk("trunk-b")),
         routes={("phones", "999"): Route(steps=(OURS,))},
-        contexts=dict.fromkeys((*CONTEXTS, *PARTS, *RECORDING_CONTEXTS), True),
+        contexts=dict.fromkeys((*CONTEXTS, *PARTS, *RECORDING_CONTEXTS, PRESENTATION), True),
         way=dict(WAY),
         trunks=(Trunk(name="trunk-a", exists=True, contacts=(Reachability.REACHABLE,)),),
         aors=("201", "trunk-a", "trunk-b"),

@@ -73,10 +73,18 @@ def call(
 
 
 def incoming(
-    *, trunk: str, user_agent: str, caller: str, name: str, number: str, steps: Sequence[Step], expect: int
+    *,
+    trunk: str,
+    user_agent: str,
+    caller: str,
+    name: str,
+    number: str,
+    steps: Sequence[Step],
+    expect: int,
+    headers: Sequence[str] = (),
 ) -> str:
     """The same from the far end of a trunk, which Asterisk knows by a header of the lab's and does not challenge."""
-    return _placed(outgoing(caller, user_agent, number, name), [f"X-Lab-Trunk: {trunk}"], steps, expect)
+    return _placed(outgoing(caller, user_agent, number, name), [f"X-Lab-Trunk: {trunk}", *headers], steps, expect)
 
 
 def _placed(dialog: Dialog, headers: Sequence[str], steps: Sequence[Step], expect: int) -> str:

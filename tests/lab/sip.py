@@ -244,13 +244,22 @@ async def start_trunk_call(
     name: str = "",
     steps: Sequence[Step] = (Talk(1),),
     expect: int = 200,
+    headers: Sequence[str] = (),
 ) -> SippRun:
     """Begins a call into the PBX from the far end of `trunk` to `number`, as when the emergency services ring back.
 
     Returns at once; await `done()` of what comes back. Where a `Trunk` takes calls, this is another socket beside it.
+    `headers` are more lines of the INVITE.
     """
     scenario = scenarios.incoming(
-        trunk=trunk, user_agent="lab carrier", caller=caller, name=name, number=number, steps=steps, expect=expect
+        trunk=trunk,
+        user_agent="lab carrier",
+        caller=caller,
+        name=name,
+        number=number,
+        steps=steps,
+        expect=expect,
+        headers=headers,
     )
     return await run_sipp(
         scenario,

@@ -22,6 +22,7 @@ def cdr(number: int = 0, /, **fields: str) -> bytes:
         "dstchannel": f"PJSIP/trunk-a-{number:08x}",
         "lastdata": "PJSIP/07700900123@trunk-a,30,tT",
         "accountcode": "",
+        "presentation": "",
         **fields,
     }
     quoted = ",".join('"' + values[field].replace('"', '""') + '"' for field in FIELDS)

@@ -5,13 +5,15 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.core.cdr import TEMPLATE
+from agent.core.cdr import FORMER, TEMPLATE
 from agent.duties.check.evidence import CallFile, Endpoint, Evidence
 from agent.duties.check.finding import Finding, ok, problem, unknown, warning
 from agent.duties.check.folders import user
 from agent.duties.check.numbers import named
 
 MODULES = ("cdr_custom", "func_env")
+#: The context that tells a CDR that its caller withholds his number.
+PRESENTATION = "caller-presentation"
 _SEE = "give the agent's user write=system,reporting, or run this on the PBX with --asterisk-etc"
 _EXAMPLE = "copy the line of dialplan/cdr_custom.conf.example, then: module reload cdr_custom.so"
 
@@ -29,6 +31,9 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield _file(seen)
     yield _module(evidence)
     yield _mapping(evidence, seen)
+    if evidence.contexts is not None and not evidence.contexts.get(PRESENTATION):
+        text = f"there is no context {PRESENTATION}: numbers are kept that callers withhold"
+        yield warning("calls.presentation", text, "copy the whole of dialplan/ of this version, dialplan reload")
     yield from _settings(evidence)
     yield _trunks(evidence, seen)
     if evidence.contexts is not None and evidence.contexts.get("text"):
@@ -79,6 +84,9 @@ def _mapping(evidence: Evidence, seen: CallFile) -> Finding:
     template = evidence.mappings.get(name.lower())
     if template is None:
         return problem(id, f"cdr_custom.conf has no mapping {name}: Asterisk writes down no calls there", _EXAMPLE)
+    if template.lstrip("> ") == FORMER:
+        text = f"cdr_custom.conf has {name} written without the presentation: numbers are kept that callers withhold"
+        return problem(id, text, _EXAMPLE)
     if template.lstrip("> ") != TEMPLATE:
         return problem(id, f"cdr_custom.conf has {name} written otherwise than the agent reads it", _EXAMPLE)
     return ok(id, f"cdr_custom.conf has Asterisk write {name} as the agent reads it")

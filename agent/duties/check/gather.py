@@ -141,7 +141,7 @@ async def _contexts(asker: Asker) -> dict[str, bool] | None:
     if not asker.may("ShowDialPlan"):
         return None
     there = {}
-    for name in (*emergency.CONTEXTS, *emergency.PARTS, *recording.CONTEXTS):
+    for name in (*emergency.CONTEXTS, *emergency.PARTS, *recording.CONTEXTS, calls.PRESENTATION):
         answer, _ = await asker.pbx.ask_list(
             {"Action": "ShowDialPlan", "Context": name}, "ShowDialPlanComplete", frozenset()
         )
