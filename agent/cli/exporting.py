@@ -33,8 +33,9 @@ _ALWAYS = (
 )
 _WITHOUT = (
     "Calls and texts to freephone numbers and helplines, and calls to the emergency services, are not in this copy,"
-    " whether there were any or not: on a line that several people use they are another person's. If you alone use your"
-    " lines, tell us, and we give you those as well."
+    " whether there were any or not: on a line that several people use they are another person's. Nor are recordings of"
+    " which no call on record shows that they are of none of these. If you alone use your lines, tell us, and we give"
+    " you those as well."
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from agent.core.accounts import Span, spans
-from agent.core.copying import OF_LINE, copied, for_help
+from agent.core.copying import OF_CALLS, OF_LINE, copied, hidden, known_calls
 from agent.core.erasing import Fate, begun_at
 from agent.core.instants import rfc3339
 from agent.core.numbering import Plan
@@ -162,8 +162,9 @@ class Subjects:
 
     def _rows(self, account: str, *, sole_user: bool) -> Iterator[Answer]:
         with self.reader() as reader:
+            known = frozenset[str]() if sole_user else self._known_calls(reader, account)
             for record in self._records(reader, account):
-                if sole_user or not for_help(record, self.plan):
+                if sole_user or not hidden(record, self.plan, known):
                     yield {"kind": record.KIND, "record": copied(record)}
 
     def _records(self, reader: Reader, account: str) -> Iterator[Record]:
@@ -174,12 +175,22 @@ class Subjects:
         for record in reader.read(Consent.KIND):
             if isinstance(record, Consent) and record.account == account:
                 yield record
-        lines = spans(reader.of(Service, account), 0, self.clock() + 1)
+        lines = self._spans(reader, account)
         for kind in OF_LINE:
             for span in lines:
-                for record in reader.read(kind.KIND, since=span.begin, line=span.line):
-                    if span.end is None or begun_at(record) < span.end:
-                        yield record
+                yield from _of_line(reader, kind, span)
+
+    def _known_calls(self, reader: Reader, account: str) -> frozenset[str]:
+        """What was recorded of the account's lines, and is known to be of no call for help."""
+        return frozenset[str]().union(
+            *(
+                known_calls((record for kind in OF_CALLS for record in _of_line(reader, kind, span)), self.plan)
+                for span in self._spans(reader, account)
+            )
+        )
+
+    def _spans(self, reader: Reader, account: str) -> list[Span]:
+        return spans(reader.of(Service, account), 0, self.clock() + 1)
 
     async def _granted(self, id: str, asks: Asks) -> Request:
         request = await self.find(id)
@@ -190,6 +201,12 @@ class Subjects:
         if request.identity is None:
             raise Refusal(409, "nobody has checked who asks: telephony-agent subject identify")
         return request
+
+
+def _of_line(reader: Reader, kind: type[Record], span: Span) -> Iterator[Record]:
+    for record in reader.read(kind.KIND, since=span.begin, line=span.line):
+        if span.end is None or begun_at(record) < span.end:
+            yield record
 
 
 def _within(given: OptIn, span: Span) -> bool:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.copying import OF_ACCOUNT, OF_LINE, columns, copied, for_help
+from agent.core.copying import OF_ACCOUNT, OF_LINE, columns, copied, for_help, hidden, known_calls
 from agent.core.numbering import Plan
-from agent.core.records import RECORDS, Account, Asks, Audit, Disclosure, Hold, NumberClass, Request, Role, rules
-from tests.integration.customers import call, of_line, text
+from agent.core.records import RECORDS, Account, Asks, Audit, Calls, Disclosure, Hold, NumberClass, Request, Role, rules
+from tests.integration.customers import call, of_line, optin, recording, text
+from tests.scenarios.made import AT
 
 PLAN = Plan()
 FOR_HELP = (NumberClass.FREEPHONE, NumberClass.HELPLINE, NumberClass.EMERGENCY)
@@ -56,3 +57,37 @@ def test_no_call_for_help_is_taken_for_another_whatever_the_store_says(
 @pytest.mark.parametrize("record", of_line("201"), ids=lambda record: record.id)
 def test_of_what_is_no_call_only_an_emergency_tells_of_one(record: Any) -> None:
     assert for_help(record, PLAN) == (record.KIND == "emergency")
+
+
+def helped(at: int) -> Any:
+    return call(f"help-{at}", at=at, number="08001111", number_class=NumberClass.HELPLINE, duration_s=10)
+
+
+@pytest.mark.parametrize(
+    ("calls", "known"),
+    [
+        ([call("c")], True),
+        ([], False),
+        ([call("c", at=AT - 3_600_000)], False),
+        ([call("c"), helped(AT)], False),
+        ([call("c"), helped(AT - 12_000)], False),  # the clocks may be some seconds apart
+        ([call("c"), helped(AT - 60_000), helped(AT + 60_000)], True),
+        ([call("c", duration_s=600), helped(AT + 9_000)], False),
+    ],
+)
+def test_what_was_recorded_is_known_only_by_a_call_that_is_for_no_help(calls: list[Any], known: bool) -> None:
+    press = optin("o", at=AT - 1_000, calls=Calls.ONE, withdrawn_at=AT + 9_000)
+    together = [*recording("r", optin="o"), press]
+    found = known_calls([*calls, *together], PLAN)
+    assert found == ({"r", "o"} if known else set())
+    assert [hidden(record, PLAN, found) for record in together] == [not known] * 3
+    _, alone = recording("r")
+    assert ("r" in known_calls([*calls, alone], PLAN)) == known
+
+
+def test_of_what_rests_on_one_standing_opt_in_each_recording_stands_for_itself() -> None:
+    later = AT + 3_600_000
+    recorded = [*recording("first", optin="o"), *recording("second", at=later, optin="o"), optin("o")]
+    found = known_calls([call("c"), call("d", at=later), helped(later), *recorded], PLAN)
+    assert found == {"first"}
+    assert not hidden(optin("o"), PLAN, found)

@@ -15,12 +15,12 @@ import pytest
 
 from agent.core.erasing import Fate
 from agent.core.instants import rfc3339
-from agent.core.records import Calls, Content, ContentState, NumberClass, Service
+from agent.core.records import Calls, Content, ContentState, NumberClass, Service, Trigger
 from agent.duties import copies
 from agent.duties.erasing import Eraser
 from agent.duties.voicemail import SpoolError, empty
 from tests.integration.commands import desk, one_sentence
-from tests.integration.customers import CONTENT, call, optin, recording, registration
+from tests.integration.customers import CONTENT, DAY_MS, call, optin, recording, registration
 from tests.integration.requested import Requested, requested
 from tests.scenarios.made import AT, emergency
 
@@ -235,6 +235,8 @@ async def test_the_sound_of_who_had_the_line_before_is_in_no_copy_of_who_has_it_
         Service(id="since", account="A1001", line="203", from_at=AT),
         *recording(line="203", at=AT - 1, stopped_at=AT + 9),
         *recording("00000000000000ab", "203", AT),
+        call("c3", "203", AT - 1, duration_s=99),
+        call("c4", "203", AT),
     )
     asked.vault.held |= {CONTENT: b"0123456789", "00000000000000ab": b"0123456789"}
     id = await identified(asked, "access")
@@ -242,6 +244,36 @@ async def test_the_sound_of_who_had_the_line_before_is_in_no_copy_of_who_has_it_
     found = files(asked.agent.folder / "copy")
     assert [name for name in found if name.endswith(".wav")] == ["recordings/00000000000000ab.wav"]
     assert not [name for name, content in found.items() if CONTENT.encode() in content]
+
+
+async def test_no_recording_of_a_call_for_help_is_in_a_copy_nor_one_of_which_nobody_knows(asked: Requested) -> None:
+    ids = [f"{number:016x}" for number in range(0xA0, 0xA5)]
+    known, helped, called_999, unknown, pressed = ids
+    press = optin("00000000000000f2", at=AT - 4 * DAY_MS, calls=Calls.ONE, withdrawn_at=AT - 4 * DAY_MS + 99)
+    await asked.agent.keep(
+        *recording(known, trigger=Trigger.SERVICE, optin="00000000000000f1"),
+        *recording(helped, at=AT - DAY_MS, trigger=Trigger.SERVICE, optin="00000000000000f1"),
+        call("help", at=AT - DAY_MS - 5_000, number="08001111", number_class=NumberClass.HELPLINE, billable_s=0),
+        *recording(called_999, at=AT - 2 * DAY_MS),
+        call("beside", at=AT - 2 * DAY_MS),
+        replace(emergency(id="e1"), line="201", started_at=AT - 2 * DAY_MS, ended_at=AT - 2 * DAY_MS + 9),
+        *recording(unknown, at=AT - 3 * DAY_MS),
+        press,
+        *recording(pressed, at=AT - 4 * DAY_MS, optin=press.id),
+        call("pressed", at=AT - 4 * DAY_MS, forwarded="116123", forwarded_class=NumberClass.HELPLINE),
+    )
+    asked.vault.held |= dict.fromkeys(ids, b"0123456789")
+    id = await identified(asked, "access")
+    await asked.agent.json("subject", "export", id, "--to", "shared")
+    found = files(asked.agent.folder / "shared")
+    assert [name for name in found if name.endswith(".wav")] == [f"recordings/{known}.wav"]
+    for secret in (*ids[1:], press.id):
+        assert not [name for name, content in found.items() if secret.encode() in content], secret
+    assert [each["id"] for each in json.loads(found["records/optin.json"])] == ["00000000000000f1"]
+    await asked.agent.json("subject", "export", id, "--to", "alone", "--sole-user")
+    alone = files(asked.agent.folder / "alone")
+    assert len([name for name in alone if name.endswith(".wav")]) == len(ids)
+    assert press.id.encode() in alone["records/optin.json"]
 
 
 async def test_a_recording_that_breaks_off_leaves_no_copy(asked: Requested) -> None:
