@@ -87,6 +87,7 @@ class Office:
             bundles=Bundles(self.config.store.path.with_name(self.config.store.path.name + ".disclosures")),
             keep=self.keeping.keep,
             reader=self.reader,
+            plan=calls.plan(self.config),
             clock=now_ms,
             new_id=new_id,
             new_salt=lambda: secrets.token_hex(32),

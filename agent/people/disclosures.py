@@ -1,19 +1,20 @@
 """Carries out what people ask of disclosures: nothing leaves that is not in the register before, durably."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from agent.core import disclosure
-from agent.core.disclosure import Register, Scope, in_order
+from agent.core.disclosure import Register, Scope, Windows, in_order
+from agent.core.numbering import Plan
 from agent.core.powers import POWERS
 from agent.core.records import AuditUse, Disclosure, Leaf, Record, Service, Step, document
 from agent.people.auditing import Auditing
 from agent.people.permitting import Permitting
-from agent.people.released import released
+from agent.people.released import consented, released
 from agent.ports import Reader, StoreError
 from agent.stores.bundles import Bundles
 from agent.views.asking import Answer, Refusal
@@ -34,7 +35,7 @@ class Disclosures:
     """`agent.views.disclosures.DisclosureControls` of one running agent.
 
     ``register`` gives the register, gone on from what is stored, or raises StoreError; ``keep`` returns once records
-    are stored durably; ``reader`` opens the store for reading.
+    are stored durably; ``reader`` opens the store for reading, ``plan`` tells what kind of number a number is.
     """
 
     register: Callable[[], Register]
@@ -43,6 +44,7 @@ class Disclosures:
     bundles: Bundles
     keep: Callable[[Sequence[Record]], Awaitable[None]]
     reader: Callable[[], AbstractContextManager[Reader]]
+    plan: Plan
     clock: Callable[[], int]
     new_id: Callable[[], str]
     new_salt: Callable[[], str]
@@ -200,8 +202,13 @@ class Disclosures:
     def _bundled(self, proposal: Disclosure, scope: Scope) -> str:
         with self.reader() as reader:
             times = disclosure.windows(scope, proposal.account, _services(reader, proposal, scope))
-            rows = {kind: released(reader, kind, scope.fields, times, proposal.emergency) for kind in scope.kinds}
+            rows = {kind: self._rows(reader, kind, proposal, times) for kind in scope.kinds}
             return self.bundles.write(proposal.id, _header(proposal), rows)
+
+    def _rows(self, reader: Reader, kind: str, proposal: Disclosure, times: Windows) -> Iterator[Answer]:
+        if proposal.consent:
+            return consented(reader, kind, proposal.fields, times, self.plan)
+        return released(reader, kind, proposal.fields, times, proposal.emergency)
 
 
 def _services(reader: Reader, proposal: Disclosure, scope: Scope) -> list[Service]:

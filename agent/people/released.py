@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from agent.core.copying import OF_CALLS, hidden, known_calls
 from agent.core.disclosure import Window, Windows
-from agent.core.records import Detail, Emergency, Record, Service, document
+from agent.core.numbering import Plan
+from agent.core.records import Detail, Emergency, Record, Recording, Service, document
 from agent.ports import Reader
 
 #: From when to when a record of each kind was; what has no end is still.
@@ -22,8 +24,24 @@ def released(
     reader: Reader, kind: str, fields: Sequence[str], times: Windows, emergency: str
 ) -> Iterator[dict[str, Any]]:
     """These ``fields`` (``kind.field``) of a ``kind`` in ``times``; of an ``emergency``, where there is one, alone."""
+    return _told(_records(reader, kind, times, emergency), kind, fields)
+
+
+def consented(reader: Reader, kind: str, fields: Sequence[str], times: Windows, plan: Plan) -> Iterator[dict[str, Any]]:
+    """The same by a consent, which lets go no more than its customer may see: no call for help, as in a copy."""
+    for line, spans in times.items() if kind != Detail.KIND else ():
+        known = frozenset[str]()
+        if kind == Recording.KIND:
+            since = min(span.own_at for span in spans)
+            of_calls = (record for each in OF_CALLS for record in reader.read(each.KIND, since=since, line=line))
+            known = known_calls(of_calls, plan)
+        found = _in_time(reader.read(kind, line=line), kind, spans)
+        yield from _told((record for record in found if not hidden(record, plan, known)), kind, fields)
+
+
+def _told(records: Iterable[Record], kind: str, fields: Sequence[str]) -> Iterator[dict[str, Any]]:
     names = [name.partition(".")[2] for name in fields if name.startswith(f"{kind}.")]
-    for record in _records(reader, kind, times, emergency):
+    for record in records:
         said = document(record)
         yield {name: said[name] for name in names}
 

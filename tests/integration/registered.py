@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from agent import world
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
+from agent.core.numbering import Plan
 from agent.core.policy import Policy
 from agent.core.records import Record, document
 from agent.people.auditing import Auditing
@@ -111,6 +112,7 @@ async def registered(
         bundles=Bundles(folder / "agent.sqlite.disclosures"),
         keep=keeping.keep,
         reader=lambda: SqliteReader(path),
+        plan=Plan(),
         clock=lambda: agent.tick(),
         new_id=world.new_id,
         new_salt=lambda: secrets.token_hex(32),

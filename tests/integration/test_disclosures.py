@@ -30,6 +30,7 @@ from agent.core.records import (
 from agent.ports import StoreError
 from agent.views import unix
 from tests.integration.commands import one_sentence
+from tests.integration.customers import recording
 from tests.integration.registered import Registered, registered
 from tests.scenarios.made import AT
 
@@ -375,6 +376,36 @@ async def test_a_consent_lets_go_what_it_covers_until_it_is_withdrawn(agent: Reg
     one_sentence(await agent.run("disclose", "consent", "withdraw", "00ff"), 6, "no such consent")
     (listed,) = await agent.json("disclose", "consent", "list", *WHY)
     assert listed["withdrawn_at"] is not None
+
+
+@pytest.mark.parametrize("about", [("--account", "A1001"), ("--line", "201")])
+async def test_a_call_for_help_leaves_by_no_consent_and_by_power_as_before(
+    agent: Registered, about: tuple[str, str]
+) -> None:
+    known, helped, unknown = (f"{number:016x}" for number in range(3))
+    await agent.keep(
+        Service(id="s1", account="A1001", line="201", from_at=AT - 90 * DAY),
+        emergency(),
+        call("a1", AT - HOUR),
+        call("a2", AT, number="08001111", number_class=NumberClass.HELPLINE),
+        *recording(known, at=AT - HOUR),
+        *recording(helped, at=AT + 2_000),
+        *recording(unknown, at=AT - DAY),
+    )
+    kinds = ("call", "emergency", "detail", "recording")
+    asked = [part for kind in kinds for part in ("--kind", kind)]
+    id = await consented(agent, *asked[2:])
+
+    async def told(*basis: str, kinds: list[str] = asked) -> dict[str, list[str]]:
+        (entry,) = await agent.json("disclose", "propose", *SINCE, *WHY, *SAM, *about, *basis, *kinds)
+        (done,) = await agent.json("disclose", "release", entry["id"], *WHY, *KIM)
+        found = json.loads((Path(done["folder"]) / "disclosure.json").read_text())["records"]
+        return {kind: sorted(row["id"] for row in rows) for kind, rows in found.items()}
+
+    by_consent = await told("--consent", id, "--party", "Acme", "--reference", "letter")
+    assert by_consent == {"call": ["a1"], "emergency": [], "detail": [], "recording": [known]}
+    by_power = await told(*ORDER, kinds=[*asked[:4], *asked[6:]])
+    assert by_power == {"call": ["a1", "a2"], "emergency": ["e1" * 8], "recording": [known, helped, unknown]}
 
 
 async def test_a_consent_expires(agent: Registered) -> None:
