@@ -170,7 +170,8 @@ class Subjects:
     def _records(self, reader: Reader, account: str) -> Iterator[Record]:
         """All that is the account's, kind by kind."""
         yield from reader.of(Account, account)
-        yield from reader.of(Service, account)
+        # One that was wrong is a line or number of somebody else's.
+        yield from (service for service in reader.of(Service, account) if service.corrected_at is None)
         yield from reader.of(Request, account)
         for record in reader.read(Consent.KIND):
             if isinstance(record, Consent) and record.account == account:

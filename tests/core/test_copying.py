@@ -36,6 +36,12 @@ def test_who_works_on_a_request_is_not_in_it() -> None:
     assert {item.name for item in fields(asked)} > set(copied(asked))
 
 
+def test_nobody_who_works_here_is_named_in_a_copy() -> None:
+    shown = {name for kind in (*OF_LINE, *OF_ACCOUNT) for name in columns(kind)}
+    assert {name for name in shown if name == "by" or name.endswith("_by")} == {"seen_by"}  # dialplan, calls or journal
+    assert "correction" not in shown
+
+
 @given(
     kind=st.sampled_from(NumberClass),
     forwarded=st.none() | st.sampled_from(NumberClass),

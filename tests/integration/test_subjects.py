@@ -229,6 +229,21 @@ async def test_the_recordings_are_in_the_copy_as_anybody_can_play_them(asked: Re
     assert (access["recording"], access["use"], access["reason"]) == (CONTENT, "exported", f"request {id}")
 
 
+async def test_what_was_wrongly_noted_as_the_customers_is_in_no_copy(asked: Requested) -> None:
+    wrong = {"account": "A1001", "from_at": AT - 99, "corrected_at": AT - 9, "corrected_by": "kim (501)"}
+    await asked.agent.keep(
+        Service(id="wrong", number="01134969999", correction="typed wrong: it is A1002's", **wrong),  # type: ignore[arg-type]
+        optin("00000000000000f3", by="kim (501)"),
+    )
+    id = await identified(asked, "access")
+    await asked.agent.json("subject", "export", id, "--to", "copy")
+    found = files(asked.agent.folder / "copy")
+    assert {each["number"] for each in json.loads(found["records/service.json"])} == {None, "01134960101"}
+    assert b"00000000000000f3" in found["records/optin.json"]
+    for secret in (b"01134969999", b"kim (501)", b"A1002"):
+        assert not [name for name, content in found.items() if secret in content], secret
+
+
 async def test_the_sound_of_who_had_the_line_before_is_in_no_copy_of_who_has_it_now(asked: Requested) -> None:
     await asked.agent.keep(
         Service(id="before", account="A0999", line="203", from_at=AT - 9, until_at=AT),

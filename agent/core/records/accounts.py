@@ -5,6 +5,9 @@ from typing import Annotated, ClassVar
 
 from agent.core.records.terms import ID, Locked, Readers, RetentionClass, Role
 
+#: Who corrects something, and in which words, is not the customer's to know: they may name another.
+_STAFF: Readers = frozenset((Role.SUPPORT, Role.BILLING, Role.OFFICER))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -46,5 +49,5 @@ class Service:
     from_at: Annotated[int, "since when it is the account's"]
     until_at: Annotated[int | None, "until when; none while it is"] = None
     corrected_at: Annotated[int | None, "when it was found to be wrong; none where it is right"] = None
-    corrected_by: Annotated[str | None, "who corrected it", Locked()] = None
-    correction: Annotated[str | None, "what was wrong, in their own words", Locked()] = None
+    corrected_by: Annotated[str | None, "who corrected it", Locked(), _STAFF] = None
+    correction: Annotated[str | None, "what was wrong, in their own words", Locked(), _STAFF] = None

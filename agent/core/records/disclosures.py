@@ -6,6 +6,9 @@ from typing import Annotated, ClassVar
 
 from agent.core.records.terms import ID, NOBODY, Locked, Readers, RetentionClass, Role
 
+#: Who works here is not the customer's to know.
+_STAFF: Readers = frozenset((Role.SUPPORT, Role.OFFICER))
+
 
 class Step(StrEnum):
     """What an entry of the register says."""
@@ -31,11 +34,11 @@ class Consent:
     party: Annotated[str, "who may be told", Locked()]
     kinds: Annotated[tuple[str, ...], "of what"]
     purpose: Annotated[str, "what for, and how it was given, in the words of who wrote it down", Locked()]
-    by: Annotated[str, "who wrote it down", Locked()]
+    by: Annotated[str, "who wrote it down", Locked(), _STAFF]
     given_at: Annotated[int, "since when"]
     expires_at: Annotated[int, "until when, unless it is withdrawn"]
     withdrawn_at: Annotated[int | None, "when it was withdrawn"] = None
-    withdrawn_by: Annotated[str | None, "who wrote that down", Locked()] = None
+    withdrawn_by: Annotated[str | None, "who wrote that down", Locked(), _STAFF] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

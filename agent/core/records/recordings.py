@@ -6,6 +6,10 @@ from typing import Annotated, ClassVar
 
 from agent.core.records.terms import ID, LINK, NOBODY, Handled, Locked, Readers, RetentionClass, Role
 
+#: Who works here is not the customer's to know.
+_STAFF: Readers = frozenset((Role.SUPPORT, Role.OFFICER))
+_OFFICER: Readers = frozenset((Role.OFFICER,))
+
 
 class Trigger(StrEnum):
     """What started a recording; ``none`` is a recording that nobody opted into."""
@@ -140,11 +144,13 @@ class OptIn:
     trigger: Annotated[Trigger, "which of the published triggers it allows"]
     calls: Annotated[Calls, "which of the calls"]
     how: Annotated[How, "how it was given"]
-    by: Annotated[str | None, "who wrote it down; none where the line itself pressed", Locked()] = None
+    by: Annotated[str | None, "who wrote it down; none where the line itself pressed", Locked(), _STAFF] = None
     purpose: Annotated[str, "what for, in the words of who wrote it down", Locked()] = ""
     given_at: Annotated[int, "since when"]
     withdrawn_at: Annotated[int | None, "until when"] = None
-    withdrawn_by: Annotated[str | None, "who withdrew it; none: the call ended, or the line pressed", Locked()] = None
+    withdrawn_by: Annotated[
+        str | None, "who withdrew it; none: the call ended, or the line pressed", Locked(), _STAFF
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +173,7 @@ class Content:
     sha256: Annotated[str | None, "show that the encrypted file is whole"] = None
     key: Annotated[str | None, "which account's key its own key is wrapped with"] = None
     deleted_at: Annotated[int | None, "when it went"] = None
-    deleted_by: Annotated[str | None, "who deleted it; none where the agent did"] = None
+    deleted_by: Annotated[str | None, "who deleted it; none where the agent did", _OFFICER] = None
     reason: Annotated[Reason | None, "why it went"] = None
 
 
