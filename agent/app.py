@@ -191,6 +191,7 @@ class Agent:
             self._keys,
             reader=self._reader,
             held=office.holding.keeps,
+            gate=office.holding.gate,
             clock=now_ms,
             for_deletion=self._clock.for_deletion,
             new_id=new_id,

@@ -120,6 +120,7 @@ class Office:
             capturing=recording.captures,
             reader=self.reader,
             held=self.holding.keeps,
+            gate=self.holding.gate,
             clock=now_ms,
             new_id=new_id,
         )

@@ -1,5 +1,6 @@
 """Puts together what the agent does about recordings: the door for Asterisk, the captures, the seals and the sweeps."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -149,13 +150,14 @@ def recorder(
     *,
     reader: Callable[[], AbstractContextManager[Reader]],
     held: Callable[[Content], bool],
+    gate: asyncio.Lock,
     clock: Callable[[], int],
     for_deletion: Callable[[], int],
     new_id: Callable[[], str],
 ) -> Recorder:
     """What cannot be used is told by an alarm, and nothing is recorded; the rest of the agent goes on.
 
-    ``held`` tells the content that must not go when its time is over.
+    ``held`` tells the content that must not go when its time is over, and who changes that has ``gate`` meanwhile.
     """
     section, tapes = config.recording, pipeline.engine.tapes
     books = Books(pipeline=pipeline, keeping=keeping, reader=reader, clock=clock)
@@ -186,7 +188,7 @@ def recorder(
             folder=folder,
             stock=None
             if vault is None or keyring is None
-            else _stock(config, vault, keyring, books, sealer, held, for_deletion),
+            else _stock(config, vault, keyring, books, sealer, held, gate, for_deletion),
             books=books,
             sealer=sealer,
             running=lambda: _running(tapes),
@@ -273,6 +275,7 @@ def _stock(
     books: Books,
     sealer: Sealer | None,
     held: Callable[[Content], bool],
+    gate: asyncio.Lock,
     for_deletion: Callable[[], int],
 ) -> Stock:
     return Stock(
@@ -283,6 +286,7 @@ def _stock(
         sightings=Sightings(config.store.path.with_name(config.store.path.name + ".unnamed")),
         days=config.retention.content_days,
         held=held,
+        gate=gate,
         clock=for_deletion,
     )
 

@@ -84,7 +84,7 @@ class Recordings:
     """`agent.views.recordings.RecordingControls` of one running agent.
 
     ``vault`` is None where there is no site key to open it with; ``reader`` opens the store for reading; ``held`` tells
-    the content that must not be destroyed.
+    the content that must not be destroyed, and who changes that has ``gate`` meanwhile.
     """
 
     pipeline: Pipeline
@@ -94,6 +94,7 @@ class Recordings:
     capturing: Capturing
     reader: Callable[[], AbstractContextManager[Reader]]
     held: Callable[[Content], bool]
+    gate: asyncio.Lock
     clock: Callable[[], int]
     new_id: Callable[[], str]
     #: One deletion after another: a second one of the same recording finds it gone.
@@ -161,22 +162,31 @@ class Recordings:
         await asyncio.to_thread(self._kept, id)
         async with self._deleting:
             content = await asyncio.to_thread(self._kept, id)
-            if self.held(content):
-                raise Refusal(409, "the content of this recording may not be destroyed now, for a legal reason")
+            self._check_free(content)
             await self._used(id, Use.DELETED, reason, by)
-            at = max(self.clock(), content.stored_at)
-            gone = replace(content, state=ContentState.DELETED, deleted_at=at, deleted_by=by, reason=why)
-            destroying = asyncio.create_task(asyncio.to_thread(vault.destroy, id))
-            try:
-                await asyncio.shield(destroying)
-            finally:
-                # Also when the agent is being stopped: what is destroyed is on record as such.
-                await asyncio.wait([destroying])
-                if destroying.exception() is None:
-                    self.pipeline.put([gone])
+            async with self.gate:
+                # A hold may have been placed while that was written down.
+                self._check_free(content)
+                at = max(self.clock(), content.stored_at)
+                gone = replace(content, state=ContentState.DELETED, deleted_at=at, deleted_by=by, reason=why)
+                await self._destroyed(vault, gone)
             await self.keeping.keep([gone])
         log.info("content_deleted", recording=id, reason=why)
         return gone
+
+    def _check_free(self, content: Content) -> None:
+        if self.held(content):
+            raise Refusal(409, "the content of this recording may not be destroyed now, for a legal reason")
+
+    async def _destroyed(self, vault: Vault, gone: Content) -> None:
+        destroying = asyncio.create_task(asyncio.to_thread(vault.destroy, gone.id))
+        try:
+            await asyncio.shield(destroying)
+        finally:
+            # Also when the agent is being stopped: what is destroyed is on record as such.
+            await asyncio.wait([destroying])
+            if destroying.exception() is None:
+                self.pipeline.put([gone])
 
     async def _used(self, id: str, use: Use, reason: str, by: str, *, whose: str | None = None) -> None:
         """Have it on record; ``whose``: the line whose recordings are listed."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Collection, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -327,6 +328,34 @@ async def test_what_is_held_stays_and_is_in_nobodys_way(tmp_path: Path, monitor:
         assert await stock(run).expire() == 1
         assert await stock(run).expire() == 0
         assert {each.line for each in run.read(Content) if each.state == "kept"} == {"207"}
+        assert not run.stands("expiry")
+
+
+async def test_what_is_held_while_others_expire_stays(
+    tmp_path: Path, monitor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+    async with taped(tmp_path, held=held) as run:
+        for id in (ID, OTHER):
+            await sealed(run, id)
+        vault, gate = run.recorder.vault, stock(run)._gate
+        assert vault is not None
+        real, loop = vault.destroy, asyncio.get_running_loop()
+        placing: list[Future[None]] = []
+
+        async def place() -> None:
+            async with gate:
+                held.append("201")
+
+        def destroy(id: str) -> bool:
+            placing.append(asyncio.run_coroutine_threadsafe(place(), loop))
+            return real(id)
+
+        monkeypatch.setattr(vault, "destroy", destroy)
+        run.clock["now"] = AT + 91 * DAY_MS
+        assert await stock(run).expire() == 1
+        assert [each.done() for each in placing] == [True]
+        assert sorted(each.state for each in run.read(Content)) == ["deleted", "kept"]
         assert not run.stands("expiry")
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.core.records import Calls, ContentState, How, OptIn, Reason, RecordingState, Trigger
+from agent.core.records import Audit, Calls, ContentState, How, OptIn, Reason, RecordingState, Trigger
+from agent.people.auditing import Auditing
 from agent.people.recordings import PAGE
 from agent.ports import StoreError
 from agent.views import unix
@@ -183,6 +184,39 @@ async def test_what_is_held_is_not_deleted_by_hand_either(tmp_path: Path) -> Non
         assert "for a legal reason" in answer.json()["error"]
         assert agent.stored("content")[0]["state"] == "kept"
         assert ONE in agent.vault.held
+
+
+async def test_a_hold_that_is_placed_while_a_deletion_is_being_written_down_keeps_the_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+    async with running(tmp_path / "agent", held=held) as agent:
+        await agent.recorded(ONE)
+        note = Auditing.note
+
+        async def noted(*args: Any, **more: Any) -> Audit:
+            async with agent.served.gate:
+                held.append("201")
+            return await note(*args, **more)
+
+        monkeypatch.setattr(Auditing, "note", noted)
+        answer = await agent.asked("/recordings/delete", {"id": ONE, "why": "customer", "reason": "asked"})
+        assert answer.status_code == 409
+        assert "for a legal reason" in answer.json()["error"]
+        assert agent.stored("content")[0]["state"] == "kept"
+        assert ONE in agent.vault.held
+
+
+async def test_a_hold_waits_for_a_recording_that_is_being_destroyed(tmp_path: Path) -> None:
+    slow = Slow()
+    async with running(tmp_path / "agent", vault=slow) as agent:
+        await agent.recorded(ONE)
+        asked = asyncio.create_task(agent.asked("/recordings/delete", {"id": ONE, "why": "customer", "reason": "x"}))
+        assert await asyncio.to_thread(slow.begun.wait, 20)
+        assert agent.served.gate.locked()
+        slow.go_on.set()
+        assert (await asked).status_code == 200
+        assert not agent.served.gate.locked()
 
 
 class Slow:

@@ -3,6 +3,7 @@
 Nothing is ever deleted for want of room.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -25,8 +26,8 @@ SEALED, EXPIRY, KEYS = "sealed", "expiry", "keys"
 
 
 class Stock:
-    """``days`` are the terms of contents, ``held`` tells those that must not go; ``keys`` are the recordings that the
-    keyring has a key to (it blocks).
+    """``days`` are the terms of contents, ``held`` tells those that must not go, and who changes that has ``gate``
+    meanwhile; ``keys`` are the recordings that the keyring has a key to (it blocks).
 
     ``sightings`` remembers the sealed files and keys that no record names.
     """
@@ -41,6 +42,7 @@ class Stock:
         sightings: Sightings,
         days: Callable[[ContentClass], int],
         held: Callable[[Content], bool],
+        gate: asyncio.Lock,
         clock: Callable[[], int],
     ) -> None:
         self._vault = vault
@@ -50,6 +52,7 @@ class Stock:
         self._sightings = sightings
         self._days = days
         self._held = held
+        self._gate = gate
         self._clock = clock
         #: Sealed files and keys of no record: since when they are known (ms).
         self._unnamed: dict[str, int] = {}
@@ -57,32 +60,35 @@ class Stock:
 
     async def expire(self) -> int:
         """Destroy the contents whose time is over, and their keys; how many."""
-        expired = stuck = 0
+        expired, failures = 0, self.failures
         for kept_as in ContentClass:
             before, after = self._clock() - self._days(kept_as) * _DAY_MS, None
             while contents := await on_disk(self._books.kept, kept_as, before, _BATCH, after):
-                due = [content for content in contents if not self._held(content)]
-                destroyed = [content for content in due if await self._went(content.id)]
+                destroyed = [content for content in contents if await self._went(content)]
                 if destroyed:
                     await self._books.keep([gone(content, self._clock(), Reason.EXPIRED) for content in destroyed])
                 expired += len(destroyed)
-                stuck += len(due) - len(destroyed)
                 # One that is held, or cannot be destroyed, holds up none of those behind it.
                 after = contents[-1]
         self.expired += expired
         if expired:
             log.info("recordings_expired", count=expired)
         text = "recordings whose time is over cannot be destroyed: see the log"
-        self._books.condition(EXPIRY, text if stuck else None, Severity.CRITICAL)
+        self._books.condition(EXPIRY, text if self.failures > failures else None, Severity.CRITICAL)
         return expired
 
-    async def _went(self, id: str) -> bool:
-        try:
-            await on_disk(self._vault.destroy, id)
-        except StoreError as error:
-            self.failures += 1
-            log.error("expiry_failed", id=id, reason=str(error), hint=error.hint)
-            return False
+    async def _went(self, content: Content) -> bool:
+        """Destroy it; False where it is held, or cannot be destroyed."""
+        # A hold may have been placed a moment ago.
+        async with self._gate:
+            if self._held(content):
+                return False
+            try:
+                await on_disk(self._vault.destroy, content.id)
+            except StoreError as error:
+                self.failures += 1
+                log.error("expiry_failed", id=content.id, reason=str(error), hint=error.hint)
+                return False
         return True
 
     async def compare(self) -> None:
@@ -142,6 +148,6 @@ class Stock:
     async def _given_up(self, content: Content, now: int) -> None:
         """Destroy the key of a lost recording whose time is over: it opens the file in every backup."""
         over = content.kept_as is not None and content.stored_at < now - self._days(content.kept_as) * _DAY_MS
-        if over and not self._held(content) and await self._went(content.id):
+        if over and await self._went(content):
             await self._books.keep([gone(content, now, Reason.EXPIRED)])
             self.expired += 1
