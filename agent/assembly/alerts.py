@@ -13,7 +13,9 @@ from agent.config.channel import (
     WebhookChannel,
 )
 from agent.core.alarms import AlarmPolicy, ChannelRule, is_call
+from agent.core.personal import ERASED, LOCKED
 from agent.core.records import Alarm, Cause, Detail, Emergency, Notice
+from agent.core.records import Text as Sent
 from agent.core.wording import worded
 from agent.duties.alerting import Route, Telling
 from agent.pipeline import Pipeline
@@ -109,10 +111,12 @@ class Desk:
                 alarm, emergency, detail = alarm or found[0], emergency or found[1], detail or found[2]
         if alarm is None:
             return None
-        phones = self._pipeline.engine.alarms.strays.lines(alarm.subject) if alarm.cause is Cause.LOCATION else ()
+        lines = engine.alarms.lines(alarm)
+        if alarm.cause is Cause.TEXT and not lines:
+            lines = await asyncio.to_thread(self._sender, alarm.subject)
         return Telling(
             alarm=alarm,
-            text=worded(alarm, emergency=emergency, detail=detail, phones=phones),
+            text=worded(alarm, emergency=emergency, detail=detail, lines=lines),
             dialled_at=None if emergency is None else emergency.started_at,
         )
 
@@ -127,6 +131,15 @@ class Desk:
     def begun(self, notice_id: str) -> None:
         """See `agent.core.alarms.Alarms.begun`."""
         self._pipeline.engine.alarms.begun(notice_id)
+
+    def _sender(self, id: str) -> tuple[str, ...]:
+        """The line that sent the text with this id; none where that cannot be told."""
+        try:
+            with self._reader() as store:
+                sent = next((text for text in store.find(Sent, id) if text.id == id), None)
+        except StoreError:
+            return ()
+        return () if sent is None or sent.line in (None, LOCKED, ERASED) else (sent.line,)
 
     def handed(self, notice_id: str, at: int, *, receipt: bool) -> None:
         """See `agent.core.alarms.Alarms.handed`."""

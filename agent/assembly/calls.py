@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 
 from agent.config import Config
 from agent.core import call
-from agent.core.instants import rfc3339
 from agent.core.lanes import Lane
 from agent.core.numbering import Plan
-from agent.core.records import Call, Cause, Key, Record, Severity, Text, TextOutcome, key_of
+from agent.core.records import Call, Key, Record, Text, TextOutcome, key_of
 from agent.core.text import Texts
 from agent.pipeline import Pipeline
 from agent.sources.cdr import CallSource
@@ -38,19 +37,13 @@ class Intake:
         """
         for record in records:
             if isinstance(record, Text) and record.outcome is TextOutcome.REFUSED:
-                self._alarm(record)
+                self._pipeline.put(self._pipeline.engine.refused(record, self._clock()))
         while self._pipeline.lanes.depth(Lane.ORDINARY) > ROOM:
             await self._next()
         self._missing = {key_of(record) for record in records}
         self._pipeline.put(records)
         while self._missing:
             await self._next()
-
-    def _alarm(self, text: Text) -> None:
-        what = f"sent {rfc3339(text.at)}, and refused: it reached nobody; ring the line, or go there"
-        subject = f"line {text.line or 'not known'}"
-        alarm = self._pipeline.engine.condition(Cause.TEXT, subject, what, Severity.CRITICAL, self._clock())
-        self._pipeline.put(alarm)
 
     async def _next(self) -> None:
         self._moved.clear()

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 
 from agent.core import notices
 from agent.core.alarm import AlarmPolicy, ChannelRule, Input, is_call, is_real, levels, step
+from agent.core.instants import rfc3339
 from agent.core.notices import Notices
-from agent.core.records import Alarm, Cause, Emergency, News, Notice, Outcome, Record, Registration, Severity
+from agent.core.records import Alarm, Cause, Emergency, News, Notice, Outcome, Record, Registration, Severity, Text
 from agent.core.strays import Strays
 from agent.core.wording import of_call, plain
 
@@ -64,6 +65,8 @@ class Alarms:
     _shifted_ms: dict[str, int] = field(default_factory=dict)
     #: channels that were not there before, and are still to hear of the emergencies that nobody has taken on
     _joined: set[str] = field(default_factory=set)
+    #: of which text of a line the latest alarm is
+    _texts: dict[str, str] = field(default_factory=dict)
     #: closed by a person while its cause was still there: how bad it was then
     _silenced: dict[_Key, Severity] = field(default_factory=dict)
 
@@ -120,9 +123,19 @@ class Alarms:
         """Where a phone is, as its registration's record tells; alarms of it come with a later `tick`."""
         self.strays.placed(registration, at)
 
-    def phones(self, alarm: Alarm) -> tuple[str, ...]:
-        """The lines that an alarm of ``Cause.LOCATION`` is about, sorted."""
-        return self.strays.lines(alarm.subject) if alarm.cause is Cause.LOCATION else ()
+    def lines(self, alarm: Alarm) -> tuple[str, ...]:
+        """The lines that an alarm of ``Cause.LOCATION`` is about, sorted, or ``Cause.TEXT``, as far as is known."""
+        if alarm.cause is Cause.LOCATION:
+            return self.strays.lines(alarm.subject)
+        return tuple(line for line, text in self._texts.items() if line and text == alarm.subject)
+
+    def refused(self, text: Text, at: int) -> Iterator[Record]:
+        """A text to the emergency services that reached nobody: one alarm a line, and no record of it names that."""
+        line = text.line or ""
+        what = f"sent {rfc3339(text.at)}, and refused: it reached nobody; ring the line, or go there"
+        if (Cause.TEXT, self._texts.get(line, "")) not in self._open:
+            self._texts[line] = text.id
+        yield from self._condition((Cause.TEXT, self._texts[line]), what, Severity.CRITICAL, at)
 
     def condition(self, cause: Cause, subject: str, what: str | None, severity: Severity, at: int) -> Iterator[Record]:
         """What stands in the way of the next emergency: ``what`` is a sentence while it is so, None when it is not.
@@ -271,6 +284,8 @@ class Alarms:
         for id, alarm in list(self.alarms.items()):
             if alarm.closed_at is not None and at - alarm.closed_at >= LINGER_MS:
                 del self.alarms[id]
+                if alarm.cause is Cause.TEXT:
+                    self._texts = {line: text for line, text in self._texts.items() if text != alarm.subject}
         for id, since in list(self._over.items()):
             # After a restart it is a PBX's, whose clock may be ahead.
             self._over[id] = min(since, at)

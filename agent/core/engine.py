@@ -24,6 +24,7 @@ from agent.core.records import (
     Recording,
     Registration,
     Severity,
+    Text,
 )
 from agent.core.registrar import Registrar
 from agent.core.signals import (
@@ -164,6 +165,10 @@ class Engine:
     def condition(self, cause: Cause, subject: str, what: str | None, severity: Severity, at: int) -> list[Record]:
         """See `agent.core.alarms.Alarms.condition`."""
         return list(self._told(self.alarms.condition(cause, subject, what, severity, at)))
+
+    def refused(self, text: Text, at: int) -> list[Record]:
+        """See `agent.core.alarms.Alarms.refused`."""
+        return list(self._told(self.alarms.refused(text, at)))
 
     def acknowledge(self, id: str, by: str, at: int) -> list[Record]:
         """See `agent.core.alarms.Alarms.acknowledge`, also for what is raised."""

@@ -61,24 +61,24 @@ def of_call(emergency: Emergency) -> str:
 
 
 def worded(
-    alarm: Alarm, *, emergency: Emergency | None = None, detail: Detail | None = None, phones: Sequence[str] = ()
+    alarm: Alarm, *, emergency: Emergency | None = None, detail: Detail | None = None, lines: Sequence[str] = ()
 ) -> Text:
     """``alarm`` in words; with its ``emergency`` and the fuller view of that, as far as they are known.
 
-    ``phones`` are the lines that an alarm of ``Cause.LOCATION`` is about.
+    ``lines`` are those that an alarm of ``Cause.LOCATION`` or ``Cause.TEXT`` is about.
     """
     called = emergency if alarm.cause in (Cause.EMERGENCY, Cause.REHEARSAL) else None
-    title = _operational(alarm) if called is None else _headline(called, detail)
+    title = _operational(alarm, lines) if called is None else _headline(called, detail)
     rehearsal = "REHEARSAL, no emergency: " if alarm.test or alarm.cause is Cause.REHEARSAL else ""
-    lines = [
+    said = [
         *(["This is a REHEARSAL. Nobody is in danger."] if rehearsal else []),
         *_handled(alarm),
-        *(_circumstances(alarm, phones) if called is None else _call(called, detail)),
+        *(_circumstances(alarm, lines) if called is None else _call(called, detail)),
         *_what_to_do(alarm),
     ]
     return Text(
         title=plain(f"{rehearsal}{_prefix(alarm)}{title}", TITLE_LIMIT),
-        lines=tuple(plain(line, LINE_LIMIT) for line in lines),
+        lines=tuple(plain(line, LINE_LIMIT) for line in said),
     )
 
 
@@ -185,21 +185,26 @@ def _course(emergency: Emergency) -> Iterator[str]:
 # -- anything else ----------------------------------------------------------------------------------------------------
 
 
-def _operational(alarm: Alarm) -> str:
+def _operational(alarm: Alarm, lines: Sequence[str]) -> str:
     if alarm.cause in (Cause.EMERGENCY, Cause.REHEARSAL):
         return alarm.what
     urgent = "" if alarm.severity is Severity.WARNING else "CRITICAL: "
-    return f"{urgent}{_ABOUT[alarm.cause]} ({plain(alarm.subject, WORD_LIMIT)}): {alarm.what}"
+    return f"{urgent}{_ABOUT[alarm.cause]} ({_subject(alarm, lines)}): {alarm.what}"
 
 
-def _circumstances(alarm: Alarm, phones: Sequence[str]) -> Iterator[str]:
+def _circumstances(alarm: Alarm, lines: Sequence[str]) -> Iterator[str]:
     yield alarm.what
     if alarm.cause in _ABOUT:
-        yield f"{_ABOUT[alarm.cause]}: {plain(alarm.subject, WORD_LIMIT)}"
-    if phones:
-        named = ", ".join(plain(line, 40) for line in phones[:PHONES])
-        yield f"Lines: {named}" + (f" and {len(phones) - PHONES} more" if len(phones) > PHONES else "")
+        yield f"{_ABOUT[alarm.cause]}: {_subject(alarm, lines)}"
+    if alarm.cause is Cause.LOCATION and lines:
+        named = ", ".join(plain(line, 40) for line in lines[:PHONES])
+        yield f"Lines: {named}" + (f" and {len(lines) - PHONES} more" if len(lines) > PHONES else "")
     yield f"Since: {_time(alarm.raised_at)}"
+
+
+def _subject(alarm: Alarm, lines: Sequence[str]) -> str:
+    of_line = alarm.cause is Cause.TEXT and lines
+    return plain(f"line {lines[0]}" if of_line else alarm.subject, WORD_LIMIT)
 
 
 # -- what people do ---------------------------------------------------------------------------------------------------

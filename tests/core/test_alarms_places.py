@@ -29,7 +29,7 @@ def test_a_moved_phone_is_told_within_seconds_and_cleared_when_it_is_back() -> N
     assert told_of_places(book, NOON + SETTLE_MS - 1) == []
     assert told_of_places(book, NOON + SETTLE_MS) == [("leeds", News.RAISED)]
     (alarm,) = book.alarms.values()
-    assert (alarm.severity, book.phones(alarm)) == (Severity.WARNING, ("201",))
+    assert (alarm.severity, book.lines(alarm)) == (Severity.WARNING, ("201",))
     book.placed(phone("201", Certainty.EXPECTED), NOON + 10_000)
     list(book.tick(NOON + 11_000))
     assert told_of_places(book, NOON + 11_000 + QUIET_MS) == [("leeds", News.CLEARED)]
@@ -70,7 +70,7 @@ def test_another_phone_days_later_is_told_within_seconds_though_the_alarm_is_tak
     at = NOON + 3 * DAY_MS
     book.placed(phone("202", Certainty.MOVED), at)
     assert told_of_places(book, at + SETTLE_MS) == [("leeds", News.WORSENED)]
-    assert book.phones(alarm) == ("201", "202")
+    assert book.lines(alarm) == ("201", "202")
 
 
 def test_an_office_behind_a_new_network_is_two_notices() -> None:

@@ -118,7 +118,7 @@ def test_a_phone_in_an_unknown_network_is_an_alarm_before_it_calls_and_a_better_
     list(running.tick(NOON))
     raised = [output for output in running.tick(NOON + 10_000) if isinstance(output, Alarm)]
     assert [(alarm.cause, alarm.subject) for alarm in raised] == [(Cause.LOCATION, "203.0.113.0/24")]
-    assert running.alarms.phones(raised[0]) == ("301",)
+    assert running.alarms.lines(raised[0]) == ("301",)
     networks: dict[Network, Spot] = {IPv4Network("203.0.113.0/24"): Spot(site=LEEDS)}
     better = Sites(sites=SITES.sites, networks=networks, lines=SITES.lines)
     assert [output.certainty for output in running.relocate(better, NOON) if isinstance(output, Registration)]

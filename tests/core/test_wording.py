@@ -182,7 +182,7 @@ def test_phones_away_from_their_address_are_named_and_the_rest_counted() -> None
     moved = Alarm(
         id="a3", cause=Cause.LOCATION, subject="leeds", what="500 phones", severity=Severity.WARNING, raised_at=NOON
     )
-    (named,) = (line for line in worded(moved, phones=[str(n) for n in range(500)]).lines if line.startswith("Lines"))
+    (named,) = (line for line in worded(moved, lines=[str(n) for n in range(500)]).lines if line.startswith("Lines"))
     assert named.startswith("Lines: 0, 1, 2,")
     assert named.endswith("and 480 more")
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,24 @@ from agent.core.alarms import AlarmPolicy, ChannelRule
 from agent.core.engine import Engine
 from agent.core.normalise import Linker
 from agent.core.policy import Policy
-from agent.core.records import Alarm, Cause, Delivery, News, Notice, Record, RetentionClass, Severity
+from agent.core.records import (
+    Alarm,
+    Cause,
+    Delivery,
+    News,
+    Notice,
+    NumberClass,
+    Record,
+    RetentionClass,
+    Severity,
+    TextOutcome,
+)
 from agent.core.wire import parse
 from agent.duties.alerting import Alerting, Handed, Route
 from agent.pipeline import Pipeline
 from agent.ports import ChannelError, Receipt, StoreError, Text
 from agent.stores.sqlite import SqliteReader, SqliteStore
+from tests.integration.customers import text
 from tests.integration.fake_asterisk import event
 
 LONG_S = 60.0
@@ -426,3 +439,39 @@ async def test_other_channels_are_taken_without_a_restart(path: Path) -> None:
         bench.alerting.take([route("desk", desk)])
         await desk.until(lambda: len(desk.took) == 1)
         assert desk.tried == dead.tried
+
+
+async def test_a_text_to_999_is_told_with_its_line_which_no_record_of_the_alarm_names(path: Path) -> None:
+    refused = text(
+        "t9",
+        "smith-leeds",
+        outcome=TextOutcome.REFUSED,
+        number=None,
+        number_class=NumberClass.EMERGENCY,
+        itemised=False,
+    )
+    desk = Recorded(Receipt.DELIVERED)
+    async with running(path, route("desk", desk)) as bench:
+        # It is told before the text is stored, and of a second one of the line while that stands nothing is.
+        for sent in (refused, replace(refused, id="t10")):
+            bench.pipeline.put(bench.pipeline.engine.refused(sent, now_ms()))
+        await desk.until(lambda: len(desk.took) == 1)
+        assert "A text to the emergency services (line smith-leeds): sent" in desk.texts[0]
+        await bench.until(bench.alarms)
+        (alarm,) = bench.alarms()
+        assert (alarm.cause, alarm.subject, alarm.severity) == (Cause.TEXT, "t9", Severity.CRITICAL)
+        assert "smith-leeds" not in str((alarm, bench.notices()))
+        await bench.store.commit([refused], durable=True)
+    async with running(path, route("desk", desk)) as bench:
+        bench.pipeline.put(bench.pipeline.engine.close(alarm.id, "sam", "rung, all is well", now_ms()))
+        await desk.until(lambda: len(desk.took) == 2)
+        assert "CLOSED: CRITICAL: A text to the emergency services (line smith-leeds)" in desk.texts[1]
+        # What somebody has closed silences no later one.
+        bench.pipeline.put(bench.pipeline.engine.refused(replace(refused, id="t11"), now_ms()))
+        await desk.until(lambda: len(desk.took) == 3)
+        await bench.store.remove("text", ["t9"])
+    async with running(path, route("desk", desk)) as bench:
+        (later,) = [each for each in bench.alarms() if each.closed_at is None]
+        bench.pipeline.put(bench.pipeline.engine.close(later.id, "sam", "the same", now_ms()))
+        await desk.until(lambda: len(desk.took) == 4)
+        assert "A text to the emergency services (t11)" in desk.texts[3]

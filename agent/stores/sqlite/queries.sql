@@ -875,6 +875,9 @@ SELECT min(line) FROM texts WHERE line > :after;
 -- name: count_text
 SELECT count(*) FROM texts;
 
+-- name: find_text
+SELECT * FROM texts WHERE id >= :id AND id < :behind ORDER BY id LIMIT :limit;
+
 -- name: cut_text
 INSERT INTO totals (id, line, month_at, number_class, area, calls, billable_s, texts)
 SELECT
