@@ -175,7 +175,8 @@ def lines_of(emergency: Emergency) -> tuple[str, ...]:
 
 def second_refusal(proposal: Disclosure, by: str, login: str) -> str | None:
     """Why this person may not release what ``proposal`` proposes, in one sentence."""
-    same_login = bool(login) and login == proposal.login
+    # Behind no login anybody may be, who proposed it as well (systemd-run, cron).
+    same_login = bool(proposal.login) and login in ("", proposal.login)
     if same_login or " ".join(by.split()).casefold() == " ".join(proposal.by.split()).casefold():
         return "who proposed a disclosure cannot release it: it takes another person, with a login of their own"
     return None

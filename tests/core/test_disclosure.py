@@ -245,6 +245,8 @@ def test_other_powers_are_about_no_emergency_call() -> None:
         ("Sam Field", "", " sam  field", "", True),
         ("Sam", "sam", "Kim", "sam", True),
         ("Sam", "sam", "Sam", "kim", True),
+        ("Sam", "sam", "Kim", "", True),
+        ("Sam", "", "Kim", "kim", False),
     ],
 )
 def test_nobody_releases_what_they_have_proposed(

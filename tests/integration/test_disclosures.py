@@ -295,6 +295,8 @@ async def test_one_login_is_one_person_whatever_the_names(agent: Registered, mon
     monkeypatch.setattr(unix, "login_of", lambda process: 4_000_001)
     id = await proposed(agent, *ORDER, "--kind", "call")
     one_sentence(await agent.run("disclose", "release", id, *WHY, *KIM), 1, "with a login of their own")
+    monkeypatch.setattr(unix, "login_of", lambda process: -1)
+    one_sentence(await agent.run("disclose", "release", id, *WHY, *KIM), 1, "with a login of their own")
     monkeypatch.setattr(unix, "login_of", lambda process: 4_000_002)
     (entry,) = await agent.json("disclose", "release", id, *WHY, *KIM)
     assert entry["login"] == "uid 4000002"

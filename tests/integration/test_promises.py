@@ -687,6 +687,7 @@ def test_p08_a_bundle_that_nobody_released_breaks_it(promised: Promised) -> None
         ({"power": "ipa_61", "authority": "fire"}, "1 releases were by no power"),
         ({"by": "ann"}, "1 releases were one person's alone"),
         ({"login": "1001"}, "1 releases were one person's alone"),
+        ({"login": ""}, "1 releases were one person's alone"),
     ],
 )
 def test_p09_a_power_that_is_none_or_one_person_breaks_it(promised: Promised, right: dict[str, Any], word: str) -> None:

@@ -103,7 +103,8 @@ def _stood(consent: tuple[Any, Any] | None, at: int) -> bool:
 def _two(proposal: _Entry | None, release: _Entry) -> bool:
     if proposal is None:
         return False
-    return proposal.by.casefold() != release.by.casefold() and (not release.login or proposal.login != release.login)
+    one_login = bool(proposal.login) and release.login in ("", proposal.login)
+    return proposal.by.casefold() != release.by.casefold() and not one_login
 
 
 def _bundles(folder: Path) -> dict[str, str]:
