@@ -40,6 +40,7 @@ PAGE = 200
 
 T = TypeVar("T", bound=Record)
 
+_BY_HAND = "of a call that is up, by hand"
 _OVER = (RecordingState.STOPPED, RecordingState.NOT_STARTED)
 
 
@@ -221,18 +222,23 @@ class Recordings:
 
     async def start(self, line: str, by: str) -> Recording:
         """See `agent.views.recordings.RecordingControls`."""
+        await self.auditing.note(by=by, use=AuditUse.STARTED, subject=line, reason=_BY_HAND)
         return await _captured(self.capturing.start(line, by))
 
     async def stop(self, id: str, by: str) -> Recording:
         """See `agent.views.recordings.RecordingControls`."""
+        # That somebody is recorded no more waits for no store.
+        self.auditing.note_at_once(by=by, use=AuditUse.STOPPED, subject=id, reason=_BY_HAND)
         return await _captured(self.capturing.stop(id, by))
 
     async def pause(self, id: str, by: str) -> Recording:
         """See `agent.views.recordings.RecordingControls`."""
+        self.auditing.note_at_once(by=by, use=AuditUse.PAUSED, subject=id, reason=_BY_HAND)
         return await _captured(self.capturing.pause(id, by))
 
     async def resume(self, id: str, by: str) -> Recording:
         """See `agent.views.recordings.RecordingControls`."""
+        await self.auditing.note(by=by, use=AuditUse.RESUMED, subject=id, reason=_BY_HAND)
         return await _captured(self.capturing.resume(id, by))
 
 

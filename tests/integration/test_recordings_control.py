@@ -36,6 +36,11 @@ def uses(agent: Running) -> list[tuple[str, str, str, str]]:
     return [(each["use"], each["recording"], each["by"], each["reason"]) for each in agent.stored("access")]
 
 
+def audited(agent: Running) -> list[tuple[str, str, str]]:
+    entries = sorted(agent.stored("audit"), key=lambda entry: int(entry["seq"]))
+    return [(each["use"], each["subject"], each["by"]) for each in entries]
+
+
 # What is given out
 
 
@@ -429,6 +434,29 @@ async def test_captures_are_asked_for_by_who_asks(agent: Running) -> None:
         ("resume", ONE, LOGIN),
         ("stop", ONE, LOGIN),
     ]
+    await agent.keep(recording(ONE))
+    assert audited(agent) == [
+        ("started", "201", f"Sam ({LOGIN})"),
+        ("paused", ONE, LOGIN),
+        ("resumed", ONE, LOGIN),
+        ("stopped", ONE, LOGIN),
+    ]
+
+
+async def test_nothing_is_captured_that_nobody_is_on_record_for_and_stopping_waits_for_no_record(
+    agent: Running,
+) -> None:
+    with closing(sqlite3.connect(agent.store, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for what, asked in (("start", {"line": "201"}), ("resume", {"id": ONE})):
+            assert (await agent.asked(f"/recordings/{what}", asked)).status_code == 503
+        assert agent.capturing.asked == []
+        for what in ("pause", "stop"):
+            assert (await agent.asked(f"/recordings/{what}", {"id": ONE})).status_code == 200
+        assert agent.capturing.asked == [("pause", ONE, LOGIN), ("stop", ONE, LOGIN)]
+        other.execute("ROLLBACK")
+    await agent.keep(recording(ONE))
+    assert [use for use, _, _ in audited(agent)] == ["started", "resumed", "paused", "stopped"]
 
 
 @pytest.mark.parametrize(
