@@ -40,7 +40,6 @@ async def test_beside_a_running_agent(tmp_path: Path) -> None:
     (tmp_path / "desk").mkdir(mode=0o700)
     async with desk(tmp_path / "desk", "[assurance]\nprobe_every_s = 0\n") as running:
         await running.call("Dialled", "Trying", "Answered", "Ended")
-        (running.agent.folder / "log").chmod(0o600)
         found = states((await running.run("promises", "verify", "--json")).stdout)
         evidence = (await running.run("promises", "verify")).stdout
         _, metrics = await asyncio.to_thread(running.agent.get, "/metrics")
@@ -50,7 +49,7 @@ async def test_beside_a_running_agent(tmp_path: Path) -> None:
     assert found["P05"] == "broken"
     assert "no agent is running" not in evidence
     assert "has not shown what it would do" in evidence
-    assert "1 listeners of the running agent" in evidence
+    assert "1 listener of the running agent" in evidence
     assert "4 of 4 addresses answered" in evidence
     # its own look is on its way: a quarter of an hour after the start
     assert "telephony_agent_promises_verified_timestamp_seconds 0.0" in metrics

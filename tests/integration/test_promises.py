@@ -676,7 +676,8 @@ def test_p08_a_bundle_that_nobody_released_breaks_it(promised: Promised) -> None
     bundle.rename(bundle.with_name("d9"))
     promised.broken("P08", "1 bundles lie there that nobody released")
     (promised.folder / "agent.sqlite.disclosures" / "d9").chmod(0o755)
-    promised.broken("P18", "1 folders can be entered")
+    promised.broken("P18", "1 folder can be entered by others than its owner: ")
+    assert "d9" not in promised.found("P18").evidence, "what is in it is somebody's"
 
 
 @pytest.mark.parametrize(
@@ -975,9 +976,10 @@ def test_p18_a_file_that_others_may_use_breaks_it(promised: Promised, sealed: Pa
     }
     scene = promised.scene(secrets=(files["secret"],), sealed=sealed)
     promised.kept("P18", scene)
-    for file in files.values():
+    for name, file in files.items():
         file.chmod(mode)
-        promised.broken("P18", "1 files can be used by others", scene=scene)
+        named = sealed if name == "sealed" else file
+        promised.broken("P18", f"1 file can be used by others than its owner: {named} (", scene=scene)
         file.chmod(0o600)
 
 
@@ -985,7 +987,7 @@ def test_p18_a_folder_that_others_may_enter_breaks_it(promised: Promised, sealed
     scene = promised.scene(sealed=sealed)
     for folder in (promised.folder, sealed):
         folder.chmod(0o750)
-        promised.broken("P18", "1 folders can be entered", scene=scene)
+        promised.broken("P18", f"1 folder can be entered by others than its owner: {folder} (", scene=scene)
         folder.chmod(0o700)
 
 
@@ -1023,14 +1025,14 @@ def test_p18_a_listener_that_others_can_reach_breaks_it(
     promised: Promised, listens: Callable[[str], int], host: str
 ) -> None:
     scene = replace(promised.scene(), pid=listens(host))
-    promised.broken("P18", "listeners can be reached", scene=scene)
+    promised.broken("P18", "1 listener can be reached from other machines", scene=scene)
     promised.kept("P18", replace(scene, remote=True))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_p18_one_on_loopback_does_not(promised: Promised, listens: Callable[[str], int], host: str) -> None:
     evidence = promised.kept("P18", replace(promised.scene(), pid=listens(host)))
-    assert "listeners of the running agent" in evidence
+    assert "1 listener of the running agent" in evidence
 
 
 # P21: pages

@@ -135,6 +135,11 @@ def not_built(id: str, why: str) -> Result:
     return Result(id=id, state=State.NOT_BUILT, evidence=why)
 
 
+def counted(number: int, one: str, several: str) -> str:
+    """A number and what there is so many of."""
+    return f"{number} {one if number == 1 else several}"
+
+
 def some(number: int, what: str) -> str:
     """``what`` with its number, "" for none: a fault as `judged` takes it."""
     return f"{number} {what}" if number else ""

@@ -15,13 +15,14 @@ from agent.core.instants import from_rfc3339
 from agent.core.personal import HANDLED, PERSONAL, is_locked
 from agent.core.records import INSTANTS
 from agent.duties.promises.contents import beside, logs
-from agent.duties.promises.result import HOUR_MS, Result, Scene, Survey, judged, not_built, some
+from agent.duties.promises.result import HOUR_MS, Result, Scene, Survey, counted, judged, not_built, some
 
 _LISTENING = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 _OTHERS = 0o077
 #: What stands for the name of a line, and says nothing.
 _HANDLE = re.compile(r"~[0-9a-f]{16}")
 _WAIT_S = 10.0
+_MOST_NAMED = 3
 #: Where a page would be.
 PAGES = ("/", "/metrics", "/healthz", "/readyz")
 
@@ -29,28 +30,41 @@ PAGES = ("/", "/metrics", "/healthz", "/readyz")
 def p18(scene: Scene) -> Result:
     """Modes of store, keys, secrets, sockets, logs and recordings; the running agent's listeners."""
     places = scene.places
-    alone = [*beside(places.store), *beside(places.keyring), places.socket, *places.secrets, *logs(scene.pid)]
-    folders = {places.store.parent, places.keyring.parent}
+    known = [*beside(places.store), *beside(places.keyring), places.socket, *places.secrets, *logs(scene.pid)]
+    # What is named of each: below a root a name may be somebody's.
+    files = {path: path for path in known}
+    folders = {path: path for path in (places.store.parent, places.keyring.parent)}
     for root in (places.sealed, places.bundles, places.copies):
         if root is not None and root.is_dir():
-            folders.update([root, *(path for path in root.rglob("*") if path.is_dir())])
-            alone += [path for path in root.rglob("*") if path.is_file()]
-    alone = list(dict.fromkeys(alone))
+            for path in (root, *root.rglob("*")):
+                (folders if path.is_dir() else files).setdefault(path, root)
     # Before the store is opened: SQLite gives its empty journals the store's own mode.
-    files, entered = (sum(map(_open_to_others, each)) for each in (alone, folders))
+    used, entered = ([name for path, name in each.items() if _open_to_others(path)] for each in (files, folders))
     listeners = [] if scene.pid is None else list(listening(scene.pid))
     reachable = [] if scene.remote else [address for address, _ in listeners if not address.is_loopback]
     with scene.survey() as survey:
         locked, clear = _personal(survey, scene.at)
     faults = [
         some(clear, "personal values or names of lines lie in clear"),
-        some(files, "files can be used by others than their owner"),
-        some(entered, "folders can be entered by others than their owner"),
-        some(len(reachable), "listeners can be reached from other machines"),
+        _open(used, "file can be used", "files can be used"),
+        _open(entered, "folder can be entered", "folders can be entered"),
+        f"{counted(len(reachable), 'listener', 'listeners')} can be reached from other machines" if reachable else "",
     ]
-    runs = "no agent runs" if scene.pid is None else f"{len(listeners)} listeners of the running agent"
-    looked = f"{len(alone)} files, {len(folders)} folders, {locked} encrypted values and {runs} looked at"
+    heard = counted(len(listeners), "listener", "listeners")
+    runs = "no agent runs" if scene.pid is None else f"{heard} of the running agent"
+    there = f"{counted(len(files), 'file', 'files')}, {counted(len(folders), 'folder', 'folders')}"
+    looked = f"{there}, {counted(locked, 'encrypted value', 'encrypted values')} and {runs} looked at"
     return judged("P18", faults, looked)
+
+
+def _open(found: list[Path], one: str, several: str) -> str:
+    """A fault that names the first of them, "" for none."""
+    if not found:
+        return ""
+    owner = "its owner" if len(found) == 1 else "their owner"
+    names = [str(name) for name in dict.fromkeys(found)]
+    more = " …" if len(names) > _MOST_NAMED else ""
+    return f"{counted(len(found), one, several)} by others than {owner}: {', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def _personal(survey: Survey, at: int) -> tuple[int, int]:
