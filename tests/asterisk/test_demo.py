@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import os
 import re
+import shlex
 import signal
 import sys
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,17 +27,22 @@ SHOWN = [
 ]
 
 
-async def test_one_round_and_an_interruption() -> None:
-    demo = await asyncio.create_subprocess_exec(
+async def started(**environ: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.lab.demo"),
         cwd=ROOT,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", **environ},
         start_new_session=True,
     )
+
+
+async def test_one_round_and_an_interruption() -> None:
+    demo = await started()
     assert demo.stdout is not None
     lines: list[str] = []
+    tried: list[tuple[int | None, str]] = []
     wanted = list(SHOWN)
     try:
         # what it waited for in vain is said below, with all that was seen
@@ -45,16 +52,60 @@ async def test_one_round_and_an_interruption() -> None:
                     line = (await demo.stdout.readline()).decode().rstrip()
                     lines.append(line)
                     wanted = [shown for shown in wanted if not re.fullmatch(shown, line)]
+        # The agent has been killed and started anew by now.
+        for line in lines:
+            if " --config " in line:
+                tried.append(await _run(*shlex.split(line)[1:]))
+        (metrics,) = re.findall(r"http://\S+/metrics", "\n".join(lines))
+        with urllib.request.urlopen(metrics) as answer:  # noqa: ASYNC210
+            assert b"telephony_emergencies_total" in answer.read()
     finally:
         demo.send_signal(signal.SIGINT)
         rest, _ = await demo.communicate()
     lines += rest.decode().splitlines()
     assert wanted == [], "\n".join(lines)
     assert demo.returncode == 0
+    emergencies, phones, calls, recordings, promises = tried
+    assert (emergencies[0], calls[0], recordings[0]) == (0, 0, 0), tried
+    assert " 201 " in emergencies[1]
+    assert "WRONG address" in phones[1]
+    assert "internal" in calls[1]
+    assert "P18" in promises[1]
+    assert "by others" not in promises[1]
     assert lines[-1] == "stopped: Asterisk, the agent and the phones are gone"
     (store,) = re.findall(r"store (/\S+)", "\n".join(lines))
     assert not Path(store).parent.exists()
     assert _left(demo.pid, str(Path(store).parent)) == []
+
+
+async def test_a_terminal_that_is_closed_leaves_nothing_and_what_a_killed_one_left_goes(tmp_path: Path) -> None:
+    gone = await asyncio.create_subprocess_exec("true")
+    await gone.wait()
+    left = tmp_path / f"telephony-agent-demo-{gone.pid}-x"
+    left.mkdir()
+    mine = tmp_path / f"telephony-agent-demo-{os.getpid()}-x"
+    mine.mkdir()
+    demo = await started(TMPDIR=str(tmp_path))
+    assert demo.stdout is not None
+    try:
+        async with asyncio.timeout(120):
+            while not (await demo.stdout.readline()).startswith((b"traffic", b"kept")):
+                assert not demo.stdout.at_eof()
+    finally:
+        demo.send_signal(signal.SIGHUP)
+        await demo.communicate()
+    assert demo.returncode == 0
+    assert list(tmp_path.iterdir()) == [mine], "one whose process is there stays"
+    assert _left(demo.pid, str(tmp_path)) == []
+
+
+async def _run(*words: str) -> tuple[int | None, str]:
+    """A command as it is shown, but for its own name: this may be another environment."""
+    done = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent", *words), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await done.communicate()
+    return done.returncode, out.decode()
 
 
 def _left(session: int, folder: str) -> list[str]:

@@ -36,6 +36,10 @@ def _environment() -> dict[str, str]:
     return compiled
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class AgentError(Exception):
     """The agent did not do what was waited for; says what it stored and logged."""
 
@@ -54,6 +58,8 @@ class Pbx(Protocol):
 class AgentProcess:
     """One `telephony-agent run` with a configuration, a store and a log of its own; `ami_port` if not the lab's.
 
+    It serves HTTP on the port `listen`; on 0 on another at each start.
+
     `recording` lets it record, with these lines more in `[recording]`: it has the lab's monitor folder then, a folder
     `recordings` of its own, and a site key that stays the same in the same `folder`. `site_key` gives it one without.
 
@@ -70,6 +76,7 @@ class AgentProcess:
         settings: str = "",
         ami: str = "",
         ami_port: int = 0,
+        listen: int = 0,
         recording: str | None = None,
         site_key: bool = False,
         log_level: str = "debug",
@@ -86,7 +93,7 @@ class AgentProcess:
         self.config.write_text(
             f'[ami]\nport = {ami_port or lab.ami_port}\nusername = "{lab.agent_user}"\nsecret_file = "{secret}"\n{ami}'
             f'[store]\nurl = "sqlite://{self.store}"\n'
-            f'[http]\nlisten = "127.0.0.1:0"\n'
+            f'[http]\nlisten = "127.0.0.1:{listen}"\n'
             f'[log]\nlevel = "{log_level}"\n{settings}'
             f"{'' if recording is None else self._may_record(lab, recording)}"
             f"{self._keys() if site_key or recording is not None else ''}"
@@ -142,7 +149,7 @@ class AgentProcess:
     async def start(self, *, ready: bool = True) -> None:
         """Starts it, and returns when it says that it is ready (unless told not to wait)."""
         served = self.log.count(_SERVES)
-        with (self.folder / "log").open("ab") as log:
+        with open(self.folder / "log", "ab", opener=_private) as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(*die_with_parent(), sys.executable, "-m", "agent", "run", "--config", str(self.config)),
                 stdin=asyncio.subprocess.DEVNULL,

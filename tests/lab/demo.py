@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections import deque
@@ -23,6 +25,7 @@ from tests.lab.agent import AgentError, AgentProcess
 from tests.lab.asterisk import Asterisk, LabError
 from tests.lab.calls import CallsLab
 from tests.lab.desk import Desk, demonstrate_desk
+from tests.lab.ports import free_port
 from tests.lab.provision import Installation, NoAsteriskError, installation
 from tests.lab.sip import SipError
 
@@ -38,8 +41,17 @@ COLUMNS = {
 }
 WIDE = 100
 KINDS = {"emergency": 6, "recording": 4, "content": 3, "call": 4, "text": 2, "registration": 8}
+#: What somebody may want to see of it, on the command line.
+TO_TRY = (
+    "emergency list",
+    "emergency phones",
+    "list calls --limit 5",
+    'recording list --reason "to see how it looks"',
+    "promises verify",
+)
 REFRESH_S = 0.25
 AGAIN_S = 20.0
+_PREFIX = "telephony-agent-demo-"
 CRASHED = (LabError, SipError, AgentError)
 
 
@@ -69,15 +81,22 @@ async def _replay(console: Console) -> int:
 
 
 async def _demonstrate(console: Console, found: Installation) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="telephony-agent-demo-"))
+    _sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     console.print(f"starting Asterisk {found.version} on 127.0.0.1", style="dim", highlight=False)
     try:
         screen = _Screen(console)
         desk = Desk(screen.hear)
-        async with CallsLab(found) as lab, desk.beside(lab, folder, lab.settings) as agent:
+        listen = free_port(socket.SOCK_STREAM)
+        async with CallsLab(found) as lab, desk.beside(lab, folder, lab.settings, listen) as agent:
             where = f"AMI on port {lab.ami_port}, SIP on port {lab.sip_port}, store {agent.store}"
             console.print(where, style="dim", soft_wrap=True)
-            console.print(f"metrics on http://127.0.0.1:{agent.http_port}/metrics\n", style="dim")
+            console.print(f"metrics on http://127.0.0.1:{listen}/metrics", style="dim", highlight=False)
+            console.print("to try beside it, in another terminal:", style="dim")
+            for words in TO_TRY:
+                line = f"  {_command()} --config {agent.config} {words}"
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print()
             await _until_interrupted(_traffic(lab, agent, desk, screen), screen.run(agent))
             console.print("stopping", style="dim")
     finally:
@@ -85,11 +104,28 @@ async def _demonstrate(console: Console, found: Installation) -> None:
     console.print("stopped: Asterisk, the agent and the phones are gone", style="dim")
 
 
+def _command() -> str:
+    """The command as it is called here."""
+    beside = Path(sys.executable).with_name("telephony-agent")
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)
+
+
+def _sweep(shared: Path) -> None:
+    """Removes the folders of this user's demonstrations that were killed before they could do so themselves."""
+    for folder in shared.glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and folder.stat().st_uid == os.getuid() and not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 async def _until_interrupted(*parts: Coroutine[Any, Any, None]) -> None:
     tasks = [asyncio.create_task(part) for part in parts]
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, interrupted.set)
     waiting = asyncio.create_task(interrupted.wait())
     try:

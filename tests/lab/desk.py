@@ -71,8 +71,10 @@ class Desk:
         self._doing: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def beside(self, lab: Asterisk, folder: Path, settings: str = "") -> AsyncIterator[AgentProcess]:
-        """An agent that tells this desk, with these lines more in its configuration."""
+    async def beside(
+        self, lab: Asterisk, folder: Path, settings: str = "", listen: int = 0
+    ) -> AsyncIterator[AgentProcess]:
+        """An agent that tells this desk, with these lines more in its configuration, and HTTP on this port."""
         for name, value in _GLOBALS.items():
             await lab.cli(f'dialplan set global EMERGENCY_{name} "{value}"')
         server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
@@ -82,7 +84,8 @@ class Desk:
         port = server.sockets[0].getsockname()[1]
         channels.write_text(_CHANNELS.format(port=port, secret=secrets.token_hex(16)))
         try:
-            async with AgentProcess(lab, folder=folder, settings=SETTINGS + settings, recording="") as self._agent:
+            settings = SETTINGS + settings
+            async with AgentProcess(lab, folder=folder, settings=settings, recording="", listen=listen) as self._agent:
                 yield self._agent
         finally:
             for task in self._doing:
