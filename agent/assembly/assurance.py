@@ -15,6 +15,7 @@ from agent.duties.assurance import (
     File,
     Handle,
     NoRehearsal,
+    NoSuch,
     Phone,
     Rehearsals,
     Subjects,
@@ -77,7 +78,7 @@ class Assurance:
             async for step in self.rehearsals.rehearse(by, line, trunk):
                 yield step
         except NoRehearsal as error:
-            raise Refusal(409, str(error)) from None
+            raise Refusal(404 if isinstance(error, NoSuch) else 409, str(error)) from None
 
 
 def assurance(

@@ -57,6 +57,9 @@ async def test_from_the_first_look_to_the_last(lab: Asterisk, tmp_path: Path) ->
         code, out = await command("emergency", "show", call["id"], "--json")
         assert (code, json.loads(out)["timeline"]["problems"]) == (0, [])
 
+        for wrong in (("--line", "nope"), ("--line", "201", "--trunk", "nope")):
+            assert await command("emergency", "test", *wrong) == (6, "")
+        assert not [alarm for alarm in agent.stored("alarm") if alarm["subject"] == "rehearsal"]
         code, out = await command("emergency", "test", "--line", "201", "--trunk", "loopback", "--json")
         proofs = {step["proof"]: step["ok"] for step in map(json.loads, out.splitlines()) if "proof" in step}
         assert (code, proofs["routing"], proofs["cli"], proofs["acknowledgement"]) == (0, True, True, True)

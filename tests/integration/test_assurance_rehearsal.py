@@ -21,7 +21,7 @@ from agent.core.records import (
     Severity,
 )
 from agent.core.signals import Proved
-from agent.duties.assurance import Condition, NoRehearsal, Rehearsals, rehearsal
+from agent.duties.assurance import Condition, NoRehearsal, NoSuch, Rehearsals, rehearsal
 from agent.sources.ami import Answer, SessionDown
 
 CALL = Emergency(
@@ -75,7 +75,12 @@ class Bench:
 
     def __init__(self, *records: Record, proof: Proved | None = PROOF, **settings: str) -> None:
         self.records = records
-        self.settings = {"EMERGENCY_REHEARSAL_NUMBER": "01134960998", **settings}
+        self.settings = {
+            "EMERGENCY_REHEARSAL_NUMBER": "01134960998",
+            "EMERGENCY_TRUNKS": "carrier, other",
+            "PJSIP_ENDPOINT(201,context)": "phones",
+            **settings,
+        }
         self.asked: list[Mapping[str, str]] = []
         self.told: dict[str, Condition] = {}
         self.passed = 0
@@ -203,6 +208,28 @@ async def test_when_none_can_be_held() -> None:
 
     bench.answer = gone
     assert "Asterisk does not answer" in await refused(bench)
+
+
+@pytest.mark.parametrize(
+    ("line", "trunk", "settings", "words"),
+    [
+        ("nope", None, {}, "no PJSIP endpoint nope"),
+        ("201", "nope", {}, "nope is none of EMERGENCY_TRUNKS (carrier, other)"),
+        ("201", "carrier", {"EMERGENCY_TRUNKS": ""}, "carrier is none of EMERGENCY_TRUNKS (it is not set)"),
+    ],
+)
+async def test_what_is_not_there_is_refused_and_alarms_nobody(
+    line: str, trunk: str | None, settings: dict[str, str], words: str
+) -> None:
+    bench = Bench()
+    bench.settings.update(settings)
+    with pytest.raises(NoSuch) as error:
+        await bench.hold(line, trunk)
+    assert words in str(error.value)
+    assert "Originate" not in {action["Action"] for action in bench.asked}
+    assert bench.told == {}
+    bench = Bench(CALL, DETAIL, ALARM, NOTICE)
+    assert (await bench.hold("201", "other"))["routing"] is not None, "a blank in the list is none of the name"
 
 
 async def test_only_one_at_a_time() -> None:

@@ -4,7 +4,7 @@ from agent.duties.assurance.addresses import Address, Demands, File
 from agent.duties.assurance.condition import Condition
 from agent.duties.assurance.probe import Handle
 from agent.duties.assurance.reach import Reach, reach
-from agent.duties.assurance.rehearsal import NoRehearsal, Proof, Rehearsals, Report
+from agent.duties.assurance.rehearsal import NoRehearsal, NoSuch, Proof, Rehearsals, Report
 from agent.duties.assurance.trunks import TrunkState
 from agent.duties.assurance.watch import Phone, State, Subjects, Watch
 
@@ -15,6 +15,7 @@ __all__ = [
     "File",
     "Handle",
     "NoRehearsal",
+    "NoSuch",
     "Phone",
     "Proof",
     "Reach",

@@ -13,6 +13,7 @@ from agent.core.signals import Proved
 from agent.duties.assurance.addresses import e164
 from agent.duties.assurance.condition import Condition
 from agent.duties.assurance.probe import Answer
+from agent.duties.check.emergency import TRUNKS, trunk_names
 
 log = structlog.get_logger()
 
@@ -28,6 +29,10 @@ _LOOK_S = 60.0
 
 class NoRehearsal(Exception):
     """None can be held now; the message is one sentence, with what to do."""
+
+
+class NoSuch(NoRehearsal):
+    """What it was to be held with is not there; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +159,7 @@ class Rehearsals:
 
         Raises:
             NoRehearsal: there is one already, or what it needs is not set up.
+            NoSuch: there is no such ``line`` or ``trunk``.
         """
         if self._seen is not None:
             raise NoRehearsal("a rehearsal is being held already")
@@ -191,6 +197,7 @@ class Rehearsals:
             raise NoRehearsal("a line's or trunk's name here has letters, digits and . _ @ + - only")
         if not await self._value(NUMBER):
             raise NoRehearsal(f"{NUMBER} is not set: see emergency-settings.conf.example")
+        await self._known(line, trunk)
         variables = f"LINE={line}" + (f",EMERGENCY_REHEARSAL_TRUNK={trunk}" if trunk else "")
         action = {
             "Action": "Originate",
@@ -210,6 +217,14 @@ class Rehearsals:
             denied = "denied" in answer.message.lower()
             why = "the agent's user has no write class originate" if denied else "Asterisk refused to place the call"
             raise NoRehearsal(why)
+
+    async def _known(self, line: str, trunk: str | None) -> None:
+        """The dialplan refuses them as well, but then it is as if the way of a 999 were broken."""
+        if not await self._value(f"PJSIP_ENDPOINT({line},context)"):
+            raise NoSuch(f"Asterisk has no PJSIP endpoint {line}")
+        names = trunk_names({TRUNKS: await self._value(TRUNKS)}) if trunk else None
+        if names is not None and trunk not in names:
+            raise NoSuch(f"{trunk} is none of {TRUNKS} ({', '.join(names) or 'it is not set'})")
 
     async def _value(self, name: str) -> str:
         try:
