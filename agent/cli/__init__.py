@@ -2,6 +2,7 @@
 
 import io
 import sys
+from typing import Annotated
 
 import typer
 
@@ -31,8 +32,20 @@ _LONGEST = 4096
 cli = group("telephony-agent")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
 @cli.callback()
-def everywhere(context: typer.Context, config: ConfigPathOrVariable = None) -> None:
+def everywhere(
+    context: typer.Context,
+    config: ConfigPathOrVariable = None,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Hears phones register, 999 calls and opt-in recordings beside an Asterisk, and keeps only what it must."""
     context.obj = config
 

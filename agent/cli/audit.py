@@ -78,13 +78,13 @@ def verify_(
     """
     configured = settings(context, config, secrets_required=False)
     noted = _head(head)
-    try:
-        key = world.read_key(configured.store.path)
-    except StoreError as error:
-        fail(STORE, str(error), error.hint)
     days = configured.retention.days
     now = world.now_ms()
     with stored(configured) as reader:
+        try:
+            key = world.read_key(configured.store.path)
+        except StoreError as error:
+            fail(STORE, str(error), error.hint)
         last = next(iter(reader.open(Audit)), None)
         roots = [root for root in reader.read(SegmentRoot.KIND) if isinstance(root, SegmentRoot)]
         total = reader.count(Audit.KIND)

@@ -49,7 +49,14 @@ Since = Annotated[
 
 def group(name: str | None = None, *, help: str | None = None) -> typer.Typer:
     """An empty group of commands."""
-    return typer.Typer(name=name, help=help, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    return typer.Typer(
+        name=name,
+        help=help,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
 
 
 def settings(

@@ -137,7 +137,7 @@ def review(
     json: Json = False,
     config: ConfigPath = None,
 ) -> None:
-    """Say that a hold is needed on."""
+    """Say that a hold is still needed."""
     configured = settings(context, config, secrets_required=False)
     held = ask(configured, "/holds/review", id=id, review_at=_ahead(next_, "--next"), by=by)
     _told(held, f"reviewed by {held['reviewed_by']}, again at {held['review_at']}", json=json)

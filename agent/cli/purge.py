@@ -1,10 +1,11 @@
 """The purge: what goes now, and what goes when."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from json import dumps
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from agent import world
 from agent.cli.asking import stream
@@ -76,10 +77,13 @@ def _records(count: Count | None) -> int:
     return 0 if count is None else count.records
 
 
-def _show(rows: Iterable[dict[str, Any]], columns: list[str], title: str, *, json: bool) -> None:
+def _show(rows: Sequence[dict[str, Any]], columns: list[str], title: str, *, json: bool) -> None:
     if json:
         for row in rows:
             line(dumps(row))
+        return
+    if not rows:
+        Console(stderr=True).print("no deletions due")
         return
     table = grid(columns, title=title)
     for row in rows:

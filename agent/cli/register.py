@@ -91,6 +91,9 @@ def root(context: typer.Context, json: Json = False, config: ConfigPath = None) 
     configured = settings(context, config, secrets_required=False)
     with stored(configured, shown=False) as reader:
         leaves = in_order(reader.read(Leaf.KIND))
+    if not leaves and not json:
+        Console(stderr=True).print("nothing is in the register yet")
+        return
     _shown(_head(leaves, _key(configured, leaves)), json=json)
 
 

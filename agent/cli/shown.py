@@ -50,6 +50,10 @@ COLUMNS: dict[str, list[str]] = {
 }
 
 
+#: Columns of what somebody copies, into the next command.
+_IDS = frozenset({"id", "emergency", "recording"})
+
+
 def json_line(record: Record) -> str:
     """The record on one line."""
     return json.dumps(document(record), ensure_ascii=False)
@@ -70,7 +74,7 @@ def grid(columns: Iterable[str], *, title: str | None = None) -> Table:
     """An empty table, its title above its left edge."""
     shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
-        shown.add_column(column.replace("_", " "), overflow="fold")
+        shown.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in _IDS)
     return shown
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from agent.core.records import AuditUse
 from agent.ports import StoreError
-from tests.integration.commands import one_sentence
+from tests.integration.commands import one_sentence, told
 from tests.integration.registered import Registered, registered
 from tests.scenarios.made import AT
 
@@ -64,6 +64,11 @@ async def test_nothing_is_shown_that_is_not_on_disk_before(agent: Registered) ->
         answer = await agent.asked("/audit/list", {"reason": "asked"})
         assert (answer.status_code, "A1001" in answer.text) == (503, False)
         other.execute("ROLLBACK")
+
+
+def test_where_no_agent_has_run_there_is_nothing_to_prove(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
+    one_sentence(told("audit", "verify", cwd=tmp_path), 3, "no store at", "has the agent run yet?")
 
 
 async def test_an_untouched_audit_proves_whole(agent: Registered) -> None:

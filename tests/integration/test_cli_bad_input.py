@@ -204,6 +204,17 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         assert "--config" in telephony_agent(command, "--help", cwd=tmp_path).stdout
 
 
+@pytest.mark.parametrize("words", [("-h",), ("list", "-h"), ("emergency", "list", "-h")])
+def test_help_is_a_short_option_too(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = told(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, told(*words[:-1], "--help", cwd=tmp_path).stdout)
+
+
+def test_the_version_is_an_option_too(tmp_path: Path) -> None:
+    done = told("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, told("version", cwd=tmp_path).stdout)
+
+
 def test_a_time_before_all_time_is_all(config: Path) -> None:
     done = telephony_agent("list", "emergencies", "--since=999999d", "--json", cwd=config.parent)
     assert done.returncode == 0

@@ -263,11 +263,16 @@ def test_colours_are_for_terminals_and_off_when_unwanted(stored: Path) -> None:
     assert "\x1b" not in told("emergency", "list", cwd=stored, NO_COLOR="").stdout
 
 
-def _on_a_terminal(folder: Path, environ: Mapping[str, str]) -> str:
+def test_an_id_can_be_copied_from_a_narrow_terminal(stored: Path) -> None:
+    assert "aa00000000000001" in _on_a_terminal(stored, {"COLUMNS": "80", "NO_COLOR": "1"}, "list", "alarms")
+    assert "ab00000000000001" in _on_a_terminal(stored, {"COLUMNS": "80", "NO_COLOR": "1"})
+
+
+def _on_a_terminal(folder: Path, environ: Mapping[str, str], *words: str) -> str:
     clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [*COMMAND, "emergency", "list"],
+        [*COMMAND, *(words or ("emergency", "list"))],
         cwd=folder,
         env={**clean, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environ},
         stdin=subprocess.DEVNULL,

@@ -270,6 +270,9 @@ def test_without_an_agent_nothing_is_done(tmp_path: Path, command: Sequence[str]
 def test_a_dry_run_needs_no_agent_but_a_store(tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text('[store]\nurl = "sqlite:///./agent.sqlite"\n')
     one_sentence(told("purge", "--dry-run", cwd=tmp_path), 3)
+    assert told("migrate", cwd=tmp_path).returncode == 0
+    done = told("purge", "--dry-run", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no deletions due\n")
 
 
 async def test_the_holds_of_a_store_are_whole(held: Held) -> None:

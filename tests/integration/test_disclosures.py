@@ -662,6 +662,8 @@ async def test_without_its_key_nothing_is_registered_and_nothing_leaves(agent: R
 async def test_without_its_key_no_register_is_said_to_be_whole(agent: Registered) -> None:
     (empty,) = await agent.json("register", "verify")
     assert (empty["size"], empty["problems"]) == (0, []), "before anything was signed"
+    done = await agent.run("register", "root")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing is in the register yet\n")
     await filled(agent, 1)
     (agent.folder / "agent.sqlite.keys.signing").write_text("damaged")
     one_sentence(await agent.run("register", "verify"), 3, "damaged")
