@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 
 from agent.core.copying import OF_ACCOUNT, OF_LINE, columns, copied, for_help, hidden, known_calls
 from agent.core.numbering import Plan
-from agent.core.records import RECORDS, Account, Asks, Audit, Calls, Disclosure, Hold, NumberClass, Request, Role, rules
+from agent.core.records import (
+    RECORDS,
+    Account,
+    Asks,
+    Audit,
+    Calls,
+    Disclosure,
+    Hold,
+    NumberClass,
+    Record,
+    Request,
+    Role,
+    rules,
+)
 from tests.integration.customers import call, of_line, optin, recording, text
 from tests.scenarios.made import AT
 
@@ -83,7 +96,7 @@ def helped(at: int) -> Any:
 )
 def test_what_was_recorded_is_known_only_by_a_call_that_is_for_no_help(calls: list[Any], known: bool) -> None:
     press = optin("o", at=AT - 1_000, calls=Calls.ONE, withdrawn_at=AT + 9_000)
-    together = [*recording("r", optin="o"), press]
+    together: list[Record] = [*recording("r", optin="o"), press]
     found = known_calls([*calls, *together], PLAN)
     assert found == ({"r", "o"} if known else set())
     assert [hidden(record, PLAN, found) for record in together] == [not known] * 3
@@ -93,7 +106,7 @@ def test_what_was_recorded_is_known_only_by_a_call_that_is_for_no_help(calls: li
 
 def test_of_what_rests_on_one_standing_opt_in_each_recording_stands_for_itself() -> None:
     later = AT + 3_600_000
-    recorded = [*recording("first", optin="o"), *recording("second", at=later, optin="o"), optin("o")]
+    recorded: list[Record] = [*recording("first", optin="o"), *recording("second", at=later, optin="o"), optin("o")]
     found = known_calls([call("c"), call("d", at=later), helped(later), *recorded], PLAN)
     assert found == {"first"}
     assert not hidden(optin("o"), PLAN, found)

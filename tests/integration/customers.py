@@ -103,7 +103,7 @@ def registration(id: str, line: str = "201", at: int = AT, **changes: Any) -> Re
     )
 
 
-def recording(id: str = CONTENT, line: str = "201", at: int = AT, **changes: Any) -> list[Recording | Content]:
+def recording(id: str = CONTENT, line: str = "201", at: int = AT, **changes: Any) -> tuple[Recording, Content]:
     """One that is over, and its content, sealed a moment later."""
     tape = Recording(
         id=id,
@@ -126,7 +126,7 @@ def recording(id: str = CONTENT, line: str = "201", at: int = AT, **changes: Any
         size_bytes=10,
         duration_ms=9_000,
     )
-    return [tape, content]
+    return tape, content
 
 
 def optin(id: str, line: str = "201", at: int = AT, **changes: Any) -> OptIn:
