@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from typing import TypeAlias
 
 from agent.config.channel import (
     AlertmanagerChannel,
@@ -23,6 +25,11 @@ from agent.ports import Asker, Channel, Reader, StoreError
 from agent.sinks.alertmanager import Alertmanager
 from agent.sinks.asterisk import GRACE_S, Message, Ring
 from agent.sinks.webhook import Webhook
+
+#: Who is to be told does not wait for longer than this for what the store knows besides.
+READ_S = 2.0
+
+Found: TypeAlias = tuple[Alarm, Emergency | None, Detail | None]
 
 
 def policy(channels: Mapping[str, AnyChannel], escalate_after_s: float) -> AlarmPolicy:
@@ -88,6 +95,10 @@ class Desk:
     def __init__(self, pipeline: Pipeline, reader: Callable[[], AbstractContextManager[Reader]]) -> None:
         self._pipeline = pipeline
         self._reader = reader
+        #: One of its own: in the loop's, names are looked up, and a disk that does not answer would take all of them.
+        self._thread = ThreadPoolExecutor(1, "desk")
+        self._reading: asyncio.Future[Found | None] | None = None
+        self._give_up_at = 0.0
 
     def due(self, at: int) -> list[Notice]:
         """See `agent.core.alarms.Alarms.due`."""
@@ -98,15 +109,15 @@ class Desk:
         return [alarm for alarm in self._pipeline.engine.alarms.alarms.values() if alarm.closed_at is None]
 
     async def telling(self, alarm_id: str) -> Telling | None:
-        """The alarm, and of a call its emergency and the fuller view, as they are known, or else stored."""
+        """The alarm, and of a call its emergency and the fuller view, as they are known, or else stored.
+
+        Of a store that does not answer nothing is waited for: then the alarm's own words must do.
+        """
         engine = self._pipeline.engine
         alarm = engine.alarms.alarms.get(alarm_id)
         emergency, detail = (None, None) if alarm is None else engine.desk.known(alarm.subject)
         if alarm is None or (is_call(alarm) and (emergency is None or engine.desk.filed(alarm.subject))):
-            try:
-                found = await asyncio.to_thread(self._stored, alarm_id)
-            except StoreError:
-                found = None
+            found = await self._read(alarm_id)
             if found is not None:
                 alarm, emergency, detail = alarm or found[0], emergency or found[1], detail or found[2]
         if alarm is None:
@@ -120,7 +131,20 @@ class Desk:
             dialled_at=None if emergency is None else emergency.started_at,
         )
 
-    def _stored(self, alarm_id: str) -> tuple[Alarm, Emergency | None, Detail | None] | None:
+    async def _read(self, alarm_id: str) -> Found | None:
+        """What is stored; None where nothing is, or the store does not answer: it is asked by one at a time."""
+        loop = asyncio.get_running_loop()
+        with suppress(StoreError, TimeoutError):
+            while self._reading is not None and not self._reading.done():
+                async with asyncio.timeout_at(self._give_up_at):
+                    await asyncio.wait([self._reading])
+            self._give_up_at = loop.time() + READ_S
+            self._reading = loop.run_in_executor(self._thread, self._stored, alarm_id)
+            async with asyncio.timeout_at(self._give_up_at):
+                return await asyncio.shield(self._reading)
+        return None
+
+    def _stored(self, alarm_id: str) -> Found | None:
         with self._reader() as store:
             alarm = next(iter(store.find(Alarm, alarm_id, 1)), None)
             if alarm is None or not is_call(alarm):

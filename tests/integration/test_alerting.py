@@ -1,6 +1,7 @@
 """The delivery of notices, over the real core and the real store: order, durability, retries, restarts."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.assembly import alerts
 from agent.assembly.alerts import Desk
 from agent.core.alarms import AlarmPolicy, ChannelRule
 from agent.core.engine import Engine
@@ -428,6 +430,37 @@ async def test_it_is_reminded_of_what_is_open_and_after_a_restart(path: Path) ->
         told = len(second.reminded)
         await asyncio.sleep(0.3)
         assert len(second.reminded) == told
+
+
+async def test_a_disk_that_does_not_answer_costs_one_thread_and_no_reminder(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "READ_S", 0.05)
+    async with running(path, route("am", Forgetful())) as bench:
+        bench.stage("Dialled")
+        bench.stage("Ended")
+        await bench.until(lambda: [alarm.what for alarm in bench.alarms() if "hung up" in alarm.what])
+        (alarm,) = bench.alarms()
+    asked: list[int] = []
+    answers = threading.Event()
+
+    def hung() -> SqliteReader:
+        asked.append(threading.get_ident())
+        answers.wait()
+        return SqliteReader(path)
+
+    am, desk = Forgetful(), Recorded()
+    async with running(path, route("am", am), route("desk", desk), reader=hung) as bench:
+        try:
+            await bench.until(lambda: len(am.reminded) >= 10)
+            assert am.reminded[-1] == [alarm.id]
+            bench.condition(Cause.TRUNK, "trunk-a", "trunk-a is down")
+            await desk.until(lambda: ("trunk-a", News.RAISED) in desk.took)
+            assert len(asked) == 1
+        finally:
+            answers.set()
+        told = len(am.reminded)
+        await bench.until(lambda: len(asked) > 1 and len(am.reminded) > told)
 
 
 async def test_other_channels_are_taken_without_a_restart(path: Path) -> None:
