@@ -1,7 +1,9 @@
 """What kind of number a number is, in the United Kingdom's plan; so much is kept where the number itself may not be.
 
 Sources: Ofcom, The National Telephone Numbering Plan (ranges by their first digits), and its designations of 116
-numbers; the charities' own pages for their freephone numbers. Configuration adds to the helplines; it takes none away.
+numbers; BT's price list, section 2 part 23, for text relay (18001 from a textphone, 18002 to one, charged as the number
+behind it is); the charities' own pages for their freephone numbers. Configuration adds to the helplines; it takes none
+away.
 """
 
 import re
@@ -83,14 +85,23 @@ class Plan:
         return NumberClass.INTERNAL if _INTERNAL.fullmatch(number) else NumberClass.UNKNOWN
 
     def _bare(self, number: str) -> str:
-        """Without an outside line and a withheld or released number before it, where a long enough number follows."""
+        """Without an outside line, a withheld or released number and text relay before it, where a number follows."""
+        number = self._inland(number)
+        relayed = self._inland(number[_RELAY_DIGITS:]) if number.startswith(_RELAY) else ""
+        called = _BEHIND_RELAY.fullmatch(relayed) or emergency_number(relayed, self.policy)
+        return relayed if called else number
+
+    def _inland(self, number: str) -> str:
         prefixes = sorted(self.policy.prefixes, key=len, reverse=True)
         once = [number.removeprefix(prefix) for prefix in prefixes if number.startswith(prefix)]
         twice = [rest.removeprefix(prefix) for rest in once for prefix in prefixes if rest.startswith(prefix)]
         return next((rest for rest in (*twice, *once) if _BEHIND_PREFIX.fullmatch(rest)), number)
 
 
-_BEHIND_PREFIX = re.compile(r"0\d{6,}|\+\d{6,}|116\d{3}")
+#: Behind 18000 nothing follows: it is the emergency number of text relay.
+_RELAY, _RELAY_DIGITS = ("18001", "18002"), 5
+_BEHIND_RELAY = re.compile(r"0\d{6,}|11[68]\d{3}|10[15]|11[19]|123")
+_BEHIND_PREFIX = re.compile(r"0\d{6,}|\+\d{6,}|116\d{3}|1800[12]\d{3,}")
 _LAYOUT = str.maketrans("", "", " -().")
 
 

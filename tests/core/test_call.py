@@ -40,6 +40,10 @@ def one(**changed: str) -> Call:
     [
         ({}, ("201", "outgoing", "mobile", 7, True)),
         ({"lastdata": "PJSIP/08001111@trunk-a", "dst": "08001111"}, ("201", "outgoing", "helpline", 7, False)),
+        (
+            {"lastdata": "PJSIP/1800108001111@trunk-a", "dst": "1800108001111"},
+            ("201", "outgoing", "helpline", 7, False),
+        ),
         # A transfer left another number in dst (16).
         ({"dst": "203"}, ("201", "outgoing", "mobile", 7, True)),
         ({"dst": "1471", "lastdata": "PJSIP/1471@trunk-a"}, ("201", "outgoing", "unknown", 7, True)),

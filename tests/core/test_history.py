@@ -19,6 +19,7 @@ SECRET = [
     form
     for number in ("08001111", "08082000247", "116123", "08001234567", OWN_HELPLINE, "999", "112", "18000", "105")
     for form in (
+        f"18001{number}",
         number,
         f"9{number}",
         f"141{number}",
