@@ -1,7 +1,8 @@
-"""Deletes copies that were made for customers when their time is over."""
+"""Deletes copies that were made for customers when their time is over, and halves of such copies."""
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,10 @@ log = structlog.get_logger()
 
 EVERY_S = 3600.0
 _MANIFEST = "manifest.json"
+#: What a copy is called while it is made.
+_PART = ".part"
+#: Half a copy to which nothing was written for so long was cut off: by a kill, or the power.
+_CUT_OFF_MS = 86_400_000
 #: Of a manifest that is longer, nothing is believed.
 _MOST_BYTES = 1 << 26
 
@@ -32,9 +37,10 @@ async def run(folder: Path, clock: Callable[[], int]) -> None:
 
 
 def sweep(folder: Path, now: int) -> int:
-    """Delete each copy in ``folder`` whose manifest says that its time is over at ``now`` (ms); how many. It blocks.
+    """Delete each copy in ``folder`` whose manifest says that its time is over at ``now`` (ms), and each that was cut
+    off while it was made; how many. It blocks.
 
-    What has no manifest is no copy, and is left alone.
+    What else has no manifest is no copy, and is left alone.
 
     Raises:
         OSError: one of them may be left.
@@ -46,10 +52,27 @@ def sweep(folder: Path, now: int) -> int:
         if path.is_symlink() or not path.is_dir():
             continue
         until = _delete_by(path / _MANIFEST)
-        if until is not None and until <= now:
+        if (until is not None and until <= now) or is_cut_off(path, now):
             shutil.rmtree(path)
             gone += 1
     return gone
+
+
+def is_cut_off(folder: Path, now: int) -> bool:
+    """Whether ``folder`` is half a copy that nobody makes any more at ``now`` (ms).
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    if folder.suffix != _PART:
+        return False
+    inside = (Path(root, name) for root, folders, files in os.walk(folder) for name in (*folders, *files))
+    try:
+        written = max(path.lstat().st_mtime for path in (folder, *inside))
+    except FileNotFoundError:
+        # Somebody is at work in it.
+        return False
+    return now - written * 1000 >= _CUT_OFF_MS
 
 
 def _delete_by(manifest: Path) -> int | None:

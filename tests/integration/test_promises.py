@@ -525,6 +525,12 @@ def test_p20_copies_and_bundles_past_their_time_break_it(promised: Promised) -> 
     promised.broken("P20", "1 copies or bundles are past", scene=scene)
     manifest.write_text(json.dumps({"delete_by": rfc3339(AT - 2 * DAY_MS)}))
     promised.broken("P20", "2 copies or bundles are past", scene=scene)
+    half = aged(copies / "c2.part" / "page", b"half a copy", seconds=172_799)
+    os.utime(half.parent, (AT / 1000 - 172_799,) * 2)
+    promised.broken("P20", "2 copies or bundles are past", scene=scene)
+    for path in (half, half.parent):
+        os.utime(path, (AT / 1000 - 172_801,) * 2)
+    promised.broken("P20", "3 copies or bundles are past", scene=scene)
 
 
 def test_p06_a_total_that_tells_a_number_breaks_it(promised: Promised) -> None:

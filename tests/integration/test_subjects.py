@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import stat
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -214,6 +215,24 @@ def test_a_copy_goes_when_its_time_is_over_and_nothing_else_does(tmp_path: Path)
     assert copies.sweep(tmp_path, AT) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "new", "others", "strange"]
     assert copies.sweep(tmp_path / "none", AT) == 0
+
+
+@pytest.mark.parametrize("written", ["00c0ffee.part", "00c0ffee.part/recordings", "00c0ffee.part/recordings/1.wav"])
+def test_half_a_copy_goes_a_day_after_anything_was_written_to_it(tmp_path: Path, written: str) -> None:
+    """A kill or a power cut leaves it, with recordings that anybody can play."""
+    part = tmp_path / "00c0ffee.part"
+    (part / "recordings").mkdir(parents=True)
+    (part / "recordings" / "1.wav").write_bytes(b"RIFF")
+    (part / "link").symlink_to(tmp_path)
+    for each in (part / "recordings" / "1.wav", part / "recordings", part / "link", part):
+        os.utime(each, (0, 0), follow_symlinks=False)
+    os.utime(tmp_path / written, (AT / 1000, AT / 1000))
+    (tmp_path / "partial").mkdir()
+    (tmp_path / "file.part").touch()
+    assert copies.sweep(tmp_path, AT + DAY_MS - 1) == 0
+    assert (part / "recordings" / "1.wav").exists()
+    assert copies.sweep(tmp_path, AT + DAY_MS) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.part", "partial"]
 
 
 async def test_the_recordings_are_in_the_copy_as_anybody_can_play_them(asked: Requested) -> None:

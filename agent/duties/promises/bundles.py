@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.core.instants import from_rfc3339
+from agent.duties.copies import is_cut_off
 from agent.duties.promises.result import DAY_MS, Scene
 
 _MANIFEST = "manifest.json"
@@ -13,10 +14,10 @@ _MARGIN_MS = DAY_MS
 
 
 def overdue(scene: Scene) -> Iterator[Path]:
-    """Customers' copies and released bundles that should have gone a day ago."""
+    """Customers' copies, halves of such, and released bundles that should have gone a day ago."""
     for copy in _folders(scene.places.copies):
         until = _delete_by(copy)
-        if until is not None and until < scene.at - _MARGIN_MS:
+        if (until is not None and until < scene.at - _MARGIN_MS) or is_cut_off(copy, scene.at - _MARGIN_MS):
             yield copy
     for bundle in _folders(scene.places.bundles):
         if bundle.stat().st_mtime * 1000 < scene.at - scene.terms.bundle_days * DAY_MS - _MARGIN_MS:
