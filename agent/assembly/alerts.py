@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from typing import TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 from agent.config.channel import (
     AlertmanagerChannel,
@@ -29,6 +30,7 @@ from agent.sinks.webhook import Webhook
 #: Who is to be told does not wait for longer than this for what the store knows besides.
 READ_S = 2.0
 
+T = TypeVar("T")
 Found: TypeAlias = tuple[Alarm, Emergency | None, Detail | None]
 
 
@@ -97,7 +99,7 @@ class Desk:
         self._reader = reader
         #: One of its own: in the loop's, names are looked up, and a disk that does not answer would take all of them.
         self._thread = ThreadPoolExecutor(1, "desk")
-        self._reading: asyncio.Future[Found | None] | None = None
+        self._reading: asyncio.Future[Any] | None = None
         self._give_up_at = 0.0
 
     def due(self, at: int) -> list[Notice]:
@@ -117,53 +119,40 @@ class Desk:
         alarm = engine.alarms.alarms.get(alarm_id)
         emergency, detail = (None, None) if alarm is None else engine.desk.known(alarm.subject)
         if alarm is None or (is_call(alarm) and (emergency is None or engine.desk.filed(alarm.subject))):
-            found = await self._read(alarm_id)
+            found = await self._read(partial(_stored, alarm_id=alarm_id))
             if found is not None:
                 alarm, emergency, detail = alarm or found[0], emergency or found[1], detail or found[2]
         if alarm is None:
             return None
         lines = engine.alarms.lines(alarm)
         if alarm.cause is Cause.TEXT and not lines:
-            lines = await asyncio.to_thread(self._sender, alarm.subject)
+            lines = await self._read(partial(_sender, id=alarm.subject)) or ()
         return Telling(
             alarm=alarm,
             text=worded(alarm, emergency=emergency, detail=detail, lines=lines),
             dialled_at=None if emergency is None else emergency.started_at,
         )
 
-    async def _read(self, alarm_id: str) -> Found | None:
-        """What is stored; None where nothing is, or the store does not answer: it is asked by one at a time."""
+    async def _read(self, look: Callable[[Reader], T | None]) -> T | None:
+        """What ``look`` finds stored; None also where the store does not answer: it is asked by one at a time."""
         loop = asyncio.get_running_loop()
         with suppress(StoreError, TimeoutError):
             while self._reading is not None and not self._reading.done():
                 async with asyncio.timeout_at(self._give_up_at):
                     await asyncio.wait([self._reading])
             self._give_up_at = loop.time() + READ_S
-            self._reading = loop.run_in_executor(self._thread, self._stored, alarm_id)
+            reading = self._reading = loop.run_in_executor(self._thread, self._looked, look)
             async with asyncio.timeout_at(self._give_up_at):
-                return await asyncio.shield(self._reading)
+                return await asyncio.shield(reading)
         return None
 
-    def _stored(self, alarm_id: str) -> Found | None:
+    def _looked(self, look: Callable[[Reader], T | None]) -> T | None:
         with self._reader() as store:
-            alarm = next(iter(store.find(Alarm, alarm_id, 1)), None)
-            if alarm is None or not is_call(alarm):
-                return None if alarm is None else (alarm, None, None)
-            emergency = next(iter(store.find(Emergency, alarm.subject, 1)), None)
-            return alarm, emergency, next(iter(store.of(Detail, alarm.subject)), None)
+            return look(store)
 
     def begun(self, notice_id: str) -> None:
         """See `agent.core.alarms.Alarms.begun`."""
         self._pipeline.engine.alarms.begun(notice_id)
-
-    def _sender(self, id: str) -> tuple[str, ...]:
-        """The line that sent the text with this id; none where that cannot be told."""
-        try:
-            with self._reader() as store:
-                sent = next((text for text in store.find(Sent, id) if text.id == id), None)
-        except StoreError:
-            return ()
-        return () if sent is None or sent.line in (None, LOCKED, ERASED) else (sent.line,)
 
     def handed(self, notice_id: str, at: int, *, receipt: bool) -> None:
         """See `agent.core.alarms.Alarms.handed`."""
@@ -176,3 +165,18 @@ class Desk:
     def failed(self, notice_id: str, error: str, at: int) -> None:
         """See `agent.core.alarms.Alarms.failed`."""
         self._pipeline.put(self._pipeline.engine.failed(notice_id, error, at))
+
+
+def _stored(store: Reader, alarm_id: str) -> Found | None:
+    """The alarm, and of a call what it is of."""
+    alarm = next(iter(store.find(Alarm, alarm_id, 1)), None)
+    if alarm is None or not is_call(alarm):
+        return None if alarm is None else (alarm, None, None)
+    emergency = next(iter(store.find(Emergency, alarm.subject, 1)), None)
+    return alarm, emergency, next(iter(store.of(Detail, alarm.subject)), None)
+
+
+def _sender(store: Reader, id: str) -> tuple[str, ...]:
+    """The line that sent the text with this id; none where that cannot be told."""
+    sent = next((text for text in store.find(Sent, id) if text.id == id), None)
+    return () if sent is None or sent.line in (None, LOCKED, ERASED) else (sent.line,)
