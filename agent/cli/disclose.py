@@ -23,7 +23,10 @@ disclose.add_typer(consent)
 
 Id = Annotated[str, typer.Argument(help="The id of a disclosure, whole.")]
 By = Annotated[
-    str, typer.Option("--by", envvar="TELEPHONY_AGENT_BY", help="Your name; who proposes and who releases are two.")
+    str,
+    typer.Option(
+        "--by", envvar="TELEPHONY_AGENT_BY", help="Your name; who releases must be somebody other than who proposed."
+    ),
 ]
 MaybeBy = Annotated[
     str | None, typer.Option("--by", envvar="TELEPHONY_AGENT_BY", help="Your name; the login is added to it.")

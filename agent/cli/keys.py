@@ -13,6 +13,7 @@ import typer
 from agent.cli.common import PROBLEMS, STORE, USAGE, ConfigPath, Json, fail, group, line, settings
 from agent.config import Config, ConfigError, site_key, site_key_in, site_keys
 from agent.core.instants import rfc3339
+from agent.core.personal import STANDING
 from agent.core.printable import printable
 from agent.ports import StoreError
 from agent.stores.vault import Counts, Examined, Keyring, examine
@@ -23,6 +24,8 @@ from agent.stores.vault.rotation import rotate as rotate_
 keys = group("keys", help="The keys that recordings and numbers are encrypted with; none of them is ever shown.")
 
 _SITE_KEY_BYTES = 32
+#: The month under which keys stand of what ends when somebody ends it, a line's name for one.
+_STANDING = rfc3339(STANDING)[:7]
 _NO_KEYRING = Examined(counts=Counts(accounts=0, recordings=0), opens=False)
 
 
@@ -73,7 +76,7 @@ def status(context: typer.Context, json: Json = False, config: ConfigPath = None
     else:
         line("site key: given" if given is not None else "site key: none; nothing is recorded or encrypted")
         line(f"keyring: {_words(opens, given=given is not None, interrupted=interrupted)}")
-        line(f"keys: {seen.counts.accounts} of accounts, {seen.counts.recordings} of recordings")
+        line(f"keys: {seen.counts.accounts} of accounts and lines, {seen.counts.recordings} of recordings")
         line(f"months with a key: of fields {_span(seen.periods)}, of their index {_span(seen.epochs)}")
         line(f"escrow: {_escrow(seen, there=found is not None)}")
         if former is not None and os.path.lexists(former):
@@ -171,10 +174,12 @@ def _words(opens: bool | None, *, given: bool, interrupted: bool) -> str:
     return "the site key is another than it was made with" if given else "closed without its site key"
 
 
-def _span(months: tuple[str, ...]) -> str:
-    if len(months) < 2:
-        return months[0] if months else "none"
-    return f"{len(months)} ({months[0][:7]} to {months[-1][:7]})"
+def _span(keys: tuple[str, ...]) -> str:
+    """The months of keys, each of which may be a month's for several terms."""
+    found = {key[:7] for key in keys}
+    months = sorted(found - {_STANDING})
+    span = f"{len(months)} ({months[0]} to {months[-1]})" if len(months) > 1 else "".join(months) or "none"
+    return f"{span} and of what stands" if _STANDING in found else span
 
 
 def _escrow(seen: Examined, *, there: bool) -> str:

@@ -128,7 +128,7 @@ def consistency(
     json: Json = False,
     config: ConfigPath = None,
 ) -> None:
-    """Print the proof that the register begins with what a noted root was of; exit code 1 where it does not."""
+    """Print the proof that the register was not changed since a root was noted; exit code 1 where it was."""
     configured = settings(context, config, secrets_required=False)
     size, first = _noted(noted)
     with stored(configured, shown=False) as reader:

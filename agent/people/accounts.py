@@ -52,7 +52,7 @@ class Accounts:
             await self.auditing.note(by=by, use=AuditUse.LOOKED_UP, subject=subject, reason=reason)
         if not found:
             await self.auditing.note(by=by, use=AuditUse.LOOKED_UP, reason=reason)
-            raise Refusal(404, "no account has this reference, line or number then")
+            raise Refusal(404, "no account has this reference, line or number at that time")
         return found
 
     def _found(self, what: str, at: int) -> list[Answer]:

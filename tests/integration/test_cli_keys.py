@@ -11,6 +11,7 @@ import pytest
 
 from agent.config import load
 from agent.core.instants import from_rfc3339
+from agent.core.personal import STANDING
 from agent.stores.vault import Keyring, Locks
 from tests.integration.commands import one_sentence, told
 from tests.integration.test_vault import fill, small_disk
@@ -104,7 +105,7 @@ def test_the_state_of_the_keys_is_told(folder: Path) -> None:
     assert status(folder, 0) == right | EMPTY
     shown = told("keys", "status", cwd=folder)
     assert "the site key opens it" in shown.stdout
-    assert "2 of accounts, 3 of recordings" in shown.stdout
+    assert "2 of accounts and lines, 3 of recordings" in shown.stdout
     assert "escrow: none of this site key" in shown.stdout
     assert "line-" not in shown.stdout
     assert SITE.hex() not in shown.stdout
@@ -116,13 +117,14 @@ def test_periods_and_epochs_are_told(folder: Path) -> None:
         locks = Locks(keys, lambda: from_rfc3339("2026-11-22T20:44:40Z"))
         for month in ("09", "10", "11"):
             locks.lock("line-1", from_rfc3339(f"2026-{month}-15T00:00:00Z"), "+447700900123")
+        locks.lock("line-1", STANDING, "line-1")
         locks.index("+447700900123")
     seen = status(folder, 0)
     assert isinstance(seen, dict)
-    assert seen["periods"] == ["2026-09", "2026-10", "2026-11"]
+    assert seen["periods"] == ["2026-09", "2026-10", "2026-11", "9998-12"]
     assert seen["epochs"] == ["2026-11"]
     shown = told("keys", "status", cwd=folder)
-    assert "months with a key: of fields 3 (2026-09 to 2026-11), of their index 2026-11" in shown.stdout
+    assert "of fields 3 (2026-09 to 2026-11) and of what stands, of their index 2026-11" in shown.stdout
 
 
 def test_a_site_key_that_opens_nothing_is_a_problem(folder: Path) -> None:

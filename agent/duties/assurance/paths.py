@@ -125,7 +125,7 @@ class Paths:
             grave = [number for number in numbers if found[number].grave]
             worst = (grave or numbers)[0]
             same = [number for number in numbers if found[number].text == found[worst].text]
-            others = f" ({len(numbers) - len(same)} more are no better)" if len(numbers) > len(same) else ""
+            others = f" ({len(numbers) - len(same)} other numbers have a fault too)" if len(numbers) > len(same) else ""
             before = self._before.get((context, worst))
             return Condition(
                 cause=Cause.PATH,

@@ -102,7 +102,7 @@ def _not_ours(steps: tuple[Step, ...], first: list[Step]) -> Judgement:
     text = f"is handled by the PBX's own {taken.extension} of [{taken.context}] {runs}"
     dials = any(step.application.lower() == "dial" for step in first)
     if dials:
-        text += ": the agent sees the call by read class call, but nothing of ours tries the next trunk"
+        text += ": the agent still hears of such a call, by the AMI read class call, but nothing tries the next trunk"
     else:
         text += ": nothing there dials it"
     return Judgement(verdict=Verdict.BROKEN, text=text, elsewhere=dials)
