@@ -197,8 +197,8 @@ class _Run:
     at: int
     gone: Count | None = None
     held: Count | None = None
-    #: What a line may have consented to, as far as it was asked for in this run.
-    consents: dict[str, list[Service]] = field(default_factory=dict)
+    #: What a line may have consented to, as far as it was asked for in this run; None where that cannot be told.
+    consents: dict[str, list[Service] | None] = field(default_factory=dict)
     #: The lines of accounts, as far as they were asked for in this run.
     lines: dict[str, list[str]] = field(default_factory=dict)
 
@@ -208,12 +208,8 @@ class _Run:
             self.lines[account] = _lines_of(records, account)
         if self.step.consented_before is None:
             return
-        for line in {each.line for each in due if each.line is not None} - self.consents.keys():
-            self.consents[line] = [
-                service
-                for service in records.services(line=line)
-                if any(account.history_consent for account in records.of(Account, service.account))
-            ]
+        for line in {each.line for each in due if each.line is not None and not each.hidden} - self.consents.keys():
+            self.consents[line] = _consenting(records, line)
 
     def sorted_out(self, holds: Holds, due: Sequence[Due]) -> tuple[list[Due], list[Due]]:
         """What goes, and what is held, or kept on because its customer wants to see it."""
@@ -231,10 +227,11 @@ class _Run:
 
     def _consented(self, due: Due) -> bool:
         before = self.step.consented_before
-        if due.hidden:
-            return before is not None and due.ended_at >= before
-        services = self.consents.get(due.line or "", ())
-        return before is not None and due.ended_at >= before and any(is_theirs(each, due.begun_at) for each in services)
+        if before is None or due.ended_at < before:
+            return False
+        services = None if due.hidden else self.consents.get(due.line or "", [])
+        # Of one that cannot be told who it was of may have consented.
+        return services is None or any(is_theirs(each, due.begun_at) for each in services)
 
     def told(self) -> list[Deletion]:
         """What went so far."""
@@ -273,6 +270,17 @@ def outlook(reader: Reader, holds: Holds, days: Callable[[RetentionClass], int],
         coming = reader.due(step.kind, _LAST_MS, 1, after=border, retention=step.of_class)
         next_at = coming[0].ended_at + days(step.retention) * DAY_MS if coming else None
         yield Outlook(step=step, goes=goes, held=held, next_at=next_at)
+
+
+def _consenting(records: Reader, line: str) -> list[Service] | None:
+    try:
+        return [
+            service
+            for service in records.services(line=line)
+            if any(account.history_consent for account in records.of(Account, service.account))
+        ]
+    except StoreError:
+        return None
 
 
 def _lines_of(records: Reader, account: str) -> list[str]:

@@ -211,6 +211,31 @@ async def test_a_customer_who_wants_a_history_keeps_what_is_on_no_bill_for_as_lo
     assert left(path, "call") == []
 
 
+async def test_a_line_that_cannot_be_looked_up_keeps_its_own_as_long_as_the_rest_and_holds_up_no_other(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "agent.sqlite"
+    with closing(Keyring(tmp_path / "keys", bytes(32))) as keyring:
+        fields = Fields(path, lambda: keyring, lambda: AT)
+        store = await SqliteStore.open(path, fields=fields)
+        await store.commit(
+            [
+                Account(id="a", account="A1", opened_at=0),
+                Service(id="s", account="A1", line="201", from_at=0),
+                call("doubted", itemised=False),
+                call("nobody's", line="202", itemised=False),
+            ],
+            durable=True,
+        )
+        with closing(sqlite3.connect(path)) as damaged, damaged:
+            damaged.execute("UPDATE services SET line = substr(line, 1, length(line) - 6) || 'AAAAAA'")
+        await purger(store, path, AT + 60 * DAY_MS, fields=fields).purge()
+        assert left(path, "call") == ["doubted"]
+        await purger(store, path, AT + 2 * YEAR_MS, fields=fields).purge()
+        assert left(path, "call") == []
+        await store.close()
+
+
 async def test_what_is_held_is_counted_on_and_told_when_it_is_more(store: SqliteStore, tmp_path: Path) -> None:
     path, now = tmp_path / "agent.sqlite", AT + YEAR_MS
     standing = holds(hold("h"))
