@@ -103,20 +103,26 @@ def known_calls(records: Iterable[Record], plan: Plan) -> frozenset[str]:
     ``records`` are all of `OF_CALLS` that are one line's.
     """
     helped: list[_Span] = []
-    others: list[_Span] = []
+    others: dict[str, _Span] = {}
     recorded: list[Record] = []
     for record in records:
         if _of_one_call(record):
             recorded.append(record)
-        elif isinstance(record, Call | Emergency):
-            (helped if for_help(record, plan) else others).append(_span(record))
-    help_at, other_at = _merged(helped), _merged(others)
+        elif isinstance(record, Call | Emergency) and for_help(record, plan):
+            helped.append(_span(record))
+        elif isinstance(record, Call):
+            # Its legs one after another, as when it is transferred.
+            begin, end = _span(record)
+            first, last = others.get(record.call, (begin, end))
+            others[record.call] = min(begin, first), max(end, last)
+    help_at, other_at = _merged(helped), _reach(others.values())
     found: set[str] = set()
     for together in _groups(recorded):
         # When content was sealed tells of its call only where nothing else does.
         told = [record for record in together if not isinstance(record, Content)] or together
         spans = [_span(record) for record in told]
-        if any(_meets(other_at, span) for span in spans) and not any(_meets(help_at, span) for span in spans):
+        # One within no single call may be of one that is on record no more: before it, behind it, beside it.
+        if all(_within(other_at, span) for span in spans) and not any(_meets(help_at, span) for span in spans):
             found |= {record.id for record in together}
     return frozenset(found)
 
@@ -166,3 +172,14 @@ def _merged(spans: Iterable[_Span]) -> list[_Span]:
 def _meets(merged: list[_Span], span: _Span) -> bool:
     before = bisect_right(merged, (span[1], inf))
     return before > 0 and merged[before - 1][1] >= span[0]
+
+
+def _reach(spans: Iterable[_Span]) -> list[_Span]:
+    """In order of their begin, each with the latest end of all that had begun by then."""
+    latest = 0.0
+    return [(begin, latest := max(latest, end)) for begin, end in sorted(spans)]
+
+
+def _within(reach: list[_Span], span: _Span) -> bool:
+    before = bisect_right(reach, (span[0], inf))
+    return before > 0 and reach[before - 1][1] >= span[1]

@@ -92,6 +92,11 @@ def helped(at: int) -> Any:
         ([call("c"), helped(AT - 12_000)], False),  # the clocks may be some seconds apart
         ([call("c"), helped(AT - 60_000), helped(AT + 60_000)], True),
         ([call("c", duration_s=600), helped(AT + 9_000)], False),
+        # What was recorded went on when the only call on record was over, or had begun before it.
+        ([call("c", duration_s=1)], False),
+        ([call("c", at=AT + 8_000)], False),
+        ([call("c", duration_s=1), call("d", at=AT + 8_000, duration_s=600)], False),
+        ([call("c", duration_s=1), call("d", at=AT + 8_000, duration_s=600, call="c")], True),
     ],
 )
 def test_what_was_recorded_is_known_only_by_a_call_that_is_for_no_help(calls: list[Any], known: bool) -> None:
