@@ -191,7 +191,7 @@ class Agent:
             self._keys,
             reader=self._reader,
             held=office.holding.keeps,
-            gate=office.holding.gate,
+            destroying=office.holding.destroying,
             clock=now_ms,
             for_deletion=self._clock.for_deletion,
             new_id=new_id,

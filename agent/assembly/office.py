@@ -120,7 +120,7 @@ class Office:
             capturing=recording.captures,
             reader=self.reader,
             held=self.holding.keeps,
-            gate=self.holding.gate,
+            destroying=self.holding.destroying,
             clock=now_ms,
             new_id=new_id,
         )

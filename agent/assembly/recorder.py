@@ -150,14 +150,14 @@ def recorder(
     *,
     reader: Callable[[], AbstractContextManager[Reader]],
     held: Callable[[Content], bool],
-    gate: asyncio.Lock,
+    destroying: asyncio.Lock,
     clock: Callable[[], int],
     for_deletion: Callable[[], int],
     new_id: Callable[[], str],
 ) -> Recorder:
     """What cannot be used is told by an alarm, and nothing is recorded; the rest of the agent goes on.
 
-    ``held`` tells the content that must not go when its time is over, and who changes that has ``gate`` meanwhile.
+    ``held`` tells the content that must not go when its time is over, and who has ``destroying`` destroys the others.
     """
     section, tapes = config.recording, pipeline.engine.tapes
     books = Books(pipeline=pipeline, keeping=keeping, reader=reader, clock=clock)
@@ -188,7 +188,7 @@ def recorder(
             folder=folder,
             stock=None
             if vault is None or keyring is None
-            else _stock(config, vault, keyring, books, sealer, held, gate, for_deletion),
+            else _stock(config, vault, keyring, books, sealer, held, destroying, for_deletion),
             books=books,
             sealer=sealer,
             running=lambda: _running(tapes),
@@ -275,7 +275,7 @@ def _stock(
     books: Books,
     sealer: Sealer | None,
     held: Callable[[Content], bool],
-    gate: asyncio.Lock,
+    destroying: asyncio.Lock,
     for_deletion: Callable[[], int],
 ) -> Stock:
     return Stock(
@@ -286,7 +286,7 @@ def _stock(
         sightings=Sightings(config.store.path.with_name(config.store.path.name + ".unnamed")),
         days=config.retention.content_days,
         held=held,
-        gate=gate,
+        destroying=destroying,
         clock=for_deletion,
     )
 

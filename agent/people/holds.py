@@ -50,6 +50,9 @@ class Holding:
     holds: Holds = field(default_factory=Holds)
     #: Who has it may delete, or change the holds.
     gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: Who has it may destroy sound that is not held. A disk of recordings that does not answer keeps it, and must keep
+    #: no purge and no erasure waiting, nor a hold from being in force.
+    destroying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _told: set[str] = field(default_factory=set)
 
     async def restore(self, records: Iterable[Record]) -> None:
@@ -153,6 +156,8 @@ class Holding:
             await self.keeping.keep([hold])
             self.holds = self.holds.taken_up([hold])
         self.look()
+        async with self.destroying:
+            pass  # What was being destroyed as it was placed is over.
         log.info("hold_changed")
         return hold
 

@@ -85,7 +85,7 @@ class Recordings:
     """`agent.views.recordings.RecordingControls` of one running agent.
 
     ``vault`` is None where there is no site key to open it with; ``reader`` opens the store for reading; ``held`` tells
-    the content that must not be destroyed, and who changes that has ``gate`` meanwhile.
+    the content that must not be destroyed, and who has ``destroying`` destroys others.
     """
 
     pipeline: Pipeline
@@ -95,7 +95,7 @@ class Recordings:
     capturing: Capturing
     reader: Callable[[], AbstractContextManager[Reader]]
     held: Callable[[Content], bool]
-    gate: asyncio.Lock
+    destroying: asyncio.Lock
     clock: Callable[[], int]
     new_id: Callable[[], str]
     #: One deletion after another: a second one of the same recording finds it gone.
@@ -165,7 +165,7 @@ class Recordings:
             content = await asyncio.to_thread(self._kept, id)
             self._check_free(content)
             await self._used(id, Use.DELETED, reason, by)
-            async with self.gate:
+            async with self.destroying:
                 # A hold may have been placed while that was written down.
                 self._check_free(content)
                 at = max(self.clock(), content.stored_at)

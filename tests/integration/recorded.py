@@ -229,7 +229,7 @@ async def running(
         capturing=capturing,
         reader=lambda: SqliteReader(folder / "agent.sqlite"),
         held=lambda content: content.line in held,
-        gate=asyncio.Lock(),
+        destroying=asyncio.Lock(),
         clock=clock,
         new_id=new_id,
     )

@@ -113,7 +113,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             capturing=NoCalls(),
             reader=lambda: SqliteReader(agent.store),
             held=lambda content: False,
-            gate=asyncio.Lock(),
+            destroying=asyncio.Lock(),
             clock=agent.tick,
             new_id=world.new_id,
         )

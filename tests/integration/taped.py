@@ -299,7 +299,7 @@ async def taped(
             keys,
             reader=lambda: SqliteReader(folder / "agent.sqlite", fields),
             held=lambda content: content.line in held,
-            gate=asyncio.Lock(),
+            destroying=asyncio.Lock(),
             clock=lambda: clock["now"],
             for_deletion=lambda: clock["now"],
             new_id=new_id,

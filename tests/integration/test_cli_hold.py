@@ -1,5 +1,6 @@
 """Legal holds and the purge for people: what is said, what is refused, what stays secret."""
 
+import asyncio
 import getpass
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -114,6 +115,20 @@ async def test_a_hold_is_placed_listed_reviewed_and_lifted(held: Held) -> None:
         ("listed", "hold"),
         ("listed", "hold"),
     ]
+
+
+async def test_a_hold_is_in_force_and_the_purge_goes_on_while_a_disk_hangs_in_what_it_destroys(
+    held: Held,
+) -> None:
+    async with held.holding.destroying:
+        placing = asyncio.create_task(held.agent.json(*PLACE))
+        async with asyncio.timeout(60):
+            await held.agent.written("hold")
+        async with asyncio.timeout(60), held.holding.gate:
+            assert [each.lines for each in held.holding.holds.standing.values()] == [("201",)]
+        assert not placing.done(), "what it may have come too late for is not over"
+    (placed,) = await placing
+    assert placed["lines"] == ["201"]
 
 
 async def test_a_hold_is_in_no_other_output_and_in_no_log(held: Held) -> None:

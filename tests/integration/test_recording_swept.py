@@ -338,7 +338,7 @@ async def test_what_is_held_while_others_expire_stays(
     async with taped(tmp_path, held=held) as run:
         for id in (ID, OTHER):
             await sealed(run, id)
-        vault, gate = run.recorder.vault, stock(run)._gate
+        vault, gate = run.recorder.vault, stock(run)._destroying
         assert vault is not None
         real, loop = vault.destroy, asyncio.get_running_loop()
         placing: list[Future[None]] = []

@@ -200,7 +200,7 @@ async def test_a_hold_that_is_placed_while_a_deletion_is_being_written_down_keep
         note = Auditing.note
 
         async def noted(*args: Any, **more: Any) -> Audit:
-            async with agent.served.gate:
+            async with agent.served.destroying:
                 held.append("201")
             return await note(*args, **more)
 
@@ -218,10 +218,10 @@ async def test_a_hold_waits_for_a_recording_that_is_being_destroyed(tmp_path: Pa
         await agent.recorded(ONE)
         asked = asyncio.create_task(agent.asked("/recordings/delete", {"id": ONE, "why": "customer", "reason": "x"}))
         assert await asyncio.to_thread(slow.begun.wait, 20)
-        assert agent.served.gate.locked()
+        assert agent.served.destroying.locked()
         slow.go_on.set()
         assert (await asked).status_code == 200
-        assert not agent.served.gate.locked()
+        assert not agent.served.destroying.locked()
 
 
 class Slow:

@@ -26,8 +26,8 @@ SEALED, EXPIRY, KEYS = "sealed", "expiry", "keys"
 
 
 class Stock:
-    """``days`` are the terms of contents, ``held`` tells those that must not go, and who changes that has ``gate``
-    meanwhile; ``keys`` are the recordings that the keyring has a key to (it blocks).
+    """``days`` are the terms of contents, ``held`` tells those that must not go, and who has ``destroying``
+    destroys the others; ``keys`` are the recordings that the keyring has a key to (it blocks).
 
     ``sightings`` remembers the sealed files and keys that no record names.
     """
@@ -42,7 +42,7 @@ class Stock:
         sightings: Sightings,
         days: Callable[[ContentClass], int],
         held: Callable[[Content], bool],
-        gate: asyncio.Lock,
+        destroying: asyncio.Lock,
         clock: Callable[[], int],
     ) -> None:
         self._vault = vault
@@ -52,7 +52,7 @@ class Stock:
         self._sightings = sightings
         self._days = days
         self._held = held
-        self._gate = gate
+        self._destroying = destroying
         self._clock = clock
         #: Sealed files and keys of no record: since when they are known (ms).
         self._unnamed: dict[str, int] = {}
@@ -80,7 +80,7 @@ class Stock:
     async def _went(self, content: Content) -> bool:
         """Destroy it; False where it is held, or cannot be destroyed."""
         # A hold may have been placed a moment ago.
-        async with self._gate:
+        async with self._destroying:
             if self._held(content):
                 return False
             try:
