@@ -180,7 +180,8 @@ class Calls:
             return self._dialled(cdr) or sent or self._likely(cdr) or legs.onward.get(cdr.linkedid, "")
         if direction is Direction.INCOMING or line_of(cdr.channel) is None:
             # A leg through a Local channel does not tell, and can end long before the one from the trunk, which does.
-            unsure = direction is Direction.INCOMING and cdr.withheld is not None
+            own = direction is Direction.INTERNAL and self.plan.kind(cdr.src) is NumberClass.INTERNAL
+            unsure = cdr.withheld is not None and not own
             return "" if legs.withheld.get(cdr.linkedid, unsure) else cdr.src
         return line_of(cdr.dstchannel) or cdr.dst
 

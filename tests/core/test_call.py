@@ -219,6 +219,11 @@ RUNG = {"channel": "Local/202@in-1;2", "dstchannel": "PJSIP/202-02", "src": "077
 SAME = {"linkedid": "1795380280.9"}
 
 
+@pytest.mark.parametrize(("src", "number"), [("201", "201"), ("33123456789", None), ("7700900456", None)])
+def test_of_a_leg_that_tells_nothing_of_who_called_only_a_line_of_our_own_is_kept(src: str, number: str | None) -> None:
+    assert [call.number for call in made(cdr(1, **RUNG | {"src": src}, **SAME))] == [number]
+
+
 @pytest.mark.parametrize(
     ("lines", "numbers"),
     [
