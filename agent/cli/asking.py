@@ -1,7 +1,6 @@
 """Asks the running agent on its control socket (`agent.views.control`), or ends the command with one sentence."""
 
 import json
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,8 @@ Asked = str | int | list[str] | None
 
 #: How long the agent may take for one answer, or for one line of it.
 ANSWER_S = 60.0
+#: An agent that is well says so within this time, whatever it says.
+_SOON_S = 5.0
 
 _CODES = {
     400: USAGE,
@@ -41,12 +42,14 @@ def ask(config: Config, path: str, **asked: Asked) -> dict[str, Any]:
 
 
 def answers(config: Config) -> bool:
-    """Whether somebody answers on the agent's socket."""
-    with unix.address(unix.beside(config.store.path)) as name, socket.socket(socket.AF_UNIX) as asking:
-        try:
-            asking.connect(name)
-        except OSError:
-            return False
+    """Whether an agent answers on its socket: one that hangs still takes connections."""
+    with unix.address(unix.beside(config.store.path)) as name:
+        transport = httpx.HTTPTransport(uds=name)
+        with httpx.Client(transport=transport, base_url="http://agent", timeout=_SOON_S, trust_env=False) as client:
+            try:
+                client.get("/")
+            except (httpx.HTTPError, OSError):
+                return False
     return True
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -32,3 +33,15 @@ async def test_names_that_nobody_resolves_keep_no_other_waiting(monkeypatch: pyt
         hang.set()
         outcomes = await asyncio.gather(*dead, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {socket.gaierror}
+
+
+async def test_a_name_is_looked_up_while_files_take_every_thread_of_the_loop() -> None:
+    hang, loop = threading.Event(), asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    reading = asyncio.create_task(asyncio.to_thread(hang.wait))
+    try:
+        async with asyncio.timeout(60):
+            await loop.getaddrinfo("localhost", 443)
+    finally:
+        hang.set()
+        await reading
