@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 from apprise.plugins import NotifyBase
@@ -24,6 +25,9 @@ _MOST_PARTLY = 100
 #: Calls that have not come back, of one URL.
 _MOST_STUCK = 3
 
+#: Of one notice the title and body that each URL took last.
+_Taken: TypeAlias = "dict[_Target, tuple[str, str]]"
+
 
 class AppriseChannel:
     """An `agent.ports.Channel` of one URL or more; a notice counts as sent when each has taken it.
@@ -35,17 +39,20 @@ class AppriseChannel:
     def __init__(self, urls: Sequence[str], *, most_characters: int) -> None:
         self._targets = [_Target(url) for url in urls]
         self._most = most_characters
-        self._taken: OrderedDict[str, set[_Target]] = OrderedDict()
+        self._taken: OrderedDict[str, _Taken] = OrderedDict()
 
     async def send(self, text: Text, alarm: Alarm, notice: Notice) -> Receipt:
-        """Tell those URLs that have not taken this notice yet, all at once; see `agent.ports.Channel`."""
-        taken = self._taken.setdefault(notice.id, set())
+        """Tell those URLs that have not taken this notice in these words yet, all at once; see `agent.ports.Channel`.
+
+        So while one URL hangs, another hears what becomes of the alarm meanwhile, which no other notice tells.
+        """
+        taken = self._taken.setdefault(notice.id, {})
         if len(self._taken) > _MOST_PARTLY:
             self._taken.popitem(last=False)
         title = " ".join(text.title.split())[:200]
         body = text.body[: self._most]
         kind = NotifyType.FAILURE if alarm.severity is Severity.CRITICAL else NotifyType.WARNING
-        left = [target for target in self._targets if target not in taken]
+        left = [target for target in self._targets if taken.get(target) != (title, body)]
         told = await asyncio.gather(*(target.tell(title, body, kind, taken) for target in left), return_exceptions=True)
         for failure in told:
             if failure is not None:
@@ -79,8 +86,8 @@ class _Target:
         self._apprise = Apprise(services=service, asset=asset)
         self._under_way = 0
 
-    async def tell(self, title: str, body: str, kind: NotifyType, taken: "set[_Target]") -> None:
-        """Tell it, and add it to ``taken`` once it has taken it: also when nobody waits for that any more.
+    async def tell(self, title: str, body: str, kind: NotifyType, taken: _Taken) -> None:
+        """Tell it, and note in ``taken`` what it took once it has: also when nobody waits for that any more.
 
         Raises:
             ChannelError: ``failed`` (Apprise tells no more), or ``stuck`` when earlier calls never came back.
@@ -93,7 +100,7 @@ class _Target:
         def settle(well: bool) -> None:
             self._under_way -= 1
             if well:
-                taken.add(self)
+                taken[self] = title, body
             if not done.done():
                 done.set_result(well)
 

@@ -166,6 +166,22 @@ async def test_whoever_took_it_is_told_once_though_another_does_not_answer_in_ti
         assert (len(ear.requests), len(tar_pit.requests)) == (1, 2)
 
 
+async def test_whoever_took_it_hears_once_what_becomes_of_it_while_another_does_not_answer(ear: WebEar) -> None:
+    with listening() as tar_pit:
+        tar_pit.hold.clear()
+        channel = AppriseChannel([json_url(ear), json_url(tar_pit)], most_characters=2000)
+        for title in ("999 CALL", "999 CALL FAILED", "999 CALL FAILED"):
+            hung = calls()
+            attempt = asyncio.create_task(channel.send(Words(title), alarm(), notice()))
+            assert await asyncio.to_thread(tar_pit.came.acquire, timeout=60)
+            await returned([call for call in calls() if call not in hung][:-1])
+            attempt.cancel()
+            await asyncio.wait([attempt])
+        assert [b"999 CALL FAILED" in told.body for told in ear.requests] == [False, True]
+        tar_pit.hold.set()
+        await returned(calls())
+
+
 async def test_threads_that_could_not_be_started_are_not_waited_for(
     ear: WebEar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
