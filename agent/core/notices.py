@@ -94,9 +94,13 @@ def is_due(notice: Notice, at: int) -> bool:
     return not 0 < notice.try_at - at <= (back_off(notice.attempts) if notice.attempts else 0)
 
 
-def turn(notice: Notice) -> tuple[bool, bool, int, int]:
-    """Sorts notices: an emergency's first, then what was never tried, for each try may take a dead channel's time."""
-    return notice.cause is not Cause.EMERGENCY, notice.attempts > 0, notice.try_at, notice.raised_at
+def turn(notice: Notice) -> tuple[bool, bool, bool, int, int]:
+    """Sorts notices: an emergency's first, then whatever calls for help before what tells that none is needed any more.
+
+    Of those, what was never tried goes first, for each try may take a dead channel's time.
+    """
+    is_over = notice.news in (News.CLEARED, News.CLOSED)
+    return notice.cause is not Cause.EMERGENCY, is_over, notice.attempts > 0, notice.try_at, notice.raised_at
 
 
 @dataclass(slots=True)

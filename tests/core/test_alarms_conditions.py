@@ -14,7 +14,20 @@ from agent.core.records import (
     Record,
     Severity,
 )
-from tests.core.alarmed import DESK, MANAGER, NOON, STEP_MS, alarm_of, alarms, call, notices_of, over, rule_of, send_all
+from tests.core.alarmed import (
+    DESK,
+    MANAGER,
+    NOON,
+    STEP_MS,
+    alarm_of,
+    alarms,
+    answered,
+    call,
+    notices_of,
+    over,
+    rule_of,
+    send_all,
+)
 
 
 def stands(book: Alarms, what: str | None, at: int, severity: Severity = Severity.WARNING) -> list[Record]:
@@ -100,6 +113,20 @@ def test_a_new_emergency_goes_before_what_its_channel_has_refused_and_that_goes_
     for _ in range(4):
         hangs()
     assert tried == ["one", "two", "three", "one", "new", "two", "three", "one"]
+
+
+def test_an_emergency_that_was_refused_goes_before_the_end_of_others_that_was_never_tried() -> None:
+    book = alarms(DESK)
+    for name in ("cleared", "closed"):
+        list(book.noted(call(name), NOON))
+    send_all(book, NOON)
+    list(book.noted(call("new"), NOON))
+    (raised,) = book.due(NOON)
+    list(book.failed(raised.id, "timeout", NOON))
+    list(book.noted(over(answered(call("cleared"), NOON), Outcome.ANSWERED, NOON), NOON))
+    list(book.noted(over(call("closed"), Outcome.ABANDONED, NOON), NOON))
+    list(book.close("closed", "Ann", "child playing", NOON))
+    assert [due.news for due in book.due(NOON + LONGEST_MS)] == [News.RAISED, News.CLEARED, News.CLOSED]
 
 
 def test_an_emergency_is_never_given_up_while_it_is_open() -> None:
