@@ -249,11 +249,14 @@ class Alarms:
     def _caught_up(self, at: int) -> Iterator[Record]:
         """Whoever came in place of a channel, also while the agent did not run, hears of what nobody has taken on."""
         stranded = self.notices.stranded()
-        for id in list(self._open.values()) if self._joined or stranded else ():
+        if not self._joined and not stranded:
+            return
+        heard = self.notices.heard()
+        for id in list(self._open.values()):
             alarm = self.alarms[id]
             if is_real(alarm) and alarm.acknowledged_at is None:
                 names = _names(self.policy) if id in stranded else self._joined
-                yield from self.notices.joined(alarm, names, at)
+                yield from self.notices.joined(alarm, names - heard.get(id, set()), at)
         self._joined.clear()
 
     def _aged(self, alarm: Alarm, at: int) -> Iterator[Record]:

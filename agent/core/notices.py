@@ -14,7 +14,7 @@ What becomes of the alarm while its notice is under way, in the words of before,
 where it did not, or the agent was killed meanwhile, the next try is put into words anew.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -134,14 +134,20 @@ class Notices:
             elif news is News.WORSENED:
                 yield from self._hurried(self.all[waits], at)
 
-    def joined(self, alarm: Alarm, channels: Container[str], at: int) -> Iterator[Notice]:
-        """``alarm`` for those of ``channels`` that it has come to, and that are not known to have heard of it."""
-        heard = {notice.channel for notice in self.all.values() if notice.alarm == alarm.id}
+    def heard(self) -> dict[str, set[str]]:
+        """By alarm, the channels that have heard of it, or are to, as far as is known."""
+        found: dict[str, set[str]] = {}
+        for notice in self.all.values():
+            found.setdefault(notice.alarm, set()).add(notice.channel)
+        return found
+
+    def joined(self, alarm: Alarm, channels: Set[str], at: int) -> Iterator[Notice]:
+        """``alarm`` for those of ``channels`` that it has come to."""
         first = next(iter(levels(self.policy, alarm)), 1)
         for rule in self.policy.channels:
             news = News.RAISED if rule.level == first else News.ESCALATED
             hears = rule.level <= alarm.level and news in rule.news and concerns(rule, alarm)
-            if hears and rule.name in channels and rule.name not in heard:
+            if hears and rule.name in channels:
                 yield self._made(alarm.id, alarm.cause, rule.name, news, at)
 
     def stranded(self) -> set[str]:

@@ -1,5 +1,6 @@
 """Alarms of what stands in the way of the next 999, and of channels that take nothing."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.core.alarms import DAY_MS, QUIET_MS, TWICE, AlarmPolicy, Alarms
@@ -303,6 +304,28 @@ def test_a_channel_that_comes_later_hears_of_the_emergencies_that_nobody_has_tak
         told = list(book.tick(NOON + STEP_MS + 1))
     assert notices_of(told) == [("sms", News.RAISED), ("deputy", News.ESCALATED)]
     assert {book.alarms[due.alarm].subject for due in book.due(NOON + STEP_MS + 1)} == {"waits"}
+
+
+class Counted(dict[str, Notice]):
+    """Notices, and how often one of them was gone through."""
+
+    read = 0
+
+    def values(self) -> Iterator[Notice]:  # type: ignore[override]
+        for notice in super().values():
+            self.read += 1
+            yield notice
+
+
+def test_a_channel_that_comes_while_many_emergencies_are_open_is_told_within_the_second() -> None:
+    book, many = alarms(DESK, rule_of("pager")), 200
+    for n in range(many):
+        list(book.noted(call(f"call-{n}"), NOON))
+    send_all(book, NOON)
+    book.notices.all = all_notices = Counted(book.notices.all)
+    book.adopt(AlarmPolicy(channels=(DESK, rule_of("sms"))))
+    assert notices_of(book.tick(NOON + 1)) == [("sms", News.RAISED)] * many
+    assert all_notices.read <= 2 * many, "not all of them for each alarm"
 
 
 def test_the_alarm_of_a_channel_ends_when_that_is_taken_away() -> None:
