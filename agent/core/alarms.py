@@ -203,7 +203,8 @@ class Alarms:
             raise ValueError("a comment is needed: say what came of it")
         if is_call(alarm) and self._is_up(alarm.subject):
             raise ValueError("its call is still up: acknowledge it now, close it after the call")
-        if not is_call(alarm) and alarm.cleared_at is None:
+        if not is_call(alarm) and alarm.cleared_at is None and alarm.cause is not Cause.TEXT:
+            # A refused text has no cause that could go or stand: the next one is told anyway.
             self._silenced[_key(alarm)] = alarm.severity
         yield from self._closed(step(alarm, Input.CLOSED, at, by=by, comment=comment), News.CLOSED, at)
 

@@ -15,13 +15,18 @@ from agent.core.records import (
     Alarm,
     Cause,
     Delivery,
+    Direction,
     Emergency,
     News,
     Notice,
+    NumberClass,
     Outcome,
     Record,
     SeenBy,
     Severity,
+    Text,
+    TextOutcome,
+    TextSize,
 )
 from tests.core.alarmed import (
     DESK,
@@ -168,6 +173,15 @@ def test_an_emergency_that_an_earlier_run_had_raised_nothing_of_is_raised() -> N
     assert notices_of(book.tick(NOON + 1_000)) == []
 
 
+TEXT = Text(
+    id="text",
+    line="201",
+    at=NOON,
+    outcome=TextOutcome.REFUSED,
+    direction=Direction.OUTGOING,
+    number_class=NumberClass.EMERGENCY,
+    size=TextSize.SHORT,
+)
 OPERATIONAL = (Cause.PATH, Cause.TRUNK, Cause.ADDRESS, Cause.PROBE)
 WAITS = (0, 1_000, 30_000, STEP_MS, QUIET_MS, LINGER_MS, DAY_MS)
 
@@ -370,6 +384,8 @@ def test_nothing_of_what_is_over_is_held() -> None:
         list(book.condition(Cause.TRUNK, f"trunk-{n}", "is down", Severity.CRITICAL, NOON))
         list(book.condition(Cause.TRUNK, f"trunk-{n}", None, Severity.CRITICAL, NOON + 2))
         list(book.noted(replace(over(emergency, Outcome.FAILED, NOON + 1), links=()), NOON + 3))
+        refused = alarm_of(book.refused(replace(TEXT, id=f"text-{n}"), NOON))
+        list(book.close(refused.id, "Ann", "rung, all is well", NOON + 1))
     for later in (STEP_MS, 2 * STEP_MS, QUIET_MS + 2, 2 * DAY_MS):
         list(book.tick(NOON + later))
         send_all(book, NOON + later)
