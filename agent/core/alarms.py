@@ -334,7 +334,8 @@ class Alarms:
 
     def restore(self, records: Iterable[Record]) -> None:
         """Take up what was open when an earlier run stopped: alarms, notices, emergencies, registrations."""
-        for record in records:
+        # Of two alarms of one thing the first is kept: that which somebody has taken on.
+        for record in sorted(records, key=lambda one: isinstance(one, Alarm) and one.acknowledged_at is None):
             match record:
                 case Alarm():
                     self._kept(record)

@@ -355,3 +355,13 @@ def test_of_two_alarms_of_one_thing_one_ends_at_once_and_the_other_with_its_caus
     assert notices_of(told) == [("desk", News.CLOSED)]
     assert alarm_of(stands(book, None, NOON + 3)).id == raised.id
     assert alarm_of(book.tick(NOON + 3 + QUIET_MS)).closed_at == NOON + 3 + QUIET_MS
+
+
+def test_of_two_alarms_of_one_thing_the_one_that_somebody_has_taken_on_goes_on() -> None:
+    raised = alarm_of(stands(alarms(DESK), "999 leads nowhere", NOON, Severity.CRITICAL))
+    taken = replace(raised, id="taken", acknowledged_at=NOON + 1, acknowledged_by="Ann")
+    for both in ([raised, taken], [taken, raised]):
+        book = alarms(DESK, MANAGER)
+        book.restore(both)
+        assert notices_of(book.tick(NOON + STEP_MS)) == [("desk", News.CLOSED)]
+        assert [alarm.id for alarm in book.alarms.values() if alarm.closed_at is None] == ["taken"]
