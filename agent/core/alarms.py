@@ -63,8 +63,10 @@ class Alarms:
     _failed: set[str] = field(default_factory=set)
     #: by how much the clock was set since an open alarm was raised
     _shifted_ms: dict[str, int] = field(default_factory=dict)
-    #: channels that were not there before, and are still to hear of the emergencies that nobody has taken on
+    #: channels that were told of less before, and are still to hear of the emergencies that nobody has taken on
     _joined: set[str] = field(default_factory=set)
+    #: alarms that waited, when an earlier run stopped, on a channel that is not there any more
+    _stranded: set[str] = field(default_factory=set)
     #: of which text of a line the latest alarm is
     _texts: dict[str, str] = field(default_factory=dict)
     #: closed by a person while its cause was still there: how bad it was then
@@ -76,9 +78,10 @@ class Alarms:
     def adopt(self, policy: AlarmPolicy) -> None:
         """Tell other channels from now on; what waits on a channel that is not there any more is dropped.
 
-        Of the emergencies that nobody has taken on, those that were not there before are told with the next `tick`.
+        Of the emergencies that nobody has taken on, those that were told of less before are told with the next `tick`.
         """
-        self._joined |= _names(policy) - _names(self.policy)
+        before = {rule.name: rule for rule in self.policy.channels}
+        self._joined |= {rule.name for rule in policy.channels if _hears_more(rule, before.get(rule.name))}
         self.policy = self.notices.policy = policy
 
     # -- calls ----------------------------------------------------------------------------------------------------
@@ -248,17 +251,20 @@ class Alarms:
                 yield from self.condition(Cause.CHANNEL, alarm.subject, None, alarm.severity, at)
 
     def _caught_up(self, at: int) -> Iterator[Record]:
-        """Whoever came in place of a channel, also while the agent did not run, hears of what nobody has taken on."""
-        stranded = self.notices.stranded()
-        if not self._joined and not stranded:
+        """Whoever came in place of a channel, also while the agent did not run, hears of what nobody has taken on.
+
+        Who had heard of it before a restart is not known any more: telling somebody twice is the safe side.
+        """
+        if not self._joined and not self._stranded:
             return
         heard = self.notices.heard()
         for id in list(self._open.values()):
             alarm = self.alarms[id]
             if is_real(alarm) and alarm.acknowledged_at is None:
-                names = _names(self.policy) if id in stranded else self._joined
+                names = _names(self.policy) if id in self._stranded else self._joined
                 yield from self.notices.joined(alarm, names - heard.get(id, set()), at)
         self._joined.clear()
+        self._stranded.clear()
 
     def _aged(self, alarm: Alarm, at: int) -> Iterator[Record]:
         raised_at = alarm.raised_at + self._shifted_ms.get(alarm.id, 0)
@@ -345,6 +351,7 @@ class Alarms:
                     self._remember(record, record.ended_at or 0)
                 case Registration():
                     self.strays.placed(record, record.first_seen)
+        self._stranded = self.notices.stranded()
         for alarm in self.alarms.values():
             if alarm.cause is Cause.LOCATION and alarm.closed_at is None:
                 self.strays.restored(alarm.subject, alarm.what)
@@ -407,6 +414,14 @@ def _cleared_by(emergency: Emergency, alarm: Alarm, at: int) -> Alarm:
 
 def _names(policy: AlarmPolicy) -> set[str]:
     return {rule.name for rule in policy.channels}
+
+
+def _hears_more(rule: ChannelRule, before: ChannelRule | None) -> bool:
+    """Whether a channel is told by ``rule`` of emergencies of which ``before`` told it nothing, or later."""
+    if before is None or rule.level < before.level:
+        return True
+    first = rule.news & {News.RAISED, News.ESCALATED}
+    return Cause.EMERGENCY in rule.causes - before.causes or not first <= before.news
 
 
 def _worse(severity: Severity, than: Severity) -> bool:

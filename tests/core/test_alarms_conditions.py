@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.core.alarms import DAY_MS, QUIET_MS, TWICE, AlarmPolicy, Alarms
-from agent.core.notices import LONGEST_MS, REFUSALS
+from agent.core.notices import LINGER_MS, LONGEST_MS, REFUSALS
 from agent.core.records import (
     Alarm,
     Cause,
@@ -304,6 +304,27 @@ def test_a_channel_that_comes_later_hears_of_the_emergencies_that_nobody_has_tak
         told = list(book.tick(NOON + STEP_MS + 1))
     assert notices_of(told) == [("sms", News.RAISED), ("deputy", News.ESCALATED)]
     assert {book.alarms[due.alarm].subject for due in book.due(NOON + STEP_MS + 1)} == {"waits"}
+
+
+def test_a_channel_that_has_heard_is_not_told_again_when_a_dead_one_is_taken_away() -> None:
+    book = alarms(rule_of("dead"), DESK)
+    list(book.noted(call(), NOON))
+    for notice in book.due(NOON):
+        list(book.handed(notice.id, NOON) if notice.channel == "desk" else book.failed(notice.id, "timeout", NOON))
+    for at in range(NOON, NOON + 2 * LINGER_MS, STEP_MS):
+        list(book.tick(at))
+    book.adopt(AlarmPolicy(channels=(DESK,)))
+    assert notices_of(book.tick(NOON + 2 * LINGER_MS)) == []
+    assert book.due(NOON + DAY_MS) == []
+
+
+def test_a_channel_that_is_told_of_more_takes_the_place_of_one_that_is_taken_away() -> None:
+    for before in (rule_of("desk", 2), rule_of("desk", causes=frozenset((Cause.PATH,)))):
+        book = alarms(rule_of("dead"), before)
+        list(book.noted(call(), NOON))
+        list(book.failed(book.due(NOON)[0].id, "timeout", NOON))
+        book.adopt(AlarmPolicy(channels=(DESK,)))
+        assert notices_of(book.tick(NOON + 1_000)) == [("desk", News.RAISED)]
 
 
 class Counted(dict[str, Notice]):
