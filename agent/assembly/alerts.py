@@ -134,15 +134,18 @@ class Desk:
         )
 
     async def _read(self, look: Callable[[Reader], T | None]) -> T | None:
-        """What ``look`` finds stored; None also where the store does not answer: it is asked by one at a time."""
+        """What ``look`` finds stored; None also where the store does not answer within ``READ_S``.
+
+        It is asked by one at a time, and nobody waits for one that it has left without an answer for so long.
+        """
         loop = asyncio.get_running_loop()
         with suppress(StoreError, TimeoutError):
-            while self._reading is not None and not self._reading.done():
-                async with asyncio.timeout_at(self._give_up_at):
-                    await asyncio.wait([self._reading])
-            self._give_up_at = loop.time() + READ_S
-            reading = self._reading = loop.run_in_executor(self._thread, self._looked, look)
-            async with asyncio.timeout_at(self._give_up_at):
+            async with asyncio.timeout(READ_S):
+                while self._reading is not None and not self._reading.done():
+                    async with asyncio.timeout_at(self._give_up_at):
+                        await asyncio.wait([self._reading])
+                self._give_up_at = loop.time() + READ_S
+                reading = self._reading = loop.run_in_executor(self._thread, self._looked, look)
                 return await asyncio.shield(reading)
         return None
 

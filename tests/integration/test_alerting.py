@@ -463,6 +463,27 @@ async def test_a_disk_that_does_not_answer_costs_one_thread_and_no_reminder(
         await bench.until(lambda: len(asked) > 1 and len(am.reminded) > told)
 
 
+async def test_a_slow_disk_is_not_waited_for_behind_all_who_ask_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "READ_S", 0.5)
+    async with running(path, route("desk", Recorded())) as bench:
+        bench.stage("Dialled")
+        bench.stage("Ended")
+        await bench.until(lambda: [alarm.what for alarm in bench.alarms() if "hung up" in alarm.what])
+        (alarm,) = bench.alarms()
+    asked: list[int] = []
+
+    def slow() -> SqliteReader:
+        asked.append(threading.get_ident())
+        threading.Event().wait(0.2)
+        raise StoreError("the disk is slow")
+
+    async with running(path) as bench:
+        desk = Desk(bench.pipeline, slow)
+        told = await asyncio.gather(*(desk.telling(alarm.id) for _ in range(10)))
+        assert [telling is not None and telling.alarm.id for telling in told] == [alarm.id] * 10
+        assert 1 <= len(asked) < 10
+
+
 async def test_other_channels_are_taken_without_a_restart(path: Path) -> None:
     dead, desk = Recorded(), Recorded()
     dead.held = True
