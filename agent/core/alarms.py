@@ -6,8 +6,9 @@ raised      At the first sight of an emergency: each call is an alarm of its own
 escalated   A critical one that nobody takes on, level by level; an emergency also when the call is over, for nobody
             at the desk has seen it yet. Taking it on stops that. A warning can wait, and is not escalated.
 cleared     An emergency when it ended with an answer; anything else when its cause went.
-closed      An emergency by a person with a comment, once the call is over, or by the agent a day later. Anything else
-            by itself when its cause has been away for ``QUIET_MS``: what flaps stays one alarm, told twice.
+closed      An emergency by a person with a comment, once the call is over, or by the agent a day later; that day
+            begins anew with a restart for what nobody has taken on. Anything else by itself when its cause has been
+            away for ``QUIET_MS``: what flaps stays one alarm, told twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -63,6 +64,8 @@ class Alarms:
     _failed: set[str] = field(default_factory=set)
     #: by how much the clock was set since an open alarm was raised
     _shifted_ms: dict[str, int] = field(default_factory=dict)
+    #: emergencies' alarms that were open when this run began, until its first `tick`
+    _restored: set[str] = field(default_factory=set)
     #: channels that were told of less before, and are still to hear of the emergencies that nobody has taken on
     _joined: set[str] = field(default_factory=set)
     #: alarms that waited, when an earlier run stopped, on a channel that is not there any more
@@ -231,6 +234,7 @@ class Alarms:
             if (Cause.EMERGENCY, emergency.id) not in self._open:
                 del self._calls[emergency.id]
                 yield from self.noted(emergency, at)
+        self._begin_anew(at)
         yield from self._orphaned(at)
         # In one order, whatever the store gave them back in: emergencies first, then the oldest.
         found = (self.alarms[id] for id in self._open.values())
@@ -239,6 +243,13 @@ class Alarms:
         yield from self._caught_up(at)
         yield from self.notices.tick(at, lambda id: id in self.alarms and self.alarms[id].closed_at is None)
         self._forget(at)
+
+    def _begin_anew(self, at: int) -> None:
+        """Count the day of what nobody had taken on from the start: the clock may have been set in an earlier run."""
+        for alarm in (self.alarms[id] for id in self._restored):
+            if alarm.closed_at is None and alarm.acknowledged_at is None:
+                self._shifted_ms[alarm.id] = at - alarm.raised_at
+        self._restored.clear()
 
     def _orphaned(self, at: int) -> Iterator[Record]:
         """End what nothing else would: of a channel that was taken away, and of what another alarm tells as well."""
@@ -352,6 +363,7 @@ class Alarms:
                 case Registration():
                     self.strays.placed(record, record.first_seen)
         self._stranded = self.notices.stranded()
+        self._restored = {alarm.id for alarm in self.alarms.values() if is_real(alarm)}
         for alarm in self.alarms.values():
             if alarm.cause is Cause.LOCATION and alarm.closed_at is None:
                 self.strays.restored(alarm.subject, alarm.what)

@@ -113,6 +113,21 @@ def test_an_emergency_waits_for_somebody_for_its_day(by_ms: int) -> None:
     assert agent.emergency.closed_at is not None
 
 
+@pytest.mark.parametrize("by_ms", [2 * DAY_MS, -2 * DAY_MS])
+def test_also_where_the_agent_is_restarted_after_that(by_ms: int) -> None:
+    agent = Set()
+    agent.stages(Stage.DIALLED, Stage.FAILED, Stage.ENDED)
+    agent.set_clock(by_ms)
+    agent.start()
+    assert agent.emergency.closed_at is None
+    agent.now += DAY_MS - 10_000
+    agent.tick()
+    assert agent.emergency.closed_at is None
+    agent.now += 10_000
+    agent.tick()
+    assert agent.emergency.closed_at is not None
+
+
 @pytest.mark.parametrize("by_ms", [-2_000, -LONGEST_MS, -HOUR])
 def test_an_emergency_is_told_at_once_though_the_clock_was_put_back(by_ms: int) -> None:
     agent = Set()
