@@ -133,7 +133,7 @@ class Office:
             keeping=self.keeping,
             auditing=self.auditing,
             reader=self.reader,
-            passed=lifetimes.passing.look,
+            changing=lifetimes.passing.changing,
             plan=plan,
             zone=ZoneInfo(ZONE),
             clock=now_ms,

@@ -1,8 +1,8 @@
 """Ends with a line's time with an account what was of that account: its opt-ins, and the line's handle."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -45,31 +45,55 @@ class Passing:
             await self.look()
             await asyncio.sleep(EVERY_S)
 
-    async def look(self, changed: Iterable[Service] = ()) -> None:
-        """See to the lines that have passed since the last look, and to those of ``changed``, whenever they did.
+    async def look(self) -> None:
+        """See to the lines that have passed since the last look.
 
         Where the store or the keyring cannot be used now, a later look sees to all; by an opt-in of which it cannot be
         told whose the line is nothing is recorded until then.
         """
         async with self._turn:
-            now, count, changed = self.clock(), 0, sorted(changed, key=_until)
-            # What is withdrawn is stored anew, so it is before another handle stands for the line.
-            if not await self._withdrawn({each.line for each in changed}, now):
-                self._seen_until = 0
-                return
-            passed = self._passed(changed, now)
-            try:
-                while some := await asyncio.to_thread(lambda: dict(islice(passed, _BATCH))):
-                    count += await self.retire(some, now)
-            except StoreError as error:
-                self._seen_until = 0
-                log.error("handles_not_retired", reason=str(error), hint=error.hint)
-                return
-            finally:
-                # Where this was cancelled the thread reads on, and lets go of the store at its end.
-                with suppress(ValueError):
-                    passed.close()
-            self._seen_until = now
+            await self._look(())
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Callable[[Iterable[Service]], None]]:
+        """While services are changed: whoever does so tells what was stored, also what was wrong, bit by bit.
+
+        It is seen to at the end, whenever its lines passed, since half of a change says that a line is nobody's.
+        Nothing is recorded meanwhile by an opt-in of theirs. What breaks off is left to a later look.
+        """
+        changed: list[Service] = []
+
+        def stored(services: Iterable[Service]) -> None:
+            some = [each for each in services if each.line is not None]
+            changed.extend(some)
+            self.consents.doubt(self.consents.doubtful(self.clock(), {each.line for each in some}))
+
+        async with self._turn:
+            seen_until, self._seen_until = self._seen_until, 0
+            yield stored
+            self._seen_until = seen_until
+            if changed:
+                await self._look(changed)
+
+    async def _look(self, changed: Iterable[Service]) -> None:
+        now, count, changed = self.clock(), 0, sorted(changed, key=_until)
+        # What is withdrawn is stored anew, so it is before another handle stands for the line.
+        if not await self._withdrawn({each.line for each in changed}, now):
+            self._seen_until = 0
+            return
+        passed = self._passed(changed, now)
+        try:
+            while some := await asyncio.to_thread(lambda: dict(islice(passed, _BATCH))):
+                count += await self.retire(some, now)
+        except StoreError as error:
+            self._seen_until = 0
+            log.error("handles_not_retired", reason=str(error), hint=error.hint)
+            return
+        finally:
+            # Where this was cancelled the thread reads on, and lets go of the store at its end.
+            with suppress(ValueError):
+                passed.close()
+        self._seen_until = now
         if count:
             log.info("handles_retired", handles=count)
 

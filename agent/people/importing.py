@@ -3,8 +3,8 @@
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from itertools import islice
@@ -50,14 +50,14 @@ T = TypeVar("T")
 class Importing:
     """`agent.views.accounts.ImportControls` of one running agent.
 
-    ``reader`` opens the store for reading, ``zone`` is where the customers' days begin. ``passed`` sees to the lines
-    that have passed from an account by what was stored, also of what was wrong.
+    ``reader`` opens the store for reading, ``zone`` is where the customers' days begin. ``changing`` is
+    `agent.duties.passing.Passing.changing`.
     """
 
     keeping: Keeping
     auditing: Auditing
     reader: Callable[[], AbstractContextManager[Reader]]
-    passed: Callable[[Sequence[Service]], Awaitable[None]]
+    changing: Callable[[], AbstractAsyncContextManager[Callable[[Iterable[Service]], None]]]
     plan: Plan
     zone: tzinfo
     clock: Callable[[], int]
@@ -86,20 +86,18 @@ class Importing:
         if not dry_run and changes:
             await self.auditing.note(by=by, use=AuditUse.IMPORTED, reason=f"an import of {len(lines)} rows")
         counted = {str(what): 0 for what in What}
-        for batch in _batches(changes):
-            if not dry_run:
-                await self.keeping.keep([record for change in batch for record in change.records])
-                await self._looked(record for change in batch for record in change.records)
-            for change in batch:
-                counted[change.what] += 1
-            yield [_told(change) for change in batch]
+        async with self.changing() as stored:
+            for batch in _batches(changes):
+                if not dry_run:
+                    records = [record for change in batch for record in change.records]
+                    await self.keeping.keep(records)
+                    stored(_services(records))
+                for change in batch:
+                    counted[change.what] += 1
+                yield [_told(change) for change in batch]
         if not dry_run:
             log.info("accounts_imported", rows=len(lines), **counted)
         yield [{"rows": len(lines), **counted, "unchanged": len(lines) - len(changes)}]
-
-    async def _looked(self, records: Iterable[Account | Service]) -> None:
-        if of_lines := [each for each in records if isinstance(each, Service) and each.line is not None]:
-            await self.passed(of_lines)
 
     def _compared(self, lines: Sequence[bytes], by: str) -> tuple[list[Mistake], list[Change]]:
         mistakes: list[Mistake] = []
@@ -134,8 +132,9 @@ class Importing:
             records = await asyncio.to_thread(self._corrected, id, cells, reason, by)
             right = records[1]
             await self.auditing.note(by=by, use=AuditUse.RECTIFIED, subject=right.account, reason=reason)
-            await self.keeping.keep(records)
-            await self._looked(records)
+            async with self.changing() as stored:
+                await self.keeping.keep(records)
+                stored(_services(records))
         log.info("service_corrected", service=records[0].id, place=right.id)
         return document(right)
 
@@ -175,6 +174,10 @@ def _readable(service: Service) -> Service:
     if LOCKED in (service.line, service.number):
         raise StoreError("the lines and numbers that are stored cannot be read now", "see telephony-agent keys status")
     return service
+
+
+def _services(records: Iterable[Account | Service]) -> Iterator[Service]:
+    return (each for each in records if isinstance(each, Service))
 
 
 def _only(found: list[Service]) -> Service:

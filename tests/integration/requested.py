@@ -93,13 +93,13 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
             keeping=agent.keeping,
             auditing=agent.auditing,
             reader=lambda: SqliteReader(agent.store),
-            passed=Passing(
+            changing=Passing(
                 consents=agent.pipeline.engine.consents,
                 withdraw=lambda given: agent.keep(replace(given, withdrawn_at=agent.tick(), withdrawn_by="agent")),
                 retire=agent.pipeline._store.retire_lines,  # type: ignore[attr-defined]
                 reader=lambda: SqliteReader(agent.store),
                 clock=agent.tick,
-            ).look,
+            ).changing,
             plan=Plan(),
             zone=ZoneInfo("Europe/London"),
             clock=agent.tick,

@@ -1,5 +1,6 @@
 """A line that passes from an account to the next: its opt-ins end, and what comes of it has another handle."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import pytest
 
 from agent.core.instants import rfc3339
 from agent.core.records import Calls, OptIn, Registration, Trigger
+from agent.people.importing import BATCH
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields
 from agent.stores.sqlite.opening import connect
@@ -107,7 +109,9 @@ async def test_while_the_keys_cannot_be_used_it_is_put_off(passed: Passed, monke
         away.setattr(Fields, "handles_of", broken)
         await passed.agent.imported(HEAD + HIS.replace(",,,", ",2026-11-20,,"))
         with passed.agent.reader() as reader:
-            await passing.look(reader.services(line="201"))
+            services = reader.services(line="201")
+        async with passing.changing() as stored:
+            stored(services)
     assert [each["event"] for each in passed.agent.log].count("handles_not_retired") == 2
     await passing.look()
     assert await passed.registered("b", NOW) != passed.handle("a")
@@ -159,10 +163,39 @@ async def test_nothing_is_recorded_while_nobody_can_tell_whose_the_line_is(
         services = reader.services(line="201")
     with monkeypatch.context() as away:
         away.setattr(Fields, "indexes", broken)
-        await passed.agent.passing().look(services)
+        async with passed.agent.passing().changing() as stored:
+            stored(services)
         assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) is None
     await passed.agent.passing().look()
     assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) == given
+
+
+async def test_an_import_of_many_rows_ends_no_opt_in_of_who_has_the_line_by_the_last_of_them(passed: Passed) -> None:
+    consents = passed.agent.pipeline.engine.consents
+    (given,) = consents.add("301", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW)
+    await passed.agent.keep(given)
+    before, after = "A2001,301,,2019-01-01,2023-01-01,,\n", "A2002,301,,2023-01-01,,,\n"
+    between = "".join(f"B{n},4{n:03},,2020-01-01,,,\n" for n in range(2 * BATCH))
+    done = await passed.agent.imported(HEAD + before + between + after)
+    assert done.returncode == 0, done.stderr
+    assert consents.covering("301", Trigger.SERVICE, Calls.ALL, NOW) == given
+
+
+async def test_while_half_of_a_change_is_stored_nothing_is_recorded_and_nothing_judged(passed: Passed) -> None:
+    consents, passing = passed.agent.pipeline.engine.consents, passed.agent.passing()
+    (given,) = consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW)
+    await passed.agent.keep(given)
+    await passing.look()
+    with passed.agent.reader() as reader:
+        services = reader.services(line="201")
+    async with passing.changing() as stored:
+        stored(services)
+        looking = asyncio.create_task(passing.look())
+        await asyncio.sleep(0)
+        assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) is None
+        assert not looking.done()
+    await looking
+    assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) == given, "it was seen to"
 
 
 @pytest.mark.parametrize("locked", [True, False], ids=["with a site key", "without"])
