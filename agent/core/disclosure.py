@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
+from agent.core.accounts import joined
 from agent.core.instants import rfc3339
 from agent.core.merkle import Frontier, leaf_hash
 from agent.core.powers import EMERGENCY_MS, KINDS, POWERS, refusal
@@ -56,7 +57,7 @@ def windows(scope: Scope, account: str, services: Sequence[Service]) -> Windows:
     ``services`` are those of the account, or of the lines whose customer consents; what was of somebody else before or
     after stays.
     """
-    theirs = [each for each in services if each.corrected_at is None]
+    theirs = joined(services)
     if not account:
         return {line: [_window(scope, scope.until_at, _own_at(line, scope, theirs))] for line in scope.lines}
     found: dict[str, list[Window]] = {}
@@ -131,8 +132,9 @@ def consent_refusal(
         return "the scope is wider than the consent: it has other lines"
     if wider := [kind for kind in scope.kinds if kind not in consent.kinds]:
         return f"the scope is wider than the consent: it has {', '.join(wider)} as well"
+    theirs = joined(services)
     for line in scope.lines:
-        of_line = [each for each in services if each.line == line and each.corrected_at is None]
+        of_line = [each for each in theirs if each.line == line]
         if of_line and not any(_covers(each, consent.account, scope) for each in of_line):
             return "the scope is wider than the consent: a line was not of that account for all of the time"
     return None

@@ -356,6 +356,9 @@ def of_line(begin: int, until: int | None, account: str = "A1001", **changes: An
         ([of_line(1, 9), of_line(9, None, "A1002")], 9),
         ([of_line(1, 5), of_line(5, None, "A1002")], None),
         ([of_line(5, 9), of_line(1, 5, "A1002")], 9),
+        ([of_line(1, 6), of_line(6, 9), of_line(9, None)], None),  # It was renewed.
+        ([of_line(9, 12), of_line(1, 9), of_line(12, None, "A1002")], 12),
+        ([of_line(1, 6), of_line(7, None)], 6),
         ([of_line(6, None)], 5),  # Whose it was then nobody knows.
         ([of_line(1, 3), of_line(7, None)], 5),
         ([of_line(1, None, corrected_at=8)], 5),

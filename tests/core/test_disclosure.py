@@ -155,6 +155,13 @@ def test_a_disclosure_about_lines_is_about_all_of_its_time_or_by_consent_about_w
     assert windows(scope(), "", services) == {"201": [replace(whole, own_at=AT - 2 * HOUR)]}
 
 
+def test_who_renewed_is_one_customer_by_account_and_by_consent() -> None:
+    renewed = [service(from_at=AT - 9 * HOUR, until_at=AT - 2 * HOUR), service(from_at=AT - 2 * HOUR)]
+    own = Window(since_at=AT - HOUR, until_at=AT, own_at=AT - 9 * HOUR)
+    assert windows(scope(), "A1001", renewed) == windows(scope(), "", renewed) == {"201": [own]}
+    assert consent_refusal(consent(), "Acme", scope(since_at=AT - 3 * HOUR), renewed, AT) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

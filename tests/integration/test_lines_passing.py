@@ -140,6 +140,15 @@ async def test_when_its_time_comes_its_opt_ins_end_also_while_the_agent_was_down
     assert handles == [(passed.handle("a"),)], "it is his still"
 
 
+async def test_the_opt_in_of_a_customer_who_renews_goes_on(passed: Passed) -> None:
+    consents = passed.agent.pipeline.engine.consents
+    (given,) = consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW - 30 * DAY_MS)
+    await passed.agent.keep(given)
+    done = await passed.agent.imported(HEAD + HIS.replace(",,,", ",2026-11-20,,") + "A1001,201,,2026-11-20,,,\n")
+    assert done.returncode == 0, done.stderr
+    assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) == given
+
+
 async def test_an_opt_in_of_a_line_that_was_never_theirs_ends_with_the_correction(passed: Passed) -> None:
     consents = passed.agent.pipeline.engine.consents
     await passed.agent.keep(*consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW))

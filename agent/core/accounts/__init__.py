@@ -2,7 +2,7 @@
 
 from agent.core.accounts.changes import Change, Conflict, Mistake, What, compare, correct, settled
 from agent.core.accounts.rows import COLUMNS, ZONE, Entry, Unfit, instant, line_name, own_number, read, reference
-from agent.core.accounts.spans import Span, holds, spans, stays_until
+from agent.core.accounts.spans import Span, holds, joined, spans, stays_until
 
 __all__ = [
     "COLUMNS",
@@ -18,6 +18,7 @@ __all__ = [
     "correct",
     "holds",
     "instant",
+    "joined",
     "line_name",
     "own_number",
     "read",

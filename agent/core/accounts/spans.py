@@ -1,7 +1,7 @@
 """The time in which a line or a number is an account's, and no longer."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.core.records import Service
 
@@ -28,8 +28,24 @@ def stays_until(services: Collection[Service], since: int) -> int | None:
     """
     if not services:
         return None
-    theirs = [service for service in services if holds(service, since)]
+    theirs = [service for service in joined(services) if holds(service, since)]
     return theirs[0].until_at if theirs else since
+
+
+def joined(services: Iterable[Service]) -> list[Service]:
+    """Those of ``services`` that were never wrong, by begin; what one account has on without a break is one."""
+    found: dict[tuple[str, str | None, str | None], list[Service]] = {}
+    for service in sorted(services, key=lambda each: each.from_at):
+        if service.corrected_at is not None:
+            continue
+        theirs = found.setdefault((service.account, service.line, service.number), [])
+        last = theirs[-1] if theirs else None
+        if last is None or (last.until_at is not None and last.until_at < service.from_at):
+            theirs.append(service)
+        else:
+            ends = (last.until_at, service.until_at)
+            theirs[-1] = replace(last, until_at=None if None in ends else max(end for end in ends if end is not None))
+    return sorted((each for theirs in found.values() for each in theirs), key=lambda each: each.from_at)
 
 
 def spans(services: Iterable[Service], begin: int, end: int | None) -> list[Span]:
