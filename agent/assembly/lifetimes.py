@@ -110,16 +110,21 @@ class Lifetimes:
 
     def _passing(self) -> Passing:
         """What sees to lines that pass from an account."""
+        pipeline = self.pipeline
 
         async def withdraw(given: OptIn) -> None:
             with suppress(Refusal):  # Somebody else has withdrawn it.
                 await self.recordings.withdraw(given.id, "agent: the line passed")
 
+        def tell(what: str | None) -> None:
+            pipeline.put(pipeline.engine.condition(Cause.RECORDING, "opt-ins", what, Severity.WARNING, now_ms()))
+
         return Passing(
-            consents=self.pipeline.engine.consents,
+            consents=pipeline.engine.consents,
             withdraw=withdraw,
             retire=self.store.retire_lines,
             reader=self.reader,
+            tell=tell,
             clock=now_ms,
         )
 

@@ -27,16 +27,20 @@ class Passing:
     """``retire`` ends the handles of lines, each with when it passed, at an instant (ms), and says how many that were.
 
     What was stored under a former handle stays under it, and is found by the line's name as before. ``withdraw`` takes
-    back one of the opt-ins of ``consents``, which is stored on return. ``reader`` opens the store for reading.
+    back one of the opt-ins of ``consents``, if it still stands, which is stored on return. ``reader`` opens the store
+    for reading. ``tell`` is given in a sentence why opt-ins that stand record nothing, None when they do.
     """
 
     consents: Consents
     withdraw: Callable[[OptIn], Awaitable[None]]
     retire: Callable[[Mapping[str, int], int], Awaitable[int]]
     reader: Callable[[], AbstractContextManager[Reader]]
+    tell: Callable[[str | None], None]
     clock: Callable[[], int]
     #: Until when (ms) all that has passed was seen to; at a start nothing was.
     _seen_until: int = field(default=0, init=False)
+    #: What has passed of lines of which an opt-in is to be withdrawn first.
+    _put_off: list[Service] = field(default_factory=list, init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self) -> None:
@@ -76,12 +80,11 @@ class Passing:
                 await self._look(changed)
 
     async def _look(self, changed: Iterable[Service]) -> None:
-        now, count, changed = self.clock(), 0, sorted(changed, key=_until)
+        now, count = self.clock(), 0
+        changed, self._put_off = sorted([*changed, *self._put_off], key=_until), []
         # What is withdrawn is stored anew, so it is before another handle stands for the line.
-        if not await self._withdrawn({each.line for each in changed}, now):
-            self._seen_until = 0
-            return
-        passed = self._passed(changed, now)
+        left = await self._withdrawn({each.line for each in changed}, now)
+        passed = self._passed(changed, now, left)
         try:
             while some := await asyncio.to_thread(lambda: dict(islice(passed, _BATCH))):
                 count += await self.retire(some, now)
@@ -97,30 +100,52 @@ class Passing:
         if count:
             log.info("handles_retired", handles=count)
 
-    async def _withdrawn(self, lines: Collection[str | None], now: int) -> bool:
-        """Withdraw the opt-ins of who has the line no longer, as far as ``lines`` changed; False: some may be left."""
+    async def _withdrawn(self, lines: Collection[str | None], now: int) -> set[str]:
+        """Withdraw the opt-ins of who has the line no longer, as far as ``lines`` changed; the lines of those left."""
         doubtful = self.consents.doubtful(now, lines)
+        left, error = {given.id: given for given in doubtful}, None
         try:
-            until = await asyncio.to_thread(self._looked_up, doubtful) if doubtful else {}
-            self.consents.settle(until)
-            for given in self.consents.doubtful(now):
-                if given.id in until:  # Else it was withdrawn, or given, meanwhile.
-                    await self.withdraw(given)
-                    log.info("optin_passed", optin=given.id)
-        except StoreError as error:
-            self.consents.doubt(doubtful)
-            log.error("optins_not_withdrawn", reason=str(error), hint=error.hint)
-            return False
-        return True
+            for begin in range(0, len(doubtful), _BATCH):
+                some = doubtful[begin : begin + _BATCH]
+                until, unread = await asyncio.to_thread(self._looked_up, some)
+                error = unread or error
+                self.consents.settle(until)
+                for given in some:
+                    if (end := until.get(given.id)) is not None and end <= now:
+                        await self.withdraw(given)
+                        log.info("optin_passed", optin=given.id)
+                for id in until:
+                    del left[id]
+        except StoreError as failed:
+            error = failed
+        self.consents.doubt(left.values())
+        if error is not None:
+            log.error("optins_not_withdrawn", optins=len(left), reason=str(error), hint=error.hint)
+        self.tell(None if error is None else f"nothing is recorded by some opt-ins that stand: {error}")
+        return {given.line for given in left.values()}
 
-    def _looked_up(self, optins: Sequence[OptIn]) -> dict[str, int | None]:
+    def _looked_up(self, optins: Sequence[OptIn]) -> tuple[dict[str, int | None], StoreError | None]:
+        """Until when the line is whose it was, by the opt-in's id; and why that cannot be told of those not there."""
+        until: dict[str, int | None] = {}
+        unread = None
         with self.reader() as reader:
-            return {given.id: stays_until(reader.services(line=given.line), given.given_at) for given in rested(optins)}
+            for given in rested(optins):
+                try:
+                    until[given.id] = stays_until(reader.services(line=given.line), given.given_at)
+                except StoreError as error:
+                    unread = error
+        return until, unread
 
-    def _passed(self, changed: Iterable[Service], now: int) -> Generator[tuple[str, int], None, None]:
+    def _passed(
+        self, changed: Iterable[Service], now: int, left: Collection[str]
+    ) -> Generator[tuple[str, int], None, None]:
         with self.reader() as reader:
             for service in rested(chain(changed, reader.ended(self._seen_until, now))):
-                if service.line is not None and service.corrected_at is None and 0 < _until(service) <= now:
+                if service.line is None or service.corrected_at is not None or not 0 < _until(service) <= now:
+                    continue
+                if service.line in left:
+                    self._put_off.append(service)
+                else:
                     yield service.line, _until(service)
 
 

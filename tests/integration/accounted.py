@@ -5,7 +5,7 @@ import json
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +48,8 @@ class Accounted:
     fields: Fields | None
     #: What it has logged.
     log: list[Any]
+    #: Why opt-ins that stand record nothing, look by look.
+    told: list[str | None] = field(default_factory=list)
 
     async def keep(self, *records: Record) -> None:
         await self.keeping.keep(records)
@@ -64,6 +66,7 @@ class Accounted:
             withdraw=withdraw,
             retire=self.store.retire_lines,
             reader=self.reader,
+            tell=self.told.append,
             clock=lambda: now,
         )
 

@@ -98,6 +98,7 @@ async def requested(folder: Path) -> AsyncIterator[Requested]:
                 withdraw=lambda given: agent.keep(replace(given, withdrawn_at=agent.tick(), withdrawn_by="agent")),
                 retire=agent.pipeline._store.retire_lines,  # type: ignore[attr-defined]
                 reader=lambda: SqliteReader(agent.store),
+                tell=lambda what: None,
                 clock=agent.tick,
             ).changing,
             plan=Plan(),

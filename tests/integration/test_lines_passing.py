@@ -179,6 +179,55 @@ async def test_nothing_is_recorded_while_nobody_can_tell_whose_the_line_is(
     assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) == given
 
 
+async def test_one_service_that_cannot_be_read_holds_up_the_opt_ins_and_the_handle_of_its_line_alone(
+    passed: Passed,
+) -> None:
+    agent, consents = passed.agent, passed.agent.pipeline.engine.consents
+    await agent.imported(
+        HEAD + "A3001,301,,2024-03-01,,,\nA3002,302,,2024-03-01,,,\n" + HIS.replace(",,,", ",2026-11-20,,")
+    )
+    for line in ("301", "302", "201"):
+        await agent.keep(*consents.add(line, Trigger.SERVICE, Calls.ALL, "minutes", "ann", AT - 10 * DAY_MS))
+    with closing(connect(agent.folder / "agent.sqlite", "mode=rw")) as database:
+        damage = "UPDATE services SET line = substr(line, 1, length(line) - 6) || ? WHERE account = 'A3001'"
+        (whole,) = database.execute("SELECT line FROM services WHERE account = 'A3001'").fetchone()
+        database.execute(damage, ("AAAAAA",))
+        database.commit()
+        consents.doubt(consents.standing())  # As a start does.
+        await agent.passing(NOW).look()
+        assert {given.line for given in consents.standing()} == {"301", "302"}, "the third is his no more"
+        assert consents.covering("301", Trigger.SERVICE, Calls.ALL, NOW) is None
+        assert consents.covering("302", Trigger.SERVICE, Calls.ALL, NOW)
+        assert str(agent.told[-1]).startswith("nothing is recorded by some opt-ins that stand: the lines and numbers")
+        assert await passed.registered("b", NOW) != passed.handle("a")
+        database.execute("UPDATE services SET line = ? WHERE account = 'A3001'", (whole,))
+        database.commit()
+    await agent.passing(NOW).look()
+    assert consents.covering("301", Trigger.SERVICE, Calls.ALL, NOW)
+    assert agent.told[-1] is None
+
+
+async def test_the_handle_of_a_line_waits_for_its_opt_in(passed: Passed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise StoreError("it cannot be read")
+
+    agent, consents, passing = passed.agent, passed.agent.pipeline.engine.consents, passed.agent.passing()
+    await agent.keep(*consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", AT - 10 * DAY_MS))
+    await passing.look()
+    with monkeypatch.context() as away:
+        away.setattr("agent.duties.passing.stays_until", broken)
+        await agent.imported(HEAD + HIS.replace(",,,", ",2026-11-20,,"))
+        with agent.reader() as reader:
+            services = reader.services(line="201")
+        async with passing.changing() as stored:
+            stored(services)
+    assert await passed.registered("b", NOW) == passed.handle("a")
+    await passing.look()
+    with closing(connect(agent.folder / "agent.sqlite", "mode=ro")) as database:
+        assert database.execute("SELECT line FROM optins").fetchall() == [(passed.handle("a"),)], "it is his still"
+    assert await passed.registered("c", NOW) != passed.handle("a")
+
+
 async def test_an_import_of_many_rows_ends_no_opt_in_of_who_has_the_line_by_the_last_of_them(passed: Passed) -> None:
     consents = passed.agent.pipeline.engine.consents
     (given,) = consents.add("301", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW)
