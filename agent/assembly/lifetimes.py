@@ -29,7 +29,8 @@ from agent.world import new_id, now_ms
 class Lifetimes:
     """The duties of one running agent that end records; ``key`` is the one beside the store.
 
-    ``holding`` says what stays, ``recordings`` destroys sound and withdraws opt-ins. ``clock`` says what is old enough.
+    ``holding`` says what stays, ``recordings`` destroys sound and withdraws opt-ins. ``clock`` says what is old enough,
+    and what has passed.
     """
 
     config: Config
@@ -125,7 +126,7 @@ class Lifetimes:
             retire=self.store.retire_lines,
             reader=self.reader,
             tell=tell,
-            clock=now_ms,
+            clock=self.clock,
         )
 
     def _canary(self) -> Canary | None:

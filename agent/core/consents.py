@@ -34,7 +34,11 @@ class Consents:
         """
         if trigger not in STANDING or calls is Calls.ONE:
             raise ValueError("a press opts in to one call, in the call: only service, pa and customer_service stand")
-        if any((held.line, held.trigger, held.calls) == (line, trigger, calls) for held in self._standing.values()):
+        same = [
+            held for held in self._standing.values() if (held.line, held.trigger, held.calls) == (line, trigger, calls)
+        ]
+        # One of who had the line before may stand for a while yet, and records nothing.
+        if not all(self._passed(held, at) for held in same):
             raise ValueError("the line has opted in to just this already")
         given = OptIn(
             id=self.new_id(),
@@ -150,6 +154,10 @@ class Consents:
     def _holds(self, given: OptIn, at: int) -> bool:
         until = self._until.get(given.id, 0)
         return until is None or at < until
+
+    def _passed(self, given: OptIn, at: int) -> bool:
+        until = self._until.get(given.id)
+        return until is not None and until <= at
 
     def _one(self, wish: Wish, how: How) -> OptIn:
         given = OptIn(

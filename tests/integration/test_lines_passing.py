@@ -5,12 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from agent.assembly.lifetimes import Lifetimes
+from agent.config import Config
 from agent.core.instants import rfc3339
 from agent.core.records import Calls, OptIn, Registration, Trigger
+from agent.keys import Keys
+from agent.people.holds import Holding
 from agent.people.importing import BATCH
+from agent.people.recordings import Recordings
 from agent.ports import StoreError
 from agent.stores.sqlite import Fields
 from agent.stores.sqlite.opening import connect
@@ -147,6 +154,40 @@ async def test_the_opt_in_of_a_customer_who_renews_goes_on(passed: Passed) -> No
     done = await passed.agent.imported(HEAD + HIS.replace(",,,", ",2026-11-20,,") + "A1001,201,,2026-11-20,,,\n")
     assert done.returncode == 0, done.stderr
     assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) == given
+
+
+async def test_a_clock_that_was_put_ahead_ends_no_opt_in_but_nothing_is_recorded_by_it_then(
+    passed: Passed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, consents, now, ahead = passed.agent, passed.agent.pipeline.engine.consents, NOW, NOW + 3650 * DAY_MS
+
+    async def withdraw(id: str, by: str) -> None:
+        await agent.keep(*consents.withdraw(id, by, now))
+
+    monkeypatch.setattr("agent.assembly.lifetimes.now_ms", lambda: ahead)
+    lifetimes = Lifetimes(
+        config=Config(),
+        keys=cast(Keys, SimpleNamespace(wanted=False)),
+        key=bytes(32),
+        store=agent.store,
+        pipeline=agent.pipeline,
+        reader=agent.reader,
+        holding=cast(Holding, SimpleNamespace(gate=asyncio.Lock())),
+        recordings=cast(Recordings, SimpleNamespace(vault=None, withdraw=withdraw)),
+        clock=lambda: now,
+    )
+    await agent.imported(HEAD + HIS.replace(",,,", ",2026-12-31,,"))
+    (given,) = consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "ann", NOW)
+    await agent.keep(given)
+    consents.doubt(consents.standing())
+    await lifetimes.passing.look()
+    assert consents.covering("201", Trigger.SERVICE, Calls.ALL, ahead) is None
+    assert consents.covering("201", Trigger.SERVICE, Calls.ALL, NOW) == given
+    # The next holder may ask for it herself, if the clock was right and is believed tomorrow.
+    assert consents.add("201", Trigger.SERVICE, Calls.ALL, "minutes", "bob", ahead)
+    now = ahead
+    await lifetimes.passing.look()
+    assert [each.by for each in consents.standing()] == ["bob"]
 
 
 async def test_an_opt_in_of_a_line_that_was_never_theirs_ends_with_the_correction(passed: Passed) -> None:
