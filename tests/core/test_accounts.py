@@ -362,6 +362,8 @@ def of_line(begin: int, until: int | None, account: str = "A1001", **changes: An
         ([of_line(6, None)], 5),  # Whose it was then nobody knows.
         ([of_line(1, 3), of_line(7, None)], 5),
         ([of_line(1, None, corrected_at=8)], 5),
+        ([of_line(1, None, corrected_at=4)], None),  # It is in no account again.
+        ([of_line(1, None, corrected_at=4), of_line(1, 3)], 5),
         ([of_line(1, None, corrected_at=8), of_line(1, 7)], 7),
     ],
 )

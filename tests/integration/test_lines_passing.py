@@ -200,6 +200,19 @@ async def test_an_opt_in_of_a_line_that_was_never_theirs_ends_with_the_correctio
     assert consents.standing() == []
 
 
+async def test_a_line_that_was_once_noted_wrongly_opts_in_as_before(tmp_path: Path) -> None:
+    async with desk(tmp_path / "agent") as here:
+        (here.agent.folder / "accounts.csv").write_text(HEAD + "A3001,250,,2024-03-01,,,\n")
+        assert (await here.run("account", "import", "accounts.csv")).returncode == 0
+        (shown,) = await here.json("account", "show", "A3001", *WHY)
+        (service,) = shown["services"]
+        done = await here.run("account", "correct", service["id"], "--line", "205", *WHY)
+        assert done.returncode == 0, done.stderr
+        asked = ("recording", "optin", "add", "250", "--trigger", "service", "--purpose", "the provider's own")
+        done = await here.run(*asked)
+        assert done.returncode == 0, done.stderr
+
+
 async def test_nothing_is_recorded_while_nobody_can_tell_whose_the_line_is(
     passed: Passed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

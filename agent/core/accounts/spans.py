@@ -24,9 +24,10 @@ def holds(service: Service, at: int) -> bool:
 def stays_until(services: Collection[Service], since: int) -> int | None:
     """Until when (ms) a line is whose it was at ``since``; None: no end is known, or it is in no account at all.
 
-    ``services`` are all of that line. Where none of them says whose it was then, it is ``since`` itself.
+    ``services`` are all of that line. Where none of them says whose it was then, it is ``since`` itself; so it is where
+    one did that was found wrong since then.
     """
-    if not services:
+    if all(service.corrected_at is not None and service.corrected_at < since for service in services):
         return None
     theirs = [service for service in joined(services) if holds(service, since)]
     return theirs[0].until_at if theirs else since
