@@ -432,15 +432,21 @@ async def test_it_is_reminded_of_what_is_open_and_after_a_restart(path: Path) ->
         assert len(second.reminded) == told
 
 
-async def test_a_disk_that_does_not_answer_costs_one_thread_and_no_reminder(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(alerts, "READ_S", 0.05)
-    async with running(path, route("am", Forgetful())) as bench:
+async def over(path: Path, *routes: Route) -> Alarm:
+    """The alarm, stored, of a call that was given up before anybody answered."""
+    async with running(path, *routes) as bench:
         bench.stage("Dialled")
         bench.stage("Ended")
         await bench.until(lambda: [alarm.what for alarm in bench.alarms() if "hung up" in alarm.what])
         (alarm,) = bench.alarms()
+        return alarm
+
+
+async def test_a_disk_that_does_not_answer_costs_one_thread_and_no_reminder(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "READ_S", 0.05)
+    alarm = await over(path, route("am", Forgetful()))
     asked: list[int] = []
     answers = threading.Event()
 
@@ -465,11 +471,7 @@ async def test_a_disk_that_does_not_answer_costs_one_thread_and_no_reminder(
 
 async def test_a_slow_disk_is_not_waited_for_behind_all_who_ask_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alerts, "READ_S", 0.5)
-    async with running(path, route("desk", Recorded())) as bench:
-        bench.stage("Dialled")
-        bench.stage("Ended")
-        await bench.until(lambda: [alarm.what for alarm in bench.alarms() if "hung up" in alarm.what])
-        (alarm,) = bench.alarms()
+    alarm = await over(path, route("desk", Recorded()))
     asked: list[int] = []
 
     def slow() -> SqliteReader:
