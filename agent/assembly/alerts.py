@@ -97,7 +97,7 @@ class Desk:
     def __init__(self, pipeline: Pipeline, reader: Callable[[], AbstractContextManager[Reader]]) -> None:
         self._pipeline = pipeline
         self._reader = reader
-        #: One of its own: in the loop's, names are looked up, and a disk that does not answer would take all of them.
+        #: One of its own: each reminder would leave another of the loop's waiting for a disk that does not answer.
         self._thread = ThreadPoolExecutor(1, "desk")
         self._reading: asyncio.Future[Any] | None = None
         self._give_up_at = 0.0
