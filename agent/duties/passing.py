@@ -39,8 +39,8 @@ class Passing:
     clock: Callable[[], int]
     #: Until when (ms) all that has passed was seen to; at a start nothing was.
     _seen_until: int = field(default=0, init=False)
-    #: What has passed of lines of which an opt-in is to be withdrawn first.
-    _put_off: list[Service] = field(default_factory=list, init=False)
+    #: By its id, what has passed of lines of which an opt-in is to be withdrawn first.
+    _put_off: dict[str, Service] = field(default_factory=dict, init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self) -> None:
@@ -81,7 +81,7 @@ class Passing:
 
     async def _look(self, changed: Iterable[Service]) -> None:
         now, count = self.clock(), 0
-        changed, self._put_off = sorted([*changed, *self._put_off], key=_until), []
+        changed, self._put_off = sorted([*changed, *self._put_off.values()], key=_until), {}
         # What is withdrawn is stored anew, so it is before another handle stands for the line.
         left = await self._withdrawn({each.line for each in changed}, now)
         passed = self._passed(changed, now, left)
@@ -144,7 +144,7 @@ class Passing:
                 if service.line is None or service.corrected_at is not None or not 0 < _until(service) <= now:
                     continue
                 if service.line in left:
-                    self._put_off.append(service)
+                    self._put_off[service.id] = service  # Once, however often all that has ended is read again.
                 else:
                     yield service.line, _until(service)
 
